@@ -1,0 +1,2 @@
+//! The `reshard` binary.
+fn main() {}
