@@ -2,11 +2,12 @@
 //!
 //! # Layout
 //!
-//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
-//! - decision: [`demand`]; pure: no clock, no I/O, no async, no randomness, no logging
+//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
+//! - decision: [`demand`], [`report`]; pure: no clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`
 
 // model
+pub mod cost;
 pub mod hash_key;
 pub mod load;
 pub mod plan;
@@ -17,7 +18,14 @@ pub mod stream;
 
 // decision
 pub mod demand;
+pub mod report;
 
 // execution
 #[cfg(feature = "execution")]
 pub mod control_plane;
+
+// shells
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod telemetry;
