@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use self::money::Money;
+pub use self::money::{Money, grouped};
 pub use self::prices::Prices;
 use crate::plan::{Plan, Step};
 use crate::policy::{MetricsSource, ScalingPolicy};
@@ -193,7 +193,9 @@ impl MetricReads {
     /// not more often than there are passes.
     pub fn monthly(self, shards: u32, shard_seconds: u64, prices: &Prices) -> Money {
         let read = |queries: u64, seconds: u64| {
-            prices.thousand_metrics_read.times(u128::from(queries) * SECONDS_PER_MONTH, 1_000 * u128::from(seconds))
+            prices
+                .thousand_metrics_read
+                .times(u128::from(queries) * SECONDS_PER_MONTH, 1_000 * u128::from(seconds))
         };
         read(self.stream_queries, self.interval_seconds)
             + read(self.queries_per_shard * u64::from(shards), shard_seconds.max(self.interval_seconds))
@@ -219,9 +221,7 @@ pub fn of_plan(
     let metrics_now = summary.enhanced_metrics.len() as u64;
     let metrics_then = metrics_now + newly_enabled(plan);
     let bill = |shards, metrics| match (summary.mode, traffic) {
-        (StreamMode::Provisioned, _) => {
-            provisioned(shards, summary, metrics, traffic, reads, prices)
-        }
+        (StreamMode::Provisioned, _) => provisioned(shards, summary, metrics, traffic, reads, prices),
         (StreamMode::OnDemand, traffic) => {
             on_demand(shards, traffic.unwrap_or_default(), Some((metrics, reads)), prices)
         }
@@ -307,12 +307,7 @@ fn provisioned(
     )
 }
 
-fn on_demand(
-    shards: u32,
-    traffic: Traffic,
-    monitoring: Option<(u64, MetricReads)>,
-    prices: &Prices,
-) -> Bill {
+fn on_demand(shards: u32, traffic: Traffic, monitoring: Option<(u64, MetricReads)>, prices: &Prices) -> Bill {
     let (metrics, reads) = match monitoring {
         Some((metrics, reads)) => (
             shard_metrics_monthly(metrics, shards, prices),
@@ -323,10 +318,7 @@ fn on_demand(
     Bill::new(
         shards,
         [
-            (
-                CostItem::OnDemandStream,
-                prices.on_demand_stream_hour.times(u128::from(HOURS_PER_MONTH), 1),
-            ),
+            (CostItem::OnDemandStream, prices.on_demand_stream_hour.times(u128::from(HOURS_PER_MONTH), 1)),
             (
                 CostItem::OnDemandTraffic,
                 gigabytes_monthly(

@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
-//! - decision: [`demand`], [`report`]; pure: no clock, no I/O, no async, no randomness, no logging
+//! - decision: [`demand`], [`planner`], [`report`]; pure: no clock, no I/O, no async, no randomness,
+//!   no logging
 //! - execution: `control_plane`
 
 // model
@@ -18,6 +19,7 @@ pub mod stream;
 
 // decision
 pub mod demand;
+pub mod planner;
 pub mod report;
 
 // execution

@@ -204,7 +204,11 @@ impl Report {
         let stream = &snapshot.summary;
         let in_force = policy.in_force(snapshot.observed_at);
         let owner = |range| {
-            snapshot.shards.iter().find(|shard| !shard.closed && shard.range == range).map(|shard| shard.id.clone())
+            snapshot
+                .shards
+                .iter()
+                .find(|shard| !shard.closed && shard.range == range)
+                .map(|shard| shard.id.clone())
         };
         let shards: Vec<_> = plan.before.iter().map(|load| owner(load.range)).collect();
         let window = demand.window.map(|(start, end)| Window {
@@ -250,7 +254,8 @@ impl Report {
 
     /// The targets of the dimensions that a split relieves.
     fn target_loads(&self) -> Loads {
-        let target = |dimension| self.utilization.iter().find(|of| of.dimension == dimension).map(|of| of.target);
+        let target =
+            |dimension| self.utilization.iter().find(|of| of.dimension == dimension).map(|of| of.target);
         Loads::from_array(Dimension::SPLITTABLE.map(|of| target(of).unwrap_or(Load::CEILING)))
     }
 }
@@ -316,9 +321,8 @@ fn summary(plan: &Plan, open_shards: usize) -> String {
     }
     let change: i64 = plan.steps().iter().map(|step| i64::from(step.shard_delta())).sum();
     let start = plan.identity.start.len() as i64;
-    let kinds = [("split", "Split"), ("merge", "Merge")].map(|(noun, kind)| {
-        (noun, plan.steps().iter().filter(|step| step.kind() == kind).count())
-    });
+    let kinds = [("split", "Split"), ("merge", "Merge")]
+        .map(|(noun, kind)| (noun, plan.steps().iter().filter(|step| step.kind() == kind).count()));
     let parts: Vec<_> =
         kinds.iter().filter(|(_, n)| *n > 0).map(|(noun, n)| layout::count(*n, noun)).collect();
     let shards = if change == 0 {

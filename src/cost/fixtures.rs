@@ -1,16 +1,11 @@
 //! Snapshots, policies and plans made by hand, for the tests of what shows them.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Explanation, PLAN_FORMAT, Plan, PlanIdentity, RangeLoad, Step, StepReason};
-use crate::policy::{
-    Approval, ApprovalRequired, Budgets, EnhancedMonitoring, MetricsPolicy, MetricsSource, Mode, ScalingPolicy,
-    ScalingRules, SelectPolicy, ShardBounds, StreamRef, Targets, Tradeoff,
-};
+use crate::policy::ScalingPolicy;
 use crate::quota::Dimension;
 use crate::snapshot::{MetricHistory, SNAPSHOT_FORMAT, ShardMetric, Snapshot};
 use crate::stream::{Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
@@ -39,7 +34,8 @@ pub(crate) fn with_loads(ingest_bytes: &[u64]) -> Sample {
         .zip(ends)
         .map(|(start, end)| HashKeyRange::new(*start, end).expect("ascending"))
         .collect();
-    let before: Vec<_> = ranges.iter().zip(ingest_bytes).map(|(range, load)| measured(*range, *load)).collect();
+    let before: Vec<_> =
+        ranges.iter().zip(ingest_bytes).map(|(range, load)| measured(*range, *load)).collect();
     let created = at("2026-01-02T03:04:05Z");
     let shards: Vec<_> = ranges
         .iter()
@@ -105,7 +101,8 @@ pub(crate) fn split(sample: &mut Sample, index: usize) {
     let at = hot.range.inner_boundaries(2).next().expect("two halves");
     let (low, high) = hot.range.split(at).expect("wide");
     let load = hot.loads.ingest_bytes.0.div_ceil(2);
-    let halves = [low, high].map(|range| RangeLoad { evidence: Evidence::Estimated, ..measured(range, load) });
+    let halves =
+        [low, high].map(|range| RangeLoad { evidence: Evidence::Estimated, ..measured(range, load) });
     let step = Step::Split { range: hot.range, at };
     let reason = StepReason::AboveTarget {
         dimension: Dimension::IngestBytes,
@@ -121,8 +118,7 @@ pub(crate) fn merge(sample: &mut Sample, index: usize) {
     let load = low.loads.ingest_bytes + high.loads.ingest_bytes;
     let merged = measured(low.range.merge(high.range).expect("neighbours"), load.0);
     let step = Step::Merge { low: low.range, high: high.range };
-    let reason =
-        StepReason::Cold { dimension: Dimension::IngestBytes, load, limit: Load::from_percent(56) };
+    let reason = StepReason::Cold { dimension: Dimension::IngestBytes, load, limit: Load::from_percent(56) };
     push(sample, step, reason, vec![low, high], vec![merged], index);
 }
 
@@ -156,37 +152,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn policy() -> ScalingPolicy {
-    let rules = |seconds| ScalingRules {
-        stabilization_window: Duration::from_secs(seconds),
-        select_policy: SelectPolicy::Max,
-        policies: Vec::new(),
-    };
-    ScalingPolicy {
-        stream: StreamRef { name: "orders".to_owned(), region: Some("eu-west-1".to_owned()), arn: None },
-        generation: 0,
-        role_arn: None,
-        mode: Mode::DryRun,
-        suspend: false,
-        interval: Duration::from_secs(60),
-        bounds: ShardBounds::new(1, 200).expect("in bounds"),
-        targets: Targets {
-            limits: Loads::from_array([70, 70, 80].map(Load::from_percent)),
-            read_calls: Load::from_percent(80),
-        },
-        metrics: MetricsPolicy {
-            source: MetricsSource::Shard,
-            window_minutes: 3,
-            max_age: Duration::from_secs(300),
-            enhanced_monitoring: EnhancedMonitoring::Require,
-        },
-        scale_up: rules(0),
-        scale_down: rules(3_600),
-        tolerance_millionths: 200_000,
-        tradeoff: Tradeoff { step_cost_shard_seconds: 900, horizon_seconds: 14_400 },
-        budgets: Budgets { max_steps_per_plan: 20, max_merges_per_day: 150 },
-        approval: Approval { required: ApprovalRequired::All, expire_after: Duration::from_secs(14_400) },
-        consumers: Vec::new(),
-        max_iterator_age: Duration::from_secs(120),
-        schedules: Vec::new(),
-    }
+    let mut policy = ScalingPolicy::for_stream("orders", 200);
+    policy.stream.region = Some("eu-west-1".to_owned());
+    policy
 }

@@ -35,7 +35,8 @@ fn shard_metrics_are_never_read_more_often_than_there_are_passes() {
 
 #[test]
 fn each_record_is_rounded_up_to_the_unit_that_its_mode_bills() {
-    let traffic = |bytes_per_second| Traffic { bytes_per_second, records_per_second: 100, read_bytes_per_second: 0 };
+    let traffic =
+        |bytes_per_second| Traffic { bytes_per_second, records_per_second: 100, read_bytes_per_second: 0 };
     // 25 KB is one PUT payload unit, a byte more is two (AWS's pricing page).
     assert_eq!(traffic(100 * 25_600).units_per_second(PUT_PAYLOAD_UNIT), 100);
     assert_eq!(traffic(100 * 25_600 + 1).units_per_second(PUT_PAYLOAD_UNIT), 200);
@@ -63,7 +64,8 @@ fn advantage_bills_at_least_its_minimum() {
     let idle = on_demand_advantage(Traffic::default(), &prices).bill.total;
     // 25 MB/s × 2,628,000 s / 2^30 × ($0.032 + $0.016).
     assert_eq!(dollars(idle), "$2,937.02");
-    let traffic = Traffic { bytes_per_second: 50_000_000, records_per_second: 1_000, read_bytes_per_second: 0 };
+    let traffic =
+        Traffic { bytes_per_second: 50_000_000, records_per_second: 1_000, read_bytes_per_second: 0 };
     assert!(on_demand_advantage(traffic, &prices).bill.total > idle);
 }
 
@@ -100,7 +102,8 @@ fn turning_shard_metrics_on_shows_in_the_bill_after() {
 fn an_on_demand_stream_is_billed_as_one() {
     let mut sample = fixtures::one_hot_shard();
     sample.snapshot.summary.mode = StreamMode::OnDemand;
-    let traffic = Traffic { bytes_per_second: 1_000_000, records_per_second: 1_000, read_bytes_per_second: 0 };
+    let traffic =
+        Traffic { bytes_per_second: 1_000_000, records_per_second: 1_000, read_bytes_per_second: 0 };
     let cost = of_plan(&sample.snapshot, &sample.policy, &sample.plan, Some(traffic), &Prices::default());
     assert_eq!(cost.before.of(CostItem::Shards), Money::ZERO);
     assert!(cost.before.of(CostItem::OnDemandTraffic) > Money::ZERO);

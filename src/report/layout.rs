@@ -1,6 +1,7 @@
 //! Text within a width: wrapping, columns with right-aligned figures, colour, and the wording of
 //! figures that several renderers share.
 
+use crate::cost::grouped;
 use crate::load::Load;
 
 /// What a piece of text says, told by colour as well where colour is on. The words alone say it
@@ -31,7 +32,11 @@ impl Painter {
             Tone::Warning => "33",
             Tone::Faint => "2",
         };
-        if self.color && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.color && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -116,7 +121,9 @@ pub(super) fn natural_width(rows: &[Vec<Cell>]) -> usize {
 fn column_widths(rows: &[Vec<Cell>]) -> Vec<usize> {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     (0..count)
-        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(&cell.text)).max().unwrap_or(0))
+        .map(|at| {
+            rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(&cell.text)).max().unwrap_or(0)
+        })
         .collect()
 }
 
@@ -151,19 +158,6 @@ pub(super) fn percent(load: Load) -> String {
 /// "1 shard", "2 shards".
 pub(super) fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A number with its thousands set apart: `29,200`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// How many hours more `after` is than `before`, with its sign.
@@ -222,7 +216,10 @@ mod tests {
 
     #[test]
     fn spans_and_rates_take_the_unit_that_suits_them() {
-        assert_eq!([0, 59, 60, 125, 3_600, 5_400].map(duration), ["0 s", "59 s", "1 min", "2 min 5 s", "1 h", "1 h 30 min"]);
+        assert_eq!(
+            [0, 59, 60, 125, 3_600, 5_400].map(duration),
+            ["0 s", "59 s", "1 min", "2 min 5 s", "1 h", "1 h 30 min"]
+        );
         assert_eq!([0, 999, 1_430_000].map(|n| rate(n, "B")), ["0 B/s", "999 B/s", "1.43 MB/s"]);
     }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use super::layout::{count, grouped, percent, signed_hours};
+use super::layout::{count, percent, signed_hours};
 use super::strip;
 use super::table::{items, source_name};
 use super::{Notice, Report};
-use crate::cost::HOURS_PER_MONTH;
+use crate::cost::{HOURS_PER_MONTH, grouped};
 use crate::plan::RangeLoad;
 
 /// How wide the strips are: fits most windows without scrolling.
@@ -69,8 +69,7 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     if !report.steps.is_empty() {
         writeln!(out, "\n### Steps\n")?;
         for step in &report.steps {
-            let effect =
-                if step.effect.is_empty() { String::new() } else { format!(" → {}", step.effect) };
+            let effect = if step.effect.is_empty() { String::new() } else { format!(" → {}", step.effect) };
             writeln!(out, "{}. {}: {}{effect}", step.number, step.action, step.reason)?;
         }
     }
@@ -83,7 +82,8 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     }
     let (before, after) = (cost.before.total, cost.after.total);
     writeln!(out, "| **total** | **{before}** | **{after}** | **{}** |", before.change_to(after))?;
-    let [now, then] = [&cost.before, &cost.after].map(|bill| u64::from(bill.shards) * u64::from(HOURS_PER_MONTH));
+    let [now, then] =
+        [&cost.before, &cost.after].map(|bill| u64::from(bill.shards) * u64::from(HOURS_PER_MONTH));
     let change = signed_hours(now, then);
     writeln!(out, "| shard-hours | {} h | {} h | {change} |\n", grouped(now), grouped(then))?;
     for other in &cost.alternatives {

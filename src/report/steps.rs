@@ -101,22 +101,17 @@ fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
         StepReason::Rejecting { dimension, load } => {
             (format!("rejects writes, {} at {}", dimension.label(), percent(*load)), *dimension)
         }
-        StepReason::AboveTarget { dimension, load, target } => (
-            format!("{} {} > target {}", dimension.label(), percent(*load), percent(*target)),
-            *dimension,
-        ),
-        StepReason::Cold { dimension, load, limit } => (
-            format!(
-                "cold: together {} peak at {} ≤ {}",
-                dimension.label(),
-                percent(*load),
-                percent(*limit)
-            ),
-            *dimension,
-        ),
-        StepReason::MovesBoundary => {
-            ("moves a boundary: a split and a merge that save a shard elsewhere".to_owned(), made.binding(targets).0)
+        StepReason::AboveTarget { dimension, load, target } => {
+            (format!("{} {} > target {}", dimension.label(), percent(*load), percent(*target)), *dimension)
         }
+        StepReason::Cold { dimension, load, limit } => (
+            format!("cold: together {} peak at {} ≤ {}", dimension.label(), percent(*load), percent(*limit)),
+            *dimension,
+        ),
+        StepReason::MovesBoundary => (
+            "moves a boundary: a split and a merge that save a shard elsewhere".to_owned(),
+            made.binding(targets).0,
+        ),
         StepReason::BelowMinShards { min_shards } => {
             (format!("fewer shards than minShards ({min_shards})"), made.binding(targets).0)
         }

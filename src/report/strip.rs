@@ -7,8 +7,7 @@ use crate::load::{Load, Loads};
 use crate::plan::{Evidence, RangeLoad};
 
 /// What the marks of a strip mean.
-pub(super) const LEGEND: &str =
-    "width: share of the hash keys; height: the fullest dimension, █ at its ceiling; ▲ above target; ╵ a boundary";
+pub(super) const LEGEND: &str = "width: share of the hash keys; height: the fullest dimension, █ at its ceiling; ▲ above target; ╵ a boundary";
 
 /// The hash-key space, `width` cells wide.
 pub(super) struct Strip {
@@ -94,7 +93,8 @@ pub(super) const BAR_LEGEND: &str = "█ mean, ▒ up to the hottest shard, │ 
 /// A bar from nothing to the ceiling: filled to the mean, shaded to the hottest shard.
 pub(super) fn bar(mean: Option<Load>, hottest: Option<Load>, target: Load, width: usize) -> String {
     let cell = |load: Load| {
-        usize::try_from(u128::from(load.0) * width as u128 / u128::from(Load::CEILING.0)).unwrap_or(usize::MAX)
+        usize::try_from(u128::from(load.0) * width as u128 / u128::from(Load::CEILING.0))
+            .unwrap_or(usize::MAX)
     };
     let (Some(peak), mean) = (hottest.max(mean), mean.unwrap_or_default()) else {
         return String::new();

@@ -1,11 +1,12 @@
 //! The report for people at a terminal.
 
 use super::layout::{
-    Cell, Painter, Tone, columns, count, duration, grouped, hang, natural_width, percent, rate, set_columns, signed_hours,
+    Cell, Painter, Tone, columns, count, duration, hang, natural_width, percent, rate, set_columns,
+    signed_hours,
 };
 use super::strip::{self, BAR_LEGEND, LEGEND};
 use super::{Notice, Report, Utilization};
-use crate::cost::{Bill, CostItem, HOURS_PER_MONTH, Money};
+use crate::cost::{Bill, CostItem, HOURS_PER_MONTH, Money, grouped};
 use crate::plan::{RangeLoad, ReadCallsSource};
 use crate::stream::StreamMode;
 
@@ -307,7 +308,10 @@ fn hours_row(before: &Bill, after: &Bill, changes: bool) -> Vec<Cell> {
     let hours = |bill: &Bill| u64::from(bill.shards) * u64::from(HOURS_PER_MONTH);
     let mut row = vec![Cell::text("shard-hours"), Cell::figure(format!("{} h", grouped(hours(before))))];
     if changes {
-        row.extend([Cell::figure(format!("{} h", grouped(hours(after)))), Cell::figure(signed_hours(hours(before), hours(after)))]);
+        row.extend([
+            Cell::figure(format!("{} h", grouped(hours(after)))),
+            Cell::figure(signed_hours(hours(before), hours(after))),
+        ]);
     }
     row
 }

@@ -65,7 +65,11 @@ fn every_kind_of_trouble() -> Sample {
     let shard = ShardId::new("shardId-000000000001");
     let range = sample.plan.before[1].range;
     sample.plan.holds = vec![
-        Hold::ConsumerLagging { consumer: Some("billing".into()), lag_millis: 400_000, limit_millis: 120_000 },
+        Hold::ConsumerLagging {
+            consumer: Some("billing".into()),
+            lag_millis: 400_000,
+            limit_millis: 120_000,
+        },
         Hold::LoadEstimated { shards: vec![shard.clone()] },
     ];
     sample.plan.verdicts = vec![
@@ -127,8 +131,7 @@ fn a_stream_without_metrics() {
     sample.plan.after = sample.plan.before.clone();
     sample.plan.holds = vec![Hold::SilentStream];
     let nothing = DemandSummary::default();
-    let report =
-        Report::new(&sample.snapshot, &sample.policy, &nothing, &sample.plan, &Prices::default());
+    let report = Report::new(&sample.snapshot, &sample.policy, &nothing, &sample.plan, &Prices::default());
     insta::assert_snapshot!(table(&report, EIGHTY));
 }
 
