@@ -1,0 +1,113 @@
+//! Where results, progress and errors go, and how wide and colourful they may be.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::report::Style;
+
+/// The width of a terminal that does not tell.
+const UNKNOWN_WIDTH: usize = 80;
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ColorChoice {
+    /// `no-color.org`: NO_COLOR counts where it is set and not empty.
+    fn for_stream(self, is_terminal: bool) -> bool {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        match self {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => is_terminal && !set("NO_COLOR") && !dumb,
+        }
+    }
+}
+
+/// The two streams of a command.
+#[derive(Debug)]
+pub(super) struct Output {
+    style: Style,
+    error_color: bool,
+}
+
+impl Output {
+    pub fn new(color: ColorChoice) -> Output {
+        let width = terminal_size::terminal_size_of(io::stdout())
+            .map_or(UNKNOWN_WIDTH, |(terminal_size::Width(columns), _)| usize::from(columns));
+        Output {
+            style: Style { width, color: color.for_stream(io::stdout().is_terminal()) },
+            error_color: color.for_stream(io::stderr().is_terminal()),
+        }
+    }
+
+    /// How tables are drawn on stdout.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Whether stderr takes colours.
+    pub fn error_color(&self) -> bool {
+        self.error_color
+    }
+
+    /// Writes a result.
+    ///
+    /// # Errors
+    /// Where stdout cannot be written to: `BrokenPipe` where nobody reads it any more.
+    pub fn result(&mut self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Says what went wrong. Where stderr is gone nobody can be told.
+    pub fn error(&self, message: &str) {
+        let label = if self.error_color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
+        let _nobody_listens = writeln!(io::stderr(), "{label} {message}");
+    }
+
+    /// Says something beside the results.
+    pub fn note(&self, message: &str) {
+        let _nobody_listens = writeln!(io::stderr(), "{message}");
+    }
+
+    /// Shows on a terminal that something takes its time.
+    pub fn spinner(&self, message: String) -> Spinner {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let template = if self.error_color { "{spinner:.cyan} {msg}" } else { "{spinner} {msg}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(message);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Spinner(bar)
+    }
+}
+
+/// Something that takes its time; gone from the screen once it is dropped.
+#[derive(Debug)]
+pub(super) struct Spinner(ProgressBar);
+
+impl Spinner {
+    /// What it is about now.
+    pub fn say(&self, message: String) {
+        self.0.set_message(message);
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
