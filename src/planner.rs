@@ -129,6 +129,14 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
     }
 }
 
+/// The number of shards and the cost in shard-seconds of the cheapest tiling, bounds, order and
+/// rates aside: what the load alone asks for. For studies of streams of any size.
+pub fn unbounded_optimum(demand: &Demand, policy: &ScalingPolicy) -> (u32, u64) {
+    let grid = Grid::new(&demand.shards);
+    let tiling = optimum::cheapest(&grid, &Rules::guarded(demand, policy), policy.tradeoff);
+    (shard_count(&tiling), tiling.cost_shard_seconds(&grid, policy.tradeoff))
+}
+
 /// A tiling to reach.
 #[derive(Debug, Clone)]
 struct Goal {

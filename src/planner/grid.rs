@@ -16,18 +16,16 @@ pub(super) struct Grid {
     /// The last key of the last segment.
     end: HashKey,
     /// The shard of B₀ that each segment belongs to.
-    shard_of: Vec<usize>,
+    shard_of: Vec<u32>,
     /// The positions of the boundaries of B₀, both ends of the space included.
     shard_boundaries: Vec<usize>,
     /// Sums of the loads before each position.
     loads_before: Vec<[u64; 3]>,
-    /// Sums of the peak loads before each position.
+    /// Sums of the peak loads before each position; empty where no peak differs from the load.
     peaks_before: Vec<[u64; 3]>,
     evidence: Vec<Evidence>,
     /// Whether a part of the shard may be merged: the spread of its load is measured.
     divisible: Vec<bool>,
-    /// Whether any peak differs from the load of now.
-    peaks_differ: bool,
 }
 
 impl Grid {
@@ -42,7 +40,6 @@ impl Grid {
             peaks_before: Vec::with_capacity(segments + 1),
             evidence: shards.iter().map(|shard| shard.evidence).collect(),
             divisible: shards.iter().map(|shard| shard.density == Evidence::Measured).collect(),
-            peaks_differ: false,
         };
         let (mut loads, mut peaks) = ([0; 3], [0; 3]);
         grid.shard_boundaries.push(0);
@@ -51,7 +48,7 @@ impl Grid {
         for (index, shard) in shards.iter().enumerate() {
             for segment in &shard.segments {
                 grid.starts.push(segment.range.start());
-                grid.shard_of.push(index);
+                grid.shard_of.push(u32::try_from(index).expect("far fewer than 2^32 shards"));
                 add(&mut loads, segment.loads);
                 // A peak below the load of now would let a merge through that a split undoes.
                 add(&mut peaks, segment.peak_loads.max(segment.loads));
@@ -60,7 +57,9 @@ impl Grid {
             }
             grid.shard_boundaries.push(grid.starts.len());
         }
-        grid.peaks_differ = grid.loads_before != grid.peaks_before;
+        if loads == peaks {
+            grid.peaks_before = Vec::new();
+        }
         grid
     }
 
@@ -81,7 +80,7 @@ impl Grid {
 
     /// The shard of B₀ that holds the segment after `position` (the last shard for the end).
     pub(super) fn shard_of(&self, position: usize) -> usize {
-        self.shard_of.get(position).copied().unwrap_or(self.evidence.len().saturating_sub(1))
+        self.shard_of.get(position).map_or(self.evidence.len().saturating_sub(1), |shard| *shard as usize)
     }
 
     /// Whether `position` is a boundary of B₀.
@@ -96,7 +95,7 @@ impl Grid {
 
     /// Whether any range's peak lies above its load of now.
     pub(super) fn peaks_differ(&self) -> bool {
-        self.peaks_differ
+        !self.peaks_before.is_empty()
     }
 
     /// The load between two positions.
@@ -106,7 +105,8 @@ impl Grid {
 
     /// The peak load between two positions.
     pub(super) fn peaks(&self, low: usize, high: usize) -> Loads {
-        between(&self.peaks_before, low, high)
+        let before = if self.peaks_differ() { &self.peaks_before } else { &self.loads_before };
+        between(before, low, high)
     }
 
     /// The keys between two positions.
