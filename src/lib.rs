@@ -19,5 +19,11 @@ pub mod stream;
 pub mod demand;
 
 // execution
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "execution")]
 pub mod control_plane;
+#[cfg(feature = "execution")]
+pub mod executor;
+#[cfg(feature = "execution")]
+pub mod observe;
