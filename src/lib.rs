@@ -23,6 +23,8 @@ pub mod planner;
 pub mod report;
 
 // execution
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "execution")]
 pub mod control_plane;
 
@@ -31,3 +33,6 @@ pub mod control_plane;
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod telemetry;
+#[cfg(feature = "execution")]
+pub mod executor;
+pub mod observe;
