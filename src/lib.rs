@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
-//! - decision: [`demand`]; pure: no clock, no I/O, no async, no randomness, no logging
+//! - decision: [`demand`], [`checks`]; pure: no clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`
 
 // model
@@ -16,6 +16,7 @@ pub mod snapshot;
 pub mod stream;
 
 // decision
+pub mod checks;
 pub mod demand;
 
 // execution
