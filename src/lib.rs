@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
-//! - decision: [`demand`], [`checks`]; pure: no clock, no I/O, no async, no randomness, no logging
+//! - decision: [`demand`], [`planner`], [`checks`]; pure: no clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`
 
 // model
@@ -18,6 +18,7 @@ pub mod stream;
 // decision
 pub mod checks;
 pub mod demand;
+pub mod planner;
 
 // execution
 #[cfg(feature = "execution")]

@@ -44,8 +44,16 @@ impl<'a> Known<'a> {
             .filter(move |shard| shard.range.start() <= range.end() && range.start() <= shard.range.end())
     }
 
-    /// The worst evidence of the shards that own a key of `range`.
+    /// The open shards that own keys of `range` and others too.
+    pub(super) fn divided(&self, range: HashKeyRange) -> impl Iterator<Item = &'a ShardDemand> {
+        self.owners(range)
+            .filter(move |shard| shard.range.start() < range.start() || range.end() < shard.range.end())
+    }
+
+    /// The worst evidence of the shards that own a key of `range`; at best an estimate where one
+    /// of them is divided.
     pub(super) fn evidence(&self, range: HashKeyRange) -> Evidence {
-        self.owners(range).map(|shard| shard.evidence).max().unwrap_or(Evidence::Unknown)
+        let divided = self.divided(range).map(|_| Evidence::Estimated);
+        self.owners(range).map(|shard| shard.evidence).chain(divided).max().unwrap_or(Evidence::Unknown)
     }
 }

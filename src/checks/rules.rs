@@ -215,6 +215,11 @@ impl Rules<'_> {
                 found.push(StepFlaw::MergeOfUnmeasured { shard, evidence });
             }
         }
+        for part in effect.made.iter().flat_map(|range| self.known.divided(*range)) {
+            if part.density != Evidence::Measured {
+                found.push(StepFlaw::MergeOfUnknownPart { shard: part.id.clone(), density: part.density });
+            }
+        }
         let count = effect.count;
         let min = self.in_force.bounds.min();
         if count < min as usize {

@@ -120,6 +120,11 @@ impl Case {
     fn tell(&self, range: HashKeyRange) -> RangeLoad {
         let owners = self.demand.shards.iter().filter(|shard| shard.range.intersection(range).is_some());
         let evidence = owners.map(|shard| shard.evidence).max().unwrap_or(Evidence::Unknown);
+        let ends_with_a_shard =
+            |key: HashKey| self.demand.shards.iter().any(|shard| shard.range.end() == key);
+        let whole = range.start().0.checked_sub(1).is_none_or(|key| ends_with_a_shard(HashKey(key)))
+            && ends_with_a_shard(range.end());
+        let evidence = if whole { evidence } else { evidence.max(Evidence::Estimated) };
         let within = || {
             let segments = self.demand.shards.iter().flat_map(|shard| &shard.segments);
             segments.filter(|segment| range.contains(segment.range.start()))
@@ -143,6 +148,7 @@ fn shard_demand((i, load): (usize, u64)) -> ShardDemand {
         evidence: Evidence::Measured,
         rejecting: false,
         segments: (0..4).map(part).collect(),
+        density: Evidence::Measured,
         split_guard: None,
         merge_guard: None,
     }
@@ -301,6 +307,7 @@ kinds! {
     V::Step { flaw: F::SplitGuarded { .. }, .. } => "split guarded",
     V::Step { flaw: F::MergeGuarded { .. }, .. } => "merge guarded",
     V::Step { flaw: F::MergeOfUnmeasured { .. }, .. } => "unmeasured",
+    V::Step { flaw: F::MergeOfUnknownPart { .. }, .. } => "unknown part",
     V::Step { flaw: F::AboveMaxShards { .. }, .. } => "above max",
     V::Step { flaw: F::BelowMinShards { .. }, .. } => "below min",
     V::Step { flaw: F::AboveScaleUpLimit { .. }, .. } => "scale-up limit",
@@ -379,6 +386,12 @@ const BUGS: &[Bug] = &[
         let (low, _) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
         c.steps([split_at(1, 8), Step::Merge { low: quarter(0), high: low }]);
     }),
+    ("unknown part", |c| {
+        c.shard(1).density = Evidence::Estimated;
+        let (low, _) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
+        c.steps([split_at(1, 8), Step::Merge { low: quarter(0), high: low }]);
+    }),
+    ("overstated evidence", |c| c.plan.after[2].evidence = Evidence::Measured),
     ("above max", |c| c.policy.bounds = bounds(2, 4)),
     ("above max", |c| { c.policy.bounds = bounds(1, 2); c.plan.desired_shards = 2; }),
     ("below min", |c| { c.policy.bounds = bounds(4, 6); c.steps([merge_first(), split_last()]); }),

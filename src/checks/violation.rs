@@ -160,7 +160,7 @@ pub enum Violation {
         range: HashKeyRange,
         /// What the plan says.
         claimed: Evidence,
-        /// The worst evidence of the shards that hold the range.
+        /// The worst evidence of the shards that hold the range; of a part, at best an estimate.
         known: Evidence,
     },
     /// The number of shards that the plan leads to in the end is out of bounds.
@@ -237,6 +237,14 @@ pub enum StepFlaw {
         shard: ShardId,
         /// How its load is known.
         evidence: Evidence,
+    },
+    /// The range is a part of a shard, and how the shard's load is spread is not measured.
+    #[error("the spread of the load within {shard} is {density:?}, which justifies no merge of a part")]
+    MergeOfUnknownPart {
+        /// The shard.
+        shard: ShardId,
+        /// How the spread of its load is known.
+        density: Evidence,
     },
     /// The split leads above `maxShards`, or further above it.
     #[error("it makes {count} shards, and {max} are the most")]
