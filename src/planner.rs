@@ -57,6 +57,8 @@ mod holds;
 mod optimum;
 mod order;
 mod spread;
+#[cfg(test)]
+mod tests;
 
 /// What the planner proposes; `decision` makes a plan of it.
 #[derive(Debug, Clone, PartialEq)]
