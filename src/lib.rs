@@ -5,6 +5,8 @@
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
 //! - decision: [`demand`], [`planner`], [`report`]; pure: no clock, no I/O, no async, no randomness,
 //!   no logging
+//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
+//! - decision: [`demand`], [`planner`], [`checks`]; pure: no clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`
 
 // model
@@ -18,6 +20,7 @@ pub mod snapshot;
 pub mod stream;
 
 // decision
+pub mod checks;
 pub mod demand;
 pub mod planner;
 pub mod report;

@@ -1,0 +1,1 @@
+//! Streams too large for every set of boundaries.
