@@ -9,3 +9,7 @@ pub mod hash_key;
 pub mod load;
 pub mod quota;
 pub mod stream;
+
+// execution
+#[cfg(feature = "sandbox")]
+pub mod simulator;
