@@ -12,4 +12,6 @@ pub mod stream;
 
 // execution
 #[cfg(feature = "sandbox")]
+pub mod sandbox;
+#[cfg(feature = "sandbox")]
 pub mod simulator;

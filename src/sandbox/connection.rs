@@ -73,7 +73,11 @@ impl AsyncRead for BreakableStream {
 }
 
 impl AsyncWrite for BreakableStream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.intact()?;
         Pin::new(&mut self.stream).poll_write(context, data)
     }

@@ -17,7 +17,13 @@ pub(super) struct ErrorReply {
 impl ErrorReply {
     /// An error that the caller made, status 400.
     pub(super) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        ErrorReply { status: 400, code: code.into(), query_code: None, message: Some(message.into()), never_arrives: false }
+        ErrorReply {
+            status: 400,
+            code: code.into(),
+            query_code: None,
+            message: Some(message.into()),
+            never_arrives: false,
+        }
     }
 
     /// An error whose code says it all: AWS gives no text.

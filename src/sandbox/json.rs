@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_reply_is_written_as_aws_writes_it() {
-        let at = |millis| Value::Timestamp(jiff::Timestamp::from_millisecond(millis).expect("it is in range"));
+        let at =
+            |millis| Value::Timestamp(jiff::Timestamp::from_millisecond(millis).expect("it is in range"));
         let reply = Members::new()
             .with("Whole", at(60_000))
             .with("Fraction", at(60_250))

@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use super::error::ErrorReply;
 use super::json;
 use super::operation::{Operation, Outcome};
-use super::validation::{Field, Pattern, Shape, optional, required};
+use super::validation::{Pattern, Shape, optional, required};
 use super::value::{Members, Value};
-use crate::simulator::{ApiError, Cloud, api};
+use crate::simulator::{ApiError, Cloud};
 
 /// A request that failed a constraint.
 pub(super) const CONSTRAINT_CODE: &str = "ValidationException";
@@ -28,8 +28,14 @@ const SEVEN_METRICS_AND_ALL: &[&str] = &[
     "IteratorAgeMilliseconds",
     "ALL",
 ];
-const SHARD_FILTERS: &[&str] =
-    &["AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"];
+const SHARD_FILTERS: &[&str] = &[
+    "AFTER_SHARD_ID",
+    "AT_TRIM_HORIZON",
+    "FROM_TRIM_HORIZON",
+    "AT_LATEST",
+    "AT_TIMESTAMP",
+    "FROM_TIMESTAMP",
+];
 const ITERATORS: &[&str] =
     &["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"];
 
@@ -51,8 +57,7 @@ const PARTITION_KEY: Shape = Shape::Text { min: 1, max: 256, pattern: None };
 const TAG_KEY: Shape = Shape::Text { min: 1, max: 128, pattern: None };
 const TAG_KEYS: Shape = Shape::List { of: &TAG_KEY, min: 1, max: 50 };
 const TAGS: Shape = Shape::Map { min: 1, max: 200, key: 128, value: 256 };
-const MODE: Shape =
-    Shape::Structure(&[required("StreamMode", Shape::Choice(&["PROVISIONED", "ON_DEMAND"]))]);
+const MODE: Shape = Shape::Structure(&[required("StreamMode", Shape::Choice(&["PROVISIONED", "ON_DEMAND"]))]);
 const METRICS: Shape = Shape::List { of: &Shape::Choice(SEVEN_METRICS_AND_ALL), min: 1, max: 7 };
 const PUT_ENTRY: Shape = Shape::Structure(&[
     required("Data", DATA),
@@ -75,14 +80,22 @@ macro_rules! on_stream {
 /// An operation that the model answers by the method of this name.
 macro_rules! operation {
     ($name:literal, $fields:expr, $method:ident) => {
-        Operation { name: $name, fields: $fields, call: |cloud, request| answer(cloud, request, Cloud::$method) }
+        Operation {
+            name: $name,
+            fields: $fields,
+            call: |cloud, request| answer(cloud, request, Cloud::$method),
+        }
     };
 }
 
 /// An operation that has no result.
 macro_rules! silent_operation {
     ($name:literal, $fields:expr, $method:ident) => {
-        Operation { name: $name, fields: $fields, call: |cloud, request| carry_out(cloud, request, Cloud::$method) }
+        Operation {
+            name: $name,
+            fields: $fields,
+            call: |cloud, request| carry_out(cloud, request, Cloud::$method),
+        }
     };
 }
 
@@ -114,11 +127,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[required("StreamARN", ARN_TEXT), required("ConsumerName", NAME_TEXT)],
         deregister_stream_consumer
     ),
-    Operation {
-        name: "DescribeLimits",
-        fields: &[],
-        call: |cloud, _| to_outcome(cloud.describe_limits()),
-    },
+    Operation { name: "DescribeLimits", fields: &[], call: |cloud, _| to_outcome(cloud.describe_limits()) },
     operation!(
         "DescribeStream",
         on_stream![optional("Limit", PAGE), optional("ExclusiveStartShardId", NAME_TEXT)],
@@ -173,7 +182,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation!("ListStreamConsumers", &[required("StreamARN", ARN_TEXT)], list_stream_consumers),
     operation!(
         "ListStreams",
-        &[optional("Limit", PAGE), optional("ExclusiveStartStreamName", NAME_TEXT), optional("NextToken", TOKEN)],
+        &[
+            optional("Limit", PAGE),
+            optional("ExclusiveStartStreamName", NAME_TEXT),
+            optional("NextToken", TOKEN)
+        ],
         list_streams
     ),
     Operation {
@@ -331,7 +344,9 @@ fn is_stream_arn(text: &str) -> bool {
         && service == "kinesis"
         && account.len() == 12
         && account.bytes().all(|byte| byte.is_ascii_digit())
-        && resource.split_once("stream/").is_some_and(|(_, name)| !name.is_empty() && !name.contains(char::is_whitespace))
+        && resource
+            .split_once("stream/")
+            .is_some_and(|(_, name)| !name.is_empty() && !name.contains(char::is_whitespace))
 }
 
 #[cfg(test)]
@@ -345,7 +360,9 @@ mod tests {
 
     #[test]
     fn patterns_take_what_aws_takes() {
-        for (text, taken) in [("0", true), ("10", true), ("", false), ("01", false), ("-1", false), ("1a", false)] {
+        for (text, taken) in
+            [("0", true), ("10", true), ("", false), ("01", false), ("-1", false), ("1a", false)]
+        {
             assert_eq!(is_decimal(text, 39), taken, "{text}");
         }
         assert!(is_decimal(&"9".repeat(39), 39) && !is_decimal(&"9".repeat(40), 39));
@@ -369,6 +386,9 @@ mod tests {
         let typed = with_types(&reply);
         let record = typed.structures("Records").next().expect("there is a record");
         assert_eq!(record.blob("Data"), Some(&b"ab"[..]));
-        assert_eq!(record.timestamp("ApproximateArrivalTimestamp").map(|at| at.as_millisecond()), Some(1_500));
+        assert_eq!(
+            record.timestamp("ApproximateArrivalTimestamp").map(|at| at.as_millisecond()),
+            Some(1_500)
+        );
     }
 }

@@ -134,7 +134,9 @@ impl Protocol {
             (Protocol::Query, result) => query::encode(operation, request_id, result).into_bytes(),
             (_, None) => Vec::new(),
             (Protocol::Json11 | Protocol::Json10, Some(result)) => json::encode(result),
-            (Protocol::Cbor11, Some(result)) => cbor::encode(&kinesis::with_types(result), Epoch::Milliseconds),
+            (Protocol::Cbor11, Some(result)) => {
+                cbor::encode(&kinesis::with_types(result), Epoch::Milliseconds)
+            }
             (Protocol::RpcV2Cbor, Some(result)) => cbor::encode(result, Epoch::Seconds),
         };
         self.with_headers(body)
@@ -145,9 +147,8 @@ impl Protocol {
         let code = error.code.as_ref();
         // The Kinesis front end writes this one member with a capital letter.
         let message = if code == "SerializationException" { "Message" } else { "message" };
-        let body = |kind: String| {
-            Members::new().with("__type", kind).with_some(message, error.message.as_deref())
-        };
+        let body =
+            |kind: String| Members::new().with("__type", kind).with_some(message, error.message.as_deref());
         let bytes = match self {
             Protocol::Json11 | Protocol::Json10 => json::encode(&body(code.to_owned())),
             Protocol::Cbor11 => cbor::encode(&body(code.to_owned()), Epoch::Milliseconds),

@@ -32,15 +32,33 @@ pub(super) const fn optional(name: &'static str, shape: Shape) -> Field {
 #[derive(Debug)]
 pub(super) enum Shape {
     Boolean,
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     Double,
     Timestamp,
-    Blob { max: usize },
-    Text { min: usize, max: usize, pattern: Option<Pattern> },
+    Blob {
+        max: usize,
+    },
+    Text {
+        min: usize,
+        max: usize,
+        pattern: Option<Pattern>,
+    },
     Choice(&'static [&'static str]),
-    List { of: &'static Shape, min: usize, max: usize },
+    List {
+        of: &'static Shape,
+        min: usize,
+        max: usize,
+    },
     /// Names to texts.
-    Map { min: usize, max: usize, key: usize, value: usize },
+    Map {
+        min: usize,
+        max: usize,
+        key: usize,
+        value: usize,
+    },
     Structure(&'static [Field]),
 }
 
@@ -75,7 +93,10 @@ pub(super) fn check(
         count => {
             let plural = if count == 1 { "" } else { "s" };
             let list = violations.join("; ");
-            Err(ErrorReply::new(constraint_code, format!("{count} validation error{plural} detected: {list}")))
+            Err(ErrorReply::new(
+                constraint_code,
+                format!("{count} validation error{plural} detected: {list}"),
+            ))
         }
     }
 }
@@ -146,7 +167,9 @@ fn mismatch(value: &Value, target: &str) -> String {
         Value::Structure(_) => return "Start of structure or map found where not expected.".to_owned(),
         Value::Null => "null",
         Value::Boolean(_) => "class java.lang.Boolean",
-        Value::Integer(_) | Value::Double(_) => "class com.amazon.coral.value.json.numbers.TruncatingBigNumber",
+        Value::Integer(_) | Value::Double(_) => {
+            "class com.amazon.coral.value.json.numbers.TruncatingBigNumber"
+        }
         Value::Text(_) => "class java.lang.String",
         Value::Blob(_) => "class java.nio.HeapByteBuffer",
         Value::Timestamp(_) => "class java.util.Date",
@@ -157,11 +180,16 @@ fn mismatch(value: &Value, target: &str) -> String {
 fn timestamp(seconds: f64) -> Result<Value, ErrorReply> {
     let millis = (seconds * 1_000.0).round() as i64;
     Timestamp::from_millisecond(millis).map(Value::Timestamp).map_err(|_| {
-        ErrorReply::serialization(format!("{seconds} can not be converted to milliseconds since epoch"))
+        ErrorReply::serialization(format!("{seconds:?} can not be converted to milliseconds since epoch"))
     })
 }
 
-fn constrain_members(members: &Members, fields: &'static [Field], parent: &str, violations: &mut Vec<String>) {
+fn constrain_members(
+    members: &Members,
+    fields: &'static [Field],
+    parent: &str,
+    violations: &mut Vec<String>,
+) {
     for field in fields {
         let path = join(parent, &lower_first(field.name));
         match members.get(field.name) {
@@ -223,7 +251,8 @@ fn constrain(value: &Value, shape: &Shape, path: &str, violations: &mut Vec<Stri
                 let must = format!("Map keys must satisfy constraint: {}", lengths(1, *key));
                 violate(value, path, &must, violations);
             }
-            let too_long = |text: &Value| matches!(text, Value::Text(text) if text.chars().count() > *longest);
+            let too_long =
+                |text: &Value| matches!(text, Value::Text(text) if text.chars().count() > *longest);
             if members.iter().any(|(_, text)| too_long(text)) {
                 let must = format!("Map value must satisfy constraint: {}", lengths(0, *longest));
                 violate(value, path, &must, violations);
@@ -340,7 +369,10 @@ mod tests {
     #[test]
     fn a_violated_constraint_is_named_by_its_path() {
         let cases = [
-            (serde_json::json!({}), "Value null at 'name' failed to satisfy constraint: Member must not be null"),
+            (
+                serde_json::json!({}),
+                "Value null at 'name' failed to satisfy constraint: Member must not be null",
+            ),
             (
                 serde_json::json!({"Name": "a", "Count": 0}),
                 "Value '0' at 'count' failed to satisfy constraint: Member must have value greater than or equal to 1",
@@ -373,7 +405,8 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_told_before_any_constraint() {
-        let number = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an String";
+        let number =
+            "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an String";
         let cases = [
             (serde_json::json!({"Name": 1, "Count": 0}), number),
             (serde_json::json!({"Count": "1"}), "class java.lang.String can not be converted to an Integer"),
@@ -383,11 +416,11 @@ mod tests {
             (serde_json::json!({"At": 1e300}), "1e300 can not be converted to milliseconds since epoch"),
         ];
         for (request, expected) in cases {
-            let text = text_of(request);
-            assert!(text.starts_with("SerializationException: "), "{text}");
-            assert!(text.replace("1000000", "1").contains(&expected[..5]), "{text} is not {expected}");
+            assert_eq!(text_of(request), format!("SerializationException: {expected}"));
         }
-        assert!(text_of(serde_json::json!({"Items": [{"Data": "a"}]})).contains("can not be converted to a Blob"));
+        assert!(
+            text_of(serde_json::json!({"Items": [{"Data": "a"}]})).contains("can not be converted to a Blob")
+        );
     }
 
     #[test]

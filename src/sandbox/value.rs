@@ -56,10 +56,6 @@ impl Members {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -99,6 +95,7 @@ impl Members {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn blob(&self, name: &str) -> Option<&[u8]> {
         match self.get(name) {
             Some(Value::Blob(blob)) => Some(blob),
@@ -121,14 +118,6 @@ impl Members {
     /// The structures of a list of structures.
     pub(super) fn structures(&self, name: &str) -> impl Iterator<Item = &Members> {
         self.list(name).iter().filter_map(Value::as_structure)
-    }
-
-    /// The texts of a list of texts.
-    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.list(name).iter().filter_map(|item| match item {
-            Value::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
     }
 }
 
