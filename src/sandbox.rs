@@ -163,7 +163,7 @@ impl Sandbox {
     }
 
     /// Its time.
-    pub fn clock(&self) -> Clock {
+    pub fn clock(&self) -> &Clock {
         self.shared.clock()
     }
 

@@ -39,8 +39,8 @@ impl Shared {
         Shared { cloud: Mutex::new(cloud), clock, requests: AtomicU64::new(0) }
     }
 
-    pub(super) fn clock(&self) -> Clock {
-        self.clock
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The model, at the time that the clock shows.
