@@ -49,6 +49,10 @@ pub struct ShardDemand {
     /// at least one. A cut falls between two segments, never inside one. One segment alone means
     /// that the shard cannot be split.
     pub segments: Vec<Segment>,
+    /// How the spread over the segments is known: [`Evidence::Measured`] where past shards covered
+    /// the parts (or the owner vouches for an even spread), else [`Evidence::Estimated`]. A part
+    /// of a shard may be merged with a neighbour in one plan only where the spread is measured.
+    pub density: Evidence,
     /// Why it must not be split now, if so.
     pub split_guard: Option<Hold>,
     /// Why it must not be merged now, if so.

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
-//! - decision: [`demand`]; pure: no clock, no I/O, no async, no randomness, no logging
+//! - decision: [`demand`], [`planner`]; pure: no clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`
 
 // model
@@ -17,6 +17,7 @@ pub mod stream;
 
 // decision
 pub mod demand;
+pub mod planner;
 
 // execution
 #[cfg(feature = "execution")]

@@ -13,6 +13,7 @@ pub use self::schedule::Schedule;
 use crate::load::{Load, Loads};
 use crate::quota::{MAX_SHARDS, MIN_SHARDS};
 
+pub mod defaults;
 mod schedule;
 
 /// All that reshard needs to know of what is wanted for one stream.
