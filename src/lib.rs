@@ -2,15 +2,26 @@
 //!
 //! # Layout
 //!
-//! - model: [`hash_key`], [`stream`], [`quota`], [`load`]
+//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
+//! - decision: [`demand`], [`planner`]; pure: no clock, no I/O, no async, no randomness, no logging
+//! - execution: `control_plane`
 
 // model
 pub mod hash_key;
 pub mod load;
+pub mod plan;
+pub mod policy;
 pub mod quota;
+pub mod snapshot;
 pub mod stream;
 
+// decision
+pub mod demand;
+pub mod planner;
+
 // execution
+#[cfg(feature = "execution")]
+pub mod control_plane;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "sandbox")]

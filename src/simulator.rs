@@ -40,12 +40,25 @@
 //! - `control_plane::SimulatedControlPlane` puts the product's own trait on top.
 
 pub mod api;
+mod clock;
+mod consumers;
+mod dice;
 mod error;
 pub mod fault;
-mod limits;
+pub mod limits;
+mod listing;
+mod metrics;
+mod records;
+mod reshard;
+mod settings;
+mod stream;
+mod streams;
+mod token;
+mod traffic;
+mod validate;
 pub mod workload;
 
-mod skeleton;
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -145,12 +158,23 @@ impl Default for MetricTimings {
 pub struct Cloud {
     config: Config,
     now: Timestamp,
+    streams: BTreeMap<String, stream::Stream>,
+    metrics: metrics::MetricStore,
+    faults: fault::Faults,
+    call_rates: limits::CallRates,
 }
 
 impl Cloud {
     /// An empty account.
     pub fn new(config: Config) -> Self {
-        Cloud { now: config.start, config }
+        Cloud {
+            now: config.start,
+            config,
+            streams: BTreeMap::new(),
+            metrics: Default::default(),
+            faults: Default::default(),
+            call_rates: Default::default(),
+        }
     }
 
     /// The virtual time: AWS's clock.

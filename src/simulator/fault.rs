@@ -1,9 +1,14 @@
 //! What goes wrong on purpose: refused calls, lost replies, stale listings, endless reshards, and
 //! metrics that are missing, late, partial or nonsense. Scripted, and seeded where chance has a part.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::ApiError;
+use super::api::{Metric, StreamRef};
+use super::limits::Scope;
+use super::{ApiError, ApiErrorCode, Cloud, dice, validate};
+use crate::snapshot::Minute;
 
 /// The operations that a fault can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,4 +117,133 @@ pub struct MetricFault {
     pub chance: f64,
     /// What happens.
     pub effect: MetricEffect,
+}
+
+/// All scripted faults, and the count of calls that they strike by.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// With the number of calls that each has seen.
+    calls: Vec<(Fault, u64)>,
+    metrics: Vec<MetricFault>,
+    counts: BTreeMap<Operation, u64>,
+}
+
+/// What strikes one call.
+#[derive(Debug, Default)]
+pub(super) struct Struck {
+    refuse: Option<ApiError>,
+    lose_reply: bool,
+    lose_request: bool,
+    /// How old the listing is that the call gets.
+    pub stale: Option<SignedDuration>,
+    /// How long the change takes that the call begins.
+    pub takes: Option<SignedDuration>,
+}
+
+impl Faults {
+    fn strike(&mut self, operation: Operation, now: Timestamp, seed: u64) -> Struck {
+        *self.counts.entry(operation).or_default() += 1;
+        let mut struck = Struck::default();
+        for (number, (fault, seen)) in self.calls.iter_mut().enumerate() {
+            if fault.operation != operation {
+                continue;
+            }
+            *seen += 1;
+            let hit = match fault.when {
+                When::Nth(nth) => *seen == nth,
+                When::Always => true,
+                When::During(from, until) => from <= now && now < until,
+                When::Chance(chance) => {
+                    dice::share(&[seed, dice::text("fault"), number as u64, *seen]) < chance
+                }
+            };
+            match fault.effect.clone() {
+                _ if !hit => {}
+                Effect::Refuse(error) => struck.refuse = struck.refuse.or(Some(error)),
+                Effect::LoseReply => struck.lose_reply = true,
+                Effect::LoseRequest => struck.lose_request = true,
+                Effect::Stale(by) => struck.stale = Some(by),
+                Effect::Takes(time) => struck.takes = Some(time),
+            }
+        }
+        struck
+    }
+
+    /// Those that strike `minute` of `metric`, their chance apart.
+    pub fn metric_faults(&self, metric: &Metric, minute: Minute) -> impl Iterator<Item = &MetricFault> {
+        let start = minute.start();
+        self.metrics.iter().filter(move |fault| {
+            fault.from <= start
+                && start < fault.until
+                && fault.metric_name.as_ref().is_none_or(|name| *name == metric.metric_name)
+                && fault
+                    .dimension_value
+                    .as_ref()
+                    .is_none_or(|value| metric.dimensions.iter().any(|dimension| dimension.value == *value))
+        })
+    }
+}
+
+impl Cloud {
+    /// Adds a scripted fault.
+    pub fn inject(&mut self, fault: Fault) {
+        self.faults.calls.push((fault, 0));
+    }
+
+    /// Adds a scripted fault of metrics.
+    pub fn inject_metric(&mut self, fault: MetricFault) {
+        self.faults.metrics.push(fault);
+    }
+
+    /// Ends all scripted faults.
+    pub fn clear_faults(&mut self) {
+        self.faults.calls.clear();
+        self.faults.metrics.clear();
+    }
+
+    /// How many calls of `operation` were made, refused ones included.
+    pub fn calls(&self, operation: Operation) -> u64 {
+        self.faults.counts.get(&operation).copied().unwrap_or(0)
+    }
+
+    /// The way of every request: counted, struck by faults, held to its rate, and only then done.
+    pub(super) fn call<T>(
+        &mut self,
+        operation: Operation,
+        stream: Option<&StreamRef>,
+        act: impl FnOnce(&mut Cloud, &Struck) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let lost = || ApiError::new(ApiErrorCode::ReplyLost, "the connection was lost before a reply came");
+        let mut struck = self.faults.strike(operation, self.now, self.config.seed);
+        if struck.lose_request {
+            return Err(lost());
+        }
+        if let Some(error) = struck.refuse.take() {
+            return Err(error);
+        }
+        if self.config.limits.control_plane_rates {
+            let name = stream.and_then(|stream| validate::stream_name(stream, &self.config).ok());
+            let name = name.unwrap_or_default();
+            if !self.call_rates.take(operation, &name, self.now) {
+                return Err(self.rate_exceeded(operation, &name));
+            }
+        }
+        let result = act(self, &struck);
+        if struck.lose_reply { result.and(Err(lost())) } else { result }
+    }
+
+    fn rate_exceeded(&self, operation: Operation, stream: &str) -> ApiError {
+        use Operation::{GetMetricData, ListMetrics, PutMetricData};
+        if matches!(operation, GetMetricData | ListMetrics | PutMetricData) {
+            return ApiError::new(ApiErrorCode::Throttling, "Rate exceeded");
+        }
+        let account = &self.config.account_id;
+        let of_account = matches!(operation.rate(), Some((_, Scope::Account)));
+        let message = if of_account || stream.is_empty() {
+            format!("Rate exceeded for account {account}.")
+        } else {
+            format!("Rate exceeded for stream {stream} under account {account}.")
+        };
+        ApiError::new(ApiErrorCode::LimitExceeded, message)
+    }
 }

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 mod curve;
+pub(super) mod keys;
 
 pub use curve::{Curve, CurveError, Scale};
 
@@ -51,6 +52,66 @@ impl Workload {
     /// The same with these keys.
     pub fn keys(self, keys: KeySkew) -> Self {
         Workload { keys, ..self }
+    }
+
+    /// What is out of bounds, if anything is.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let share = |name: &str, share: f64| match (0.0..=1.0).contains(&share) {
+            true => Ok(()),
+            false => Err(format!("the workload's {name} is {share}: it must be from 0 to 1")),
+        };
+        if self.record_bytes == 0 || self.records_per_put == 0 {
+            return Err("the workload's record_bytes and records_per_put must be at least 1".to_owned());
+        }
+        match &self.keys {
+            KeySkew::Even => {}
+            KeySkew::Zipf { keys, skew } if *keys > 0 && skew.is_finite() && *skew >= 0.0 => {}
+            KeySkew::Zipf { keys, skew } => {
+                return Err(format!(
+                    "the workload has {keys} keys of skew {skew}: there must be at least 1, of a skew of 0 or more"
+                ));
+            }
+            KeySkew::Weighted(keys) => {
+                let good = keys.iter().all(|(_, weight)| weight.is_finite() && *weight >= 0.0);
+                if !good || keys.iter().all(|(_, weight)| *weight == 0.0) {
+                    return Err("the workload's weights must be 0 or more, and one above 0".to_owned());
+                }
+            }
+        }
+        if let Some(spot) = &self.hot_spot {
+            share("hot spot's share", spot.share)?;
+            share("hot spot's width", spot.width)?;
+            share("hot spot's position", spot.position.unwrap_or_default())?;
+            if spot.moves_every.is_some_and(|every| every <= SignedDuration::ZERO) {
+                return Err("the workload's hot spot must stay longer than 0 s".to_owned());
+            }
+        }
+        if !(self.noise.is_finite() && self.noise >= 0.0) {
+            return Err(format!("the workload's noise is {}: it must be 0 or more", self.noise));
+        }
+        if let Some(Bursts { every, length, factor }) = self.bursts {
+            let good = (1..every).contains(&length)
+                && factor >= 0.0
+                && factor * f64::from(length) <= f64::from(every);
+            if !good {
+                return Err(format!(
+                    "the workload's bursts are {factor} times the mean for {length} s out of {every}: the length must \
+                     be from 1 to below that, and factor × length at most that"
+                ));
+            }
+        }
+        share("retried share", self.retried_share)?;
+        for consumer in &self.consumers {
+            if let ConsumerKind::Polling { interval } = consumer.kind
+                && interval < SignedDuration::from_millis(1)
+            {
+                return Err(format!(
+                    "the consumer {} must poll at an interval of 1 ms or more",
+                    consumer.name
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The same with one more consumer.

@@ -1,0 +1,205 @@
+//! The plan: an ordered list of steps that leaves execution no choices, what was held back and
+//! why, and what no step can cure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+pub use self::hold::{Hold, ReadCallsSource, Verdict};
+pub use self::step::{ResolvedStep, Step, StepError};
+use crate::hash_key::HashKeyRange;
+use crate::load::{Load, Loads};
+use crate::quota::Dimension;
+
+mod hold;
+mod step;
+
+/// The format of written plans, part of the hash; raised when steps change their meaning.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// What is to be done to one stream, and why nothing more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// What the hash is over: nothing else decides what is carried out.
+    #[serde(flatten)]
+    pub identity: PlanIdentity,
+    /// The hash of `identity`.
+    pub hash: PlanHash,
+    /// Why each step is there and what it does, in the order of the steps.
+    pub explanations: Vec<Explanation>,
+    /// What is held back, and why.
+    pub holds: Vec<Hold>,
+    /// What no step can cure.
+    pub verdicts: Vec<Verdict>,
+    /// The shards that the policy asks for in the end, once nothing is held back.
+    pub desired_shards: u32,
+    /// The load of each open shard now, in hash-key order.
+    pub before: Vec<RangeLoad>,
+    /// The load of each shard after the last step, in hash-key order.
+    pub after: Vec<RangeLoad>,
+}
+
+impl Plan {
+    /// The steps, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.identity.steps
+    }
+
+    /// The ranges of the shards after the first `count` steps.
+    ///
+    /// # Errors
+    /// [`StepError`] if a step does not fit the ranges that the steps before it leave: the plan is
+    /// broken, or was edited.
+    pub fn projected_ranges(&self, count: usize) -> Result<Vec<HashKeyRange>, StepError> {
+        let mut ranges = self.identity.start.clone();
+        for step in self.identity.steps.iter().take(count) {
+            step.apply(&mut ranges)?;
+        }
+        Ok(ranges)
+    }
+}
+
+/// What makes a plan this plan. Loads, times and prices are no part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanIdentity {
+    /// [`PLAN_FORMAT`].
+    pub format: u32,
+    /// The stream's ARN.
+    pub stream_arn: String,
+    /// When the stream was made: a plan for a stream is none for its namesake.
+    pub stream_created_at: Timestamp,
+    /// The resource's generation.
+    pub generation: u64,
+    /// The open ranges that the steps start from, in hash-key order.
+    pub start: Vec<HashKeyRange>,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl PlanIdentity {
+    /// The hash over every field.
+    pub fn hash(&self) -> PlanHash {
+        let PlanIdentity { format, stream_arn, stream_created_at, generation, start, steps } = self;
+        let mut digest = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        };
+        field(&format.to_be_bytes());
+        field(stream_arn.as_bytes());
+        field(&stream_created_at.as_millisecond().to_be_bytes());
+        field(&generation.to_be_bytes());
+        for range in start {
+            field(&range.start().0.to_be_bytes());
+            field(&range.end().0.to_be_bytes());
+        }
+        for step in steps {
+            field(step.canonical().as_bytes());
+        }
+        let hash = digest.finalize();
+        PlanHash(hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// The first 64 bits of a SHA-256 digest, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlanHash(String);
+
+impl PlanHash {
+    /// The sixteen hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a step is there and what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// Why.
+    pub reason: StepReason,
+    /// The loads of the shards that it consumes.
+    pub before: Vec<RangeLoad>,
+    /// The loads of the shards that it makes.
+    pub after: Vec<RangeLoad>,
+}
+
+/// Why a step is in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub enum StepReason {
+    /// The shard rejects writes.
+    Rejecting {
+        /// The dimension nearest its ceiling.
+        dimension: Dimension,
+        /// The demand in it.
+        load: Load,
+    },
+    /// The shard's load lies above the target.
+    AboveTarget {
+        /// The dimension furthest above its target.
+        dimension: Dimension,
+        /// The load in it.
+        load: Load,
+        /// The target in it.
+        target: Load,
+    },
+    /// The two together fit into one.
+    Cold {
+        /// The dimension in which the merged shard will be fullest.
+        dimension: Dimension,
+        /// The load of the merged shard in it, at its highest in the stabilisation window.
+        load: Load,
+        /// Up to where shards are packed.
+        limit: Load,
+    },
+    /// Part of moving a boundary: a split and a merge that save a shard elsewhere.
+    MovesBoundary,
+    /// There are fewer shards than `minShards`.
+    BelowMinShards {
+        /// The fewest shards now.
+        min_shards: u32,
+    },
+    /// There are more shards than `maxShards`.
+    AboveMaxShards {
+        /// The most shards now.
+        max_shards: u32,
+    },
+    /// Shard-level metrics are off, and the policy manages them.
+    ShardMetricsOff,
+}
+
+/// A range with its load and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RangeLoad {
+    /// The hash keys.
+    pub range: HashKeyRange,
+    /// The load that decides splits: demand over the window.
+    pub loads: Loads,
+    /// The load that decides merges: the highest within the stabilisation window.
+    pub peak_loads: Loads,
+    /// How the loads are known.
+    pub evidence: Evidence,
+}
+
+/// How a load is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Evidence {
+    /// Metrics of exactly this range, over the whole span that the decision looks at.
+    Measured,
+    /// In part a share of what a wider shard carried. May justify a split, never a merge.
+    Estimated,
+    /// Not known.
+    Unknown,
+}

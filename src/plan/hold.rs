@@ -1,0 +1,446 @@
+//! Holds (why something is not done now) and verdicts (what no step can cure), both typed. They
+//! read the same in report, metric, event and condition: `reason` names them, `Display` tells
+//! them, `advice` says what would help.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::hash_key::HashKeyRange;
+use crate::load::Load;
+use crate::quota::Dimension;
+use crate::stream::{ShardId, StreamStatus, TilingError};
+
+/// Why something is not done now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all_fields = "camelCase")]
+pub enum Hold {
+    /// `suspend` is set.
+    Suspended,
+    /// The stream is being made, changed or deleted.
+    StreamNotActive {
+        /// Its status.
+        status: StreamStatus,
+    },
+    /// AWS keeps the shards of an on-demand stream.
+    OnDemandStream,
+    /// The listed open shards do not tile the hash-key space.
+    ListingDoesNotTile {
+        /// What is missing or doubled.
+        error: TilingError,
+    },
+    /// `ListShards` and `OpenShardCount` disagree.
+    ShardCountMismatch {
+        /// The open shards that are listed.
+        listed: usize,
+        /// `OpenShardCount`.
+        described: usize,
+    },
+    /// Shard-level metrics that decisions need are off.
+    ShardMetricsOff {
+        /// Those that are off, by AWS's names.
+        metrics: Vec<String>,
+    },
+    /// The newest settled minute with data is too old, or there is none.
+    MetricsStale {
+        /// The newest minute that has data.
+        newest: Option<Timestamp>,
+        /// `metrics.maxAge`, in seconds.
+        max_age_seconds: u64,
+    },
+    /// CloudWatch did not answer in full, or answered what cannot be.
+    MetricsIncomplete {
+        /// What is missing or impossible.
+        what: String,
+    },
+    /// The shards' metrics do not sum to the stream's.
+    MetricsInconsistent {
+        /// What the shards sum to over the window.
+        shards: u64,
+        /// What the stream reports over the window.
+        stream: u64,
+        /// Of which metric, by AWS's name.
+        metric: String,
+    },
+    /// The stream reports nothing at all: idle, or its metrics are late. Nobody can tell.
+    SilentStream,
+    /// Shards too young to have a full window of metrics.
+    MetricsSettling {
+        /// The shards.
+        shards: Vec<ShardId>,
+    },
+    /// A merge waits for measurements: what its shards carried is in part a share of what a wider
+    /// shard carried.
+    LoadEstimated {
+        /// The shards.
+        shards: Vec<ShardId>,
+    },
+    /// A merge waits until its shards have been cold for the whole stabilisation window.
+    Stabilizing {
+        /// The window, in seconds.
+        window_seconds: u64,
+    },
+    /// `behavior` allows no more change in this direction now.
+    RateLimited {
+        /// Whether it is splits that wait.
+        scale_up: bool,
+        /// The number of shards that is allowed now: the most for splits, the fewest for merges.
+        limit: u32,
+    },
+    /// `budgets.maxStepsPerPlan` is used up; the rest follows in the next plan.
+    StepBudget {
+        /// The budget.
+        max_steps_per_plan: u32,
+        /// How many steps were left out.
+        left_out: u32,
+    },
+    /// `budgets.maxMergesPerDay` is used up.
+    MergeBudget {
+        /// The budget.
+        max_merges_per_day: u32,
+        /// The merges within the last 24 hours.
+        merged: u32,
+    },
+    /// No merge while a consumer lags.
+    ConsumerLagging {
+        /// Which consumer; none where it is the stream's own iterator age.
+        consumer: Option<String>,
+        /// Its lag in milliseconds.
+        lag_millis: u64,
+        /// `lagGuard.maxIteratorAge`, in milliseconds.
+        limit_millis: u64,
+    },
+    /// A declared consumer reports no lag: unknown is not zero.
+    ConsumerSilent {
+        /// Which consumer.
+        consumer: String,
+    },
+    /// Shards so young that readers may still be busy with their parents.
+    ParentsDraining {
+        /// The shards.
+        shards: Vec<ShardId>,
+        /// The age, in seconds, from which they may be changed.
+        until_age_seconds: u64,
+    },
+    /// More shards are needed than `maxShards` allows.
+    AtMaxShards {
+        /// The most shards now.
+        max_shards: u32,
+        /// The highest load that remains, in its dimension.
+        load: Load,
+        /// That dimension.
+        dimension: Dimension,
+    },
+    /// A schedule bars this direction.
+    Frozen {
+        /// The schedules in force.
+        schedules: Vec<String>,
+        /// Whether it is splits that wait; else merges.
+        scale_up: bool,
+    },
+}
+
+impl Hold {
+    /// Takes over the shards of `other`, if both are the same hold of different shards.
+    pub fn absorb(&mut self, other: &Hold) -> bool {
+        match (&mut *self, other) {
+            (Hold::MetricsSettling { shards }, Hold::MetricsSettling { shards: more })
+            | (Hold::LoadEstimated { shards }, Hold::LoadEstimated { shards: more }) => {
+                shards.extend_from_slice(more);
+            }
+            (
+                Hold::ParentsDraining { shards, until_age_seconds: age },
+                Hold::ParentsDraining { shards: more, until_age_seconds: other_age },
+            ) if age == other_age => shards.extend_from_slice(more),
+            (mine, other) => return mine == other,
+        }
+        true
+    }
+
+    /// The name in metrics, events and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Hold::Suspended => "Suspended",
+            Hold::StreamNotActive { .. } => "StreamNotActive",
+            Hold::OnDemandStream => "OnDemandStream",
+            Hold::ListingDoesNotTile { .. } => "ListingDoesNotTile",
+            Hold::ShardCountMismatch { .. } => "ShardCountMismatch",
+            Hold::ShardMetricsOff { .. } => "ShardMetricsOff",
+            Hold::MetricsStale { .. } => "MetricsStale",
+            Hold::MetricsIncomplete { .. } => "MetricsIncomplete",
+            Hold::MetricsInconsistent { .. } => "MetricsInconsistent",
+            Hold::SilentStream => "SilentStream",
+            Hold::MetricsSettling { .. } => "MetricsSettling",
+            Hold::LoadEstimated { .. } => "LoadEstimated",
+            Hold::Stabilizing { .. } => "Stabilizing",
+            Hold::RateLimited { .. } => "RateLimited",
+            Hold::StepBudget { .. } => "StepBudget",
+            Hold::MergeBudget { .. } => "MergeBudget",
+            Hold::ConsumerLagging { .. } => "ConsumerLagging",
+            Hold::ConsumerSilent { .. } => "ConsumerSilent",
+            Hold::ParentsDraining { .. } => "ParentsDraining",
+            Hold::AtMaxShards { .. } => "AtMaxShards",
+            Hold::Frozen { .. } => "Frozen",
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::Suspended => f.write_str("suspend is set: nothing is done"),
+            Hold::StreamNotActive { status } => {
+                write!(f, "the stream is {status}; a reshard can begin only while it is ACTIVE")
+            }
+            Hold::OnDemandStream => {
+                f.write_str("the stream is on-demand: AWS keeps its shards and refuses splits and merges")
+            }
+            Hold::ListingDoesNotTile { error } => {
+                write!(f, "the listed shards do not cover the hash-key space exactly: {error}")
+            }
+            Hold::ShardCountMismatch { listed, described } => write!(
+                f,
+                "ListShards shows {listed} open shards, DescribeStreamSummary counts {described}; one of them is out of date"
+            ),
+            Hold::ShardMetricsOff { metrics } => write!(
+                f,
+                "shard-level metrics are off ({}); turn them on with `aws kinesis enable-enhanced-monitoring`, or set metrics.enhancedMonitoring to Manage",
+                metrics.join(", ")
+            ),
+            Hold::MetricsStale { newest: Some(newest), max_age_seconds } => write!(
+                f,
+                "the newest metrics are from {newest}, older than metrics.maxAge ({max_age_seconds} s)"
+            ),
+            Hold::MetricsStale { newest: None, max_age_seconds } => {
+                write!(f, "there are no metrics within metrics.maxAge ({max_age_seconds} s)")
+            }
+            Hold::MetricsIncomplete { what } => write!(f, "CloudWatch's answer is incomplete: {what}"),
+            Hold::MetricsInconsistent { shards, stream, metric } => write!(
+                f,
+                "the shards' {metric} sum to {shards}, the stream's is {stream}: more than 1 % apart"
+            ),
+            Hold::SilentStream => f.write_str(
+                "the stream reports no traffic at all; whether it is idle or its metrics are late cannot be told",
+            ),
+            Hold::MetricsSettling { shards } => {
+                write!(f, "{} too young for a full window of metrics", shards_are(shards))
+            }
+            Hold::LoadEstimated { shards } => write!(
+                f,
+                "merges wait: the load of {} is in part estimated from a wider shard",
+                list(shards)
+            ),
+            Hold::Stabilizing { window_seconds } => write!(
+                f,
+                "merges wait: the load has not been low for the whole stabilization window ({window_seconds} s)"
+            ),
+            Hold::RateLimited { scale_up: true, limit } => {
+                write!(f, "behavior.scaleUp allows at most {limit} shards now")
+            }
+            Hold::RateLimited { scale_up: false, limit } => {
+                write!(f, "behavior.scaleDown allows no fewer than {limit} shards now")
+            }
+            Hold::StepBudget { max_steps_per_plan, left_out } => write!(
+                f,
+                "budgets.maxStepsPerPlan is {max_steps_per_plan}; {left_out} more steps follow in later plans"
+            ),
+            Hold::MergeBudget { max_merges_per_day, merged } => write!(
+                f,
+                "budgets.maxMergesPerDay is {max_merges_per_day}, and {merged} merges were made in the last 24 hours"
+            ),
+            Hold::ConsumerLagging { consumer, lag_millis, limit_millis } => write!(
+                f,
+                "merges wait: {} {} s behind, more than lagGuard.maxIteratorAge ({} s)",
+                consumer.as_ref().map_or("the slowest reader is".to_owned(), |name| format!("consumer {name} is")),
+                lag_millis / 1_000,
+                limit_millis / 1_000
+            ),
+            Hold::ConsumerSilent { consumer } => {
+                write!(f, "merges wait: consumer {consumer} reports no lag, and unknown is not zero")
+            }
+            Hold::ParentsDraining { shards, until_age_seconds } => write!(
+                f,
+                "{} younger than {until_age_seconds} s; readers may still be busy with their parents",
+                shards_are(shards)
+            ),
+            Hold::AtMaxShards { max_shards, load, dimension } => write!(
+                f,
+                "more shards are needed than maxShards ({max_shards}) allows; {} stay at {load} of a shard",
+                dimension.label()
+            ),
+            Hold::Frozen { schedules, scale_up } => write!(
+                f,
+                "{} barred by {}",
+                if *scale_up { "splits are" } else { "merges are" },
+                if schedules.is_empty() { "a schedule".to_owned() } else { schedules.join(", ") }
+            ),
+        }
+    }
+}
+
+fn list(shards: &[ShardId]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<_> = shards.iter().take(SHOWN).map(ShardId::as_str).collect();
+    match shards.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn shards_are(shards: &[ShardId]) -> String {
+    format!("{} {}", list(shards), if shards.len() == 1 { "is" } else { "are" })
+}
+
+/// What no step can cure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all_fields = "camelCase")]
+pub enum Verdict {
+    /// Splits left the heat where it was: it sits in one key, or in too few to be spread.
+    HotKey {
+        /// The range in which it sits.
+        range: HashKeyRange,
+        /// The shard that owns the range.
+        shard: ShardId,
+        /// The dimension that is hot.
+        dimension: Dimension,
+        /// The demand in it.
+        load: Load,
+    },
+    /// Writes are rejected though the mean is low, and splits did not help: the traffic comes in
+    /// bursts shorter than a minute.
+    Bursty {
+        /// The shard.
+        shard: ShardId,
+        /// The mean load in its fullest dimension.
+        load: Load,
+    },
+    /// The range is too narrow to be split any further.
+    Unsplittable {
+        /// The range.
+        range: HashKeyRange,
+        /// The shard that owns it.
+        shard: ShardId,
+        /// The dimension that is hot.
+        dimension: Dimension,
+        /// The demand in it.
+        load: Load,
+    },
+    /// The pollers use up the five GetRecords calls a second of each shard.
+    ReadCallsSaturated {
+        /// Calls in millionths of the ceiling.
+        load: Load,
+        /// How the number of calls is known.
+        source: ReadCallsSource,
+    },
+    /// Readers read more than is written: they replay or catch up.
+    CatchingUp {
+        /// What is read, in bytes a second.
+        read_bytes_per_second: u64,
+        /// What the pollers would read at the tip, in bytes a second.
+        expected_bytes_per_second: u64,
+    },
+    /// Readers lag so far that records may expire unread.
+    DataLossRisk {
+        /// The lag in milliseconds.
+        lag_millis: u64,
+        /// The stream's retention in hours.
+        retention_hours: u32,
+    },
+    /// Records are so large that few fit into a second of a shard.
+    LargeRecords {
+        /// The mean record size in bytes.
+        mean_bytes: u64,
+    },
+    /// At `maxShards`, and more are needed.
+    AtMaxShards {
+        /// The most shards.
+        max_shards: u32,
+    },
+}
+
+/// How the number of GetRecords calls is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadCallsSource {
+    /// The declared consumers' poll intervals.
+    DeclaredConsumers,
+    /// The sample count of `GetRecords.Success`: one sample a call, as far as is known.
+    GetRecordsSuccessSampleCount,
+}
+
+impl Verdict {
+    /// The name in metrics, events and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Verdict::HotKey { .. } => "HotKey",
+            Verdict::Bursty { .. } => "Bursty",
+            Verdict::Unsplittable { .. } => "Unsplittable",
+            Verdict::ReadCallsSaturated { .. } => "ReadCallsSaturated",
+            Verdict::CatchingUp { .. } => "CatchingUp",
+            Verdict::DataLossRisk { .. } => "DataLossRisk",
+            Verdict::LargeRecords { .. } => "LargeRecords",
+            Verdict::AtMaxShards { .. } => "AtMaxShards",
+        }
+    }
+
+    /// What would help.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Verdict::HotKey { .. } => {
+                "spread the key: add a suffix to it, or use random partition keys where order does not matter"
+            }
+            Verdict::Bursty { .. } => {
+                "smooth the producer: batch over time, retry with jitter, or lower the utilization target"
+            }
+            Verdict::Unsplittable { .. } => "spread the keys of this range over more partition keys",
+            Verdict::ReadCallsSaturated { .. } => {
+                "poll less often, or move a consumer to enhanced fan-out; no split adds calls to a shard"
+            }
+            Verdict::CatchingUp { .. } => {
+                "wait: a replay drains at 2 MB/s a shard by design; enhanced fan-out reads beside the others"
+            }
+            Verdict::DataLossRisk { .. } => "extend the retention first, then make the consumer faster",
+            Verdict::LargeRecords { .. } => "store large payloads elsewhere and send references",
+            Verdict::AtMaxShards { .. } => "raise maxShards",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::HotKey { shard, dimension, load, .. } => write!(
+                f,
+                "{} of {shard} are at {load} of the ceiling, and splits left them in one place: a hot key",
+                dimension.label()
+            ),
+            Verdict::Bursty { shard, load } => write!(
+                f,
+                "{shard} rejects writes at a mean of {load}, and splits did not help: bursts within the minute"
+            ),
+            Verdict::Unsplittable { shard, dimension, load, .. } => write!(
+                f,
+                "{} of {shard} are at {load} of the ceiling, and its range is too narrow to be split",
+                dimension.label()
+            ),
+            Verdict::ReadCallsSaturated { load, .. } => {
+                write!(f, "GetRecords calls are at {load} of what each shard allows")
+            }
+            Verdict::CatchingUp { read_bytes_per_second, expected_bytes_per_second } => write!(
+                f,
+                "readers take {read_bytes_per_second} B/s where {expected_bytes_per_second} B/s would keep up: they are catching up"
+            ),
+            Verdict::DataLossRisk { lag_millis, retention_hours } => write!(
+                f,
+                "readers lag {} s behind, more than half of the retention of {retention_hours} h",
+                lag_millis / 1_000
+            ),
+            Verdict::LargeRecords { mean_bytes } => {
+                write!(f, "records are {mean_bytes} bytes on average")
+            }
+            Verdict::AtMaxShards { max_shards } => {
+                write!(f, "the stream needs more than maxShards ({max_shards})")
+            }
+        }
+    }
+}
