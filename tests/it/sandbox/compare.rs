@@ -95,29 +95,3 @@ async fn kinesis_local_answers_the_same_but_for_known_differences() {
     let (ours, theirs) = tokio::join!(of_sandbox(), sequence::run(&client));
     compare(&ours, &theirs, KINESIS_LOCAL);
 }
-
-#[tokio::test]
-async fn zz_dump() {
-    let (create_stream_ms, delete_stream_ms, update_stream_ms) =
-        (CHANGE_MILLIS, CHANGE_MILLIS, CHANGE_MILLIS);
-    let options = StoreOptions {
-        create_stream_ms,
-        delete_stream_ms,
-        update_stream_ms,
-        shard_limit: 20_000,
-        aws_account_id: Config::default().account_id,
-        ..StoreOptions::default()
-    };
-    let (app, _store) = ferrokinesis::create_app(options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let a = sequence::run(&kinesis(&url)).await;
-    let b = sequence::run(&kinesis("http://127.0.0.1:4568")).await;
-    for (k, v) in &a {
-        println!("{k}\n   F {v}");
-        if &b[k] != v {
-            println!("   K {}", b[k]);
-        }
-    }
-}
