@@ -39,3 +39,6 @@ pub mod telemetry;
 #[cfg(feature = "execution")]
 pub mod executor;
 pub mod observe;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+pub mod simulator;
