@@ -3,11 +3,10 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
-//! - decision: [`demand`], [`planner`], [`report`]; pure: no clock, no I/O, no async, no randomness,
-//!   no logging
-//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
-//! - decision: [`demand`], [`planner`], [`checks`]; pure: no clock, no I/O, no async, no randomness, no logging
-//! - execution: `control_plane`
+//! - decision: [`demand`], [`planner`], [`checks`], [`report`]; pure: no clock, no I/O, no async, no
+//!   randomness, no logging
+//! - execution: `control_plane`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
+//! - shells: `cli`, `telemetry`
 
 // model
 pub mod cost;
@@ -30,15 +29,17 @@ pub mod report;
 pub mod aws;
 #[cfg(feature = "execution")]
 pub mod control_plane;
+#[cfg(feature = "execution")]
+pub mod executor;
+#[cfg(feature = "execution")]
+pub mod observe;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+#[cfg(feature = "sandbox")]
+pub mod simulator;
 
 // shells
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod telemetry;
-#[cfg(feature = "execution")]
-pub mod executor;
-pub mod observe;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
-pub mod simulator;

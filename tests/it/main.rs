@@ -1,10 +1,6 @@
-<<<<<<< HEAD
 //! The integration tests: one binary, one module for each subject.
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 mod brute_force;
-=======
-//! The one integration-test binary.
-
+mod cli;
 mod sandbox;
->>>>>>> sandbox
