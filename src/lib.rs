@@ -5,6 +5,7 @@
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
 //! - decision: [`demand`], [`planner`]; pure: no clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`
+//! - shells: [`resource`], `manifest`
 
 // model
 pub mod hash_key;
@@ -22,3 +23,8 @@ pub mod planner;
 // execution
 #[cfg(feature = "execution")]
 pub mod control_plane;
+
+// shells
+#[cfg(feature = "cli")]
+pub mod manifest;
+pub mod resource;
