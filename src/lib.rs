@@ -37,8 +37,6 @@ pub mod observe;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "sandbox")]
-pub mod sandbox;
-#[cfg(feature = "sandbox")]
 pub mod simulator;
 
 // shells
