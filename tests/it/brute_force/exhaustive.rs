@@ -119,11 +119,10 @@ impl<'a> Search<'a> {
     /// All tilings of admissible intervals.
     fn tilings(&self, per_mille: u64) -> Vec<Vec<usize>> {
         let last = self.shard_of.len();
-        let admissible: Vec<Vec<bool>> = (0..last)
-            .map(|low| {
-                (0..=last).map(|high| high > low && self.is_admissible(per_mille, low, high)).collect()
-            })
-            .collect();
+        let ends_from = |low: usize| -> Vec<usize> {
+            (low + 1..=last).filter(|high| self.is_admissible(per_mille, low, *high)).collect()
+        };
+        let next: Vec<Vec<usize>> = (0..last).map(ends_from).collect();
         let mut complete = Vec::new();
         let mut begun: Vec<Vec<usize>> = vec![vec![]];
         while let Some(ends) = begun.pop() {
@@ -132,11 +131,8 @@ impl<'a> Search<'a> {
                 complete.push(ends);
                 continue;
             }
-            for high in low + 1..=last {
-                if admissible[low][high] {
-                    begun.push(ends.iter().copied().chain([high]).collect());
-                }
-            }
+            begun
+                .extend(next[low].iter().map(|high| ends.iter().copied().chain([*high]).collect::<Vec<_>>()));
         }
         complete
     }
