@@ -3,10 +3,12 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
-//! - decision: [`demand`], [`planner`], [`checks`], [`report`]; pure: no clock, no I/O, no async, no
-//!   randomness, no logging
+//! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`report`]; pure: no clock, no I/O, no
+//!   async, no randomness, no logging
 //! - execution: `control_plane`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
-//! - shells: `cli`, `telemetry`
+//! - shells: [`resource`], `manifest`, `cli`, `telemetry`
+//!
+//! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
 
 // model
 pub mod cost;
@@ -20,6 +22,7 @@ pub mod stream;
 
 // decision
 pub mod checks;
+pub mod decision;
 pub mod demand;
 pub mod planner;
 pub mod report;
@@ -41,5 +44,8 @@ pub mod simulator;
 // shells
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod manifest;
+pub mod resource;
 #[cfg(feature = "cli")]
 pub mod telemetry;

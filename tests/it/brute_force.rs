@@ -13,7 +13,6 @@ use self::exhaustive::{Goal, Search};
 
 mod case;
 mod exhaustive;
-mod large;
 
 /// Runs `test` on many cases, and on the case of `RESHARD_SEED` first.
 fn each_case(profile: &Profile, usual: u64, mut test: impl FnMut(&Case)) {
@@ -111,7 +110,11 @@ fn guards_and_estimates_are_kept() {
 
 #[test]
 fn rates_and_budgets_cut_the_way_short_and_never_make_it_wrong() {
-    each_case(&Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() }, 2_000, judge);
+    each_case(
+        &Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() },
+        2_000,
+        judge,
+    );
 }
 
 #[test]
@@ -123,70 +126,4 @@ fn the_same_inputs_give_the_same_plan_hash() {
         };
         assert_eq!(decide(case), decide(&case.clone()), "{case}");
     });
-}
-
-#[test]
-#[ignore]
-fn attack() {
-    use std::collections::BTreeMap;
-    let mut found: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
-    let mut total = 0;
-    for (name, profile) in [
-        ("tight", Profile { tight_bounds: true, ..Profile::default() }),
-        ("tight+guards", Profile { tight_bounds: true, guards: true, ..Profile::default() }),
-        ("limits", Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() }),
-    ] {
-      for segments in [6, 8, 10] {
-        let profile = Profile { segments, ..profile.clone() };
-        each_case(&profile, 3_000, |case| {
-            total += 1;
-            let proposal = planner::plan(&case.demand, &case.policy, &case.in_force());
-            let plan = case.plan_of(&proposal);
-            let mut classes = vec![];
-            if let Err(violations) = checks::check(&plan, &case.snapshot, &case.policy, &case.demand) {
-                for v in violations.as_slice() {
-                    let text = format!("{v:?}");
-                    let text = if let Some((_, f)) = text.split_once("flaw: ") { f.to_owned() } else { text };
-                    classes.push(format!("check {}", text.split([' ', '(']).next().unwrap()));
-                }
-            }
-            let search = Search::of(case);
-            let mut goal = search.goal(true);
-            let aimed = proposal.cost_shard_seconds;
-            let first = goal.moves && aimed != goal.cost.shard_seconds;
-            if first {
-                let fallback = search.goal(false);
-                if aimed == fallback.cost.shard_seconds {
-                    classes.push(format!("FALLBACK ok raised {} then {}", goal.per_mille>1000, fallback.per_mille>1000));
-                    goal = fallback;
-                }
-            }
-            let ends: Vec<usize> = proposal.after.iter().map(|after| case.position(after.range.end()) + 1).collect();
-            if case.nothing_limits_the_way() && proposal.holds.iter().any(|h| h.reason()=="AtMaxShards") {
-                let (is, could) = (search.highest(&ends), search.least_highest());
-                if is > could { classes.push(format!("HIGHEST not least (planner {}, now hot)", if proposal.steps.is_empty() { "stays" } else { "goes" })); }
-            }
-            if aimed != goal.cost.shard_seconds {
-                classes.push(format!("cost {} search; search raised {}, moves {}, planner {}, atmax {}",
-                    if aimed < goal.cost.shard_seconds { "below" } else { "above" },
-                    goal.per_mille > 1_000, goal.moves, if proposal.steps.is_empty() { "stays" } else { "goes" },
-                    proposal.holds.iter().any(|h| h.reason() == "AtMaxShards")));
-            } else if case.nothing_limits_the_way() {
-                let arrived = std::panic::catch_unwind(|| arrives(case, &search, &goal, &proposal));
-                if let Err(e) = arrived {
-                    let text = e.downcast_ref::<String>().unwrap();
-                    let t = if text.contains("is no shard") { "inadmissible end".to_owned() } else { text.lines().filter(|l| l.contains("the plan ")).next().unwrap_or("?").to_owned() };
-                    classes.push(format!("arrival: {t} (raised {}, moves {})", goal.per_mille > 1_000, goal.moves));
-                }
-            }
-            for class in classes {
-                let size = case.segments().len();
-                let entry = found.entry(format!("{name}: {class}")).or_insert((0, usize::MAX, String::new()));
-                entry.0 += 1;
-                if size < entry.1 { entry.1 = size; entry.2 = format!("segments={segments} {goal:?}\n{case}{}", told(case, &proposal)); }
-            }
-        });
-      }
-    }
-    for (class, (count, _, story)) in found { println!("=== {class}: {count} of {total}\n{story}"); }
 }

@@ -186,7 +186,7 @@ pub(super) fn demand(profile: &Profile, random: &mut Random, counts: &[u64]) -> 
             .expect("ascending");
         let mut guard = |percent| (profile.guards && random.percent(percent)).then_some(Hold::SilentStream);
         let (split_guard, merge_guard) = (guard(20), guard(15));
-        let (estimated, spread_known, unknown) = (guard(15), !guard(40).is_some(), guard(5));
+        let (estimated, spread_known, unknown) = (guard(15), guard(40).is_none(), guard(5));
         shards.push(ShardDemand {
             id: ShardId::new(format!("shardId-{i:012}")),
             range,

@@ -21,8 +21,6 @@ pub(super) struct Cost {
 #[derive(Debug)]
 pub(super) struct Goal {
     pub(super) cost: Cost,
-    /// One of the tilings of that cost.
-    pub(super) ends: Vec<usize>,
     /// By how much, in per mille of what they are, the limits of splits are raised; 1,000: not.
     pub(super) per_mille: u64,
     /// Whether a boundary moves.
@@ -67,8 +65,8 @@ impl<'a> Search<'a> {
             (self.now.iter().copied().collect(), ends.iter().copied().collect());
         let steps = old.symmetric_difference(&new).count();
         let tradeoff = self.case.policy.tradeoff;
-        let shard_seconds = ends.len() as u64 * tradeoff.horizon_seconds
-            + steps as u64 * tradeoff.step_cost_shard_seconds;
+        let shard_seconds =
+            ends.len() as u64 * tradeoff.horizon_seconds + steps as u64 * tradeoff.step_cost_shard_seconds;
         Cost { shard_seconds, steps }
     }
 
@@ -114,17 +112,17 @@ impl<'a> Search<'a> {
         let load = sum(&self.loads[low..high]);
         let whole = low == self.start_of(first) && high == self.now[first];
         let kept = whole && (load.within(raise(self.case.policy.trigger())) || !self.may_split(first));
-        let part = self.may_split(first)
-            && (load.within(raise(self.case.policy.pack())) || high - low == 1);
+        let part = self.may_split(first) && (load.within(raise(self.case.policy.pack())) || high - low == 1);
         kept || part
     }
 
     /// All tilings of admissible intervals.
     fn tilings(&self, per_mille: u64) -> Vec<Vec<usize>> {
         let last = self.shard_of.len();
-        let admissible: Vec<Vec<bool>> = (0..last)
-            .map(|low| (0..=last).map(|high| high > low && self.is_admissible(per_mille, low, high)).collect())
-            .collect();
+        let ends_from = |low: usize| -> Vec<usize> {
+            (low + 1..=last).filter(|high| self.is_admissible(per_mille, low, *high)).collect()
+        };
+        let next: Vec<Vec<usize>> = (0..last).map(ends_from).collect();
         let mut complete = Vec::new();
         let mut begun: Vec<Vec<usize>> = vec![vec![]];
         while let Some(ends) = begun.pop() {
@@ -133,11 +131,8 @@ impl<'a> Search<'a> {
                 complete.push(ends);
                 continue;
             }
-            for high in low + 1..=last {
-                if admissible[low][high] {
-                    begun.push(ends.iter().copied().chain([high]).collect());
-                }
-            }
+            begun
+                .extend(next[low].iter().map(|high| ends.iter().copied().chain([*high]).collect::<Vec<_>>()));
         }
         complete
     }
@@ -187,7 +182,7 @@ impl<'a> Search<'a> {
     fn best(&self, mut tilings: Vec<Vec<usize>>, per_mille: u64) -> Option<Goal> {
         tilings.sort_by_cached_key(|ends| (self.cost(ends), ends.clone()));
         let ends = tilings.into_iter().find(|ends| self.is_reachable(ends))?;
-        Some(Goal { cost: self.cost(&ends), per_mille, moves: self.has_moves(&ends), ends })
+        Some(Goal { cost: self.cost(&ends), per_mille, moves: self.has_moves(&ends) })
     }
 
     /// What a plan should aim at, by the written rules: the cheapest tiling within the bounds that
@@ -222,23 +217,6 @@ impl<'a> Search<'a> {
             }
             best(helps).expect("the highest rise helps")
         })
-    }
-
-    /// How full the fullest shard is, in per mille of the trigger.
-    pub(super) fn highest(&self, ends: &[usize]) -> u64 {
-        let trigger = self.case.policy.trigger().as_array();
-        let fill = |low: usize, high: usize| {
-            let loads = sum(&self.loads[low..high]).as_array();
-            (0..3).map(|i| loads[i].0 * 1_000 / trigger[i].0).max().unwrap()
-        };
-        let mut low = 0;
-        ends.iter().map(|&high| fill(std::mem::replace(&mut low, high), high)).max().unwrap()
-    }
-
-    /// The least that the fullest shard can be made to carry by splits alone or with merges.
-    pub(super) fn least_highest(&self) -> u64 {
-        let bound = |ends: &Vec<usize>| ends.len() <= self.max.max(self.now.len());
-        self.tilings(20_000).iter().filter(|e| bound(e) && self.is_reachable(e)).map(|e| self.highest(e)).min().unwrap()
     }
 }
 

@@ -1,1 +1,0 @@
-//! Streams too large for every set of boundaries.
