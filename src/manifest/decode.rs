@@ -71,7 +71,8 @@ fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldEr
     }
 }
 
-fn join(path: &str, field: &str) -> String {
+/// The path of `field` inside `path`; either may be empty.
+pub(super) fn join(path: &str, field: &str) -> String {
     match (path, field) {
         ("", only) | (only, "") => only.to_owned(),
         _ => format!("{path}.{field}"),
