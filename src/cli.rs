@@ -5,21 +5,29 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use self::outcome::Outcome;
 use self::output::{ColorChoice, Output};
+use crate::sandbox::SandboxOptions;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
+mod apply;
 mod aws;
 mod completions;
+mod decide;
 mod documents;
+mod narrator;
 mod outcome;
 mod output;
 mod plan;
+mod run;
+mod sandbox;
 mod selection;
+mod signals;
 
 /// What stands under each help text.
 const AFTER_HELP: &str = "\
@@ -69,6 +77,10 @@ impl GlobalFlags {
 #[derive(Debug, Subcommand)]
 enum Command {
     Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+    Run(run::RunArgs),
+    /// Run Kinesis and CloudWatch on loopback, with a load, for any AWS SDK and the AWS CLI
+    Sandbox(Box<SandboxOptions>),
     Completions(completions::CompletionsArgs),
 }
 
@@ -78,17 +90,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let mut output = Output::new(cli.global.color);
+    let output = Arc::new(Output::new(cli.global.color));
     let outcome = telemetry::init(cli.global.level(), cli.global.log_format, output.error_color())
         .map_err(anyhow::Error::msg)
-        .and_then(|()| execute(cli.command, &mut output));
+        .and_then(|()| execute(cli.command, &output));
     outcome.unwrap_or_else(|error| outcome::failed(&error, &output)).exit_code()
 }
 
-fn execute(command: Command, output: &mut Output) -> anyhow::Result<Outcome> {
+fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
     match command {
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Plan(arguments) => runtime()?.block_on(plan::run(&arguments, output)),
+        Command::Apply(arguments) => runtime()?.block_on(apply::run(&arguments, output)),
+        Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, output)),
+        Command::Sandbox(options) => runtime()?.block_on(sandbox::run(&options, output)),
     }
 }
 

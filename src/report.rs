@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::line::line;
 pub use self::markdown::markdown;
 pub use self::steps::StepReport;
 pub use self::table::{Style, table};
@@ -21,6 +22,7 @@ use crate::snapshot::Snapshot;
 use crate::stream::{ShardId, StreamMode, StreamStatus};
 
 mod layout;
+mod line;
 mod markdown;
 mod steps;
 mod strip;

@@ -43,7 +43,9 @@ pub fn init(level: Option<LogLevel>, format: LogFormat, color: bool) -> Result<(
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let set = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.with_ansi(color && io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Text => {
+            builder.with_ansi(color && io::stderr().is_terminal()).with_target(false).try_init()
+        }
     };
     // In one process logging begins once; a second call, as in tests, keeps the first.
     set.or(Ok(()))

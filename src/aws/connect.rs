@@ -16,6 +16,10 @@ pub struct AwsOptions {
     pub region: Option<String>,
     /// Where credentials and endpoints come from.
     pub access: Access,
+    /// With [`Access::Environment`]: the profile, before `AWS_PROFILE`.
+    pub profile: Option<String>,
+    /// With [`Access::Environment`]: where all services are, before `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
     /// How long calls may take.
     pub timeouts: Timeouts,
     /// `DescribeStreamSummary` calls a second: a share of the account's 20, which others need too.
@@ -31,6 +35,8 @@ impl Default for AwsOptions {
         AwsOptions {
             region: None,
             access: Access::Environment { role: None },
+            profile: None,
+            endpoint_url: None,
             timeouts: Timeouts::default(),
             describe_calls_per_second: 10,
             clock_speed: 1,
@@ -195,6 +201,12 @@ pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectE
             if let Some(region) = region {
                 loader = loader.region(Region::new(region));
             }
+            if let Some(profile) = &options.profile {
+                loader = loader.profile_name(profile);
+            }
+            if let Some(url) = &options.endpoint_url {
+                loader = loader.endpoint_url(check_endpoint(url)?);
+            }
             let config = loader.load().await;
             let region = check_region(config.region().ok_or(ConnectError::NoRegion)?.as_ref())?;
             let endpoint = config.endpoint_url().unwrap_or_default();
@@ -211,9 +223,8 @@ pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectE
 }
 
 async fn with_role(config: SdkConfig, role: &AssumedRole) -> SdkConfig {
-    let mut provider = AssumeRoleProvider::builder(&role.role_arn)
-        .session_name(&role.session_name)
-        .configure(&config);
+    let mut provider =
+        AssumeRoleProvider::builder(&role.role_arn).session_name(&role.session_name).configure(&config);
     if let Some(external_id) = &role.external_id {
         provider = provider.external_id(external_id);
     }
@@ -267,7 +278,8 @@ mod tests {
         for region in ["eu-west-1", "us-gov-east-1", "ap-southeast-7", "eusc-de-east-1", "us-isob-east-1"] {
             assert_eq!(check_region(region).as_deref(), Ok(region));
         }
-        for region in ["", "eu", "eu-west", "EU-WEST-1", "eu_west_1", "eu-west-1a", "Ireland", "eu--1", "-1"] {
+        for region in ["", "eu", "eu-west", "EU-WEST-1", "eu_west_1", "eu-west-1a", "Ireland", "eu--1", "-1"]
+        {
             assert_eq!(check_region(region), Err(ConnectError::NotARegion(region.to_owned())));
         }
     }

@@ -14,7 +14,7 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &CompletionsArgs, output: &mut Output) -> anyhow::Result<Outcome> {
+pub(super) fn run(arguments: &CompletionsArgs, output: &Output) -> anyhow::Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::Cli::command(), "reshard", &mut script);
     output.result(&String::from_utf8(script)?)?;

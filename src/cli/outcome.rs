@@ -28,7 +28,8 @@ impl Outcome {
 
 /// Says on stderr what went wrong. A reader of stdout who has had enough is no error.
 pub(super) fn failed(error: &anyhow::Error, output: &Output) -> Outcome {
-    let closed = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    let closed =
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
     if closed {
         return Outcome::Done;
     }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::Style;
 
@@ -39,6 +39,7 @@ impl ColorChoice {
 pub(super) struct Output {
     style: Style,
     error_color: bool,
+    bars: MultiProgress,
 }
 
 impl Output {
@@ -48,6 +49,8 @@ impl Output {
         Output {
             style: Style { width, color: color.for_stream(io::stdout().is_terminal()) },
             error_color: color.for_stream(io::stderr().is_terminal()),
+            // Hidden where stderr is no terminal.
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
         }
     }
 
@@ -65,26 +68,30 @@ impl Output {
     ///
     /// # Errors
     /// Where stdout cannot be written to: `BrokenPipe` where nobody reads it any more.
-    pub fn result(&mut self, text: &str) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()
+    pub fn result(&self, text: &str) -> io::Result<()> {
+        self.bars.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text.as_bytes())?;
+            stdout.flush()
+        })
     }
 
-    /// Says what went wrong. Where stderr is gone nobody can be told.
+    /// Says what went wrong, line by line. Where stderr is gone nobody can be told.
     pub fn error(&self, message: &str) {
         let label = if self.error_color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
-        let _nobody_listens = writeln!(io::stderr(), "{label} {message}");
+        for line in message.lines() {
+            self.note(&format!("{label} {line}"));
+        }
     }
 
     /// Says something beside the results.
     pub fn note(&self, message: &str) {
-        let _nobody_listens = writeln!(io::stderr(), "{message}");
+        let _nobody_listens = self.bars.suspend(|| writeln!(io::stderr(), "{message}"));
     }
 
     /// Shows on a terminal that something takes its time.
     pub fn spinner(&self, message: String) -> Spinner {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = self.bars.add(ProgressBar::new_spinner());
         let template = if self.error_color { "{spinner:.cyan} {msg}" } else { "{spinner} {msg}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

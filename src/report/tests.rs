@@ -171,6 +171,18 @@ fn a_report_for_machines_holds_the_plan_as_it_was() {
 }
 
 #[test]
+fn one_line_names_the_dimension_nearest_its_target() {
+    assert_eq!(
+        line(&report(&fixtures::one_hot_shard())),
+        "orders: 4 shards, ingest bytes 143.0 % in shard 2, mean 53.5 %; 4 → 5 shards in 1 step (1 split)"
+    );
+    assert_eq!(
+        line(&report(&fixtures::even(1, 0))),
+        "orders: 1 shard, read calls 40.0 %; nothing to do at 1 shard"
+    );
+}
+
+#[test]
 fn the_hottest_shard_is_named_and_the_first_of_equals() {
     let report = report(&fixtures::with_loads(&[10, 500, 500, 20]));
     let hottest = report.utilization[0].hottest.as_ref().expect("known");
