@@ -218,10 +218,12 @@ fn bounds(min_shards: i64, max_shards: i64, at: &Field<'_>) -> Option<ShardBound
     let max = at.at("maxShards").integer(max_shards, MIN_SHARDS..=MAX_SHARDS);
     let (min, max) = (min?, max?);
     let bounds = ShardBounds::new(min, max);
-    at.at("minShards").require(bounds.is_some(), || {
-        format!("{min} is more than maxShards: give {MIN_SHARDS} to {max}, or raise maxShards")
-    });
+    at.at("minShards").require(bounds.is_some(), || more_than_max_shards(min, max));
     bounds
+}
+
+fn more_than_max_shards(min: u32, max: u32) -> String {
+    format!("{min} is more than maxShards: give {MIN_SHARDS} to {max}, or raise maxShards")
 }
 
 fn convert_targets(targets: &spec::Targets, at: &Field<'_>) -> policy::Targets {
