@@ -142,6 +142,22 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Takes over the shards of `other`, if both are the same hold of different shards.
+    pub fn absorb(&mut self, other: &Hold) -> bool {
+        match (&mut *self, other) {
+            (Hold::MetricsSettling { shards }, Hold::MetricsSettling { shards: more })
+            | (Hold::LoadEstimated { shards }, Hold::LoadEstimated { shards: more }) => {
+                shards.extend_from_slice(more);
+            }
+            (
+                Hold::ParentsDraining { shards, until_age_seconds: age },
+                Hold::ParentsDraining { shards: more, until_age_seconds: other_age },
+            ) if age == other_age => shards.extend_from_slice(more),
+            (mine, other) => return mine == other,
+        }
+        true
+    }
+
     /// The name in metrics, events and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
