@@ -309,7 +309,8 @@ mod tests {
     #[test]
     fn a_resource_with_stream_and_max_shards_only_is_the_default_policy() {
         for max_shards in [1, 64, 200] {
-            let policy = KinesisStreamAutoscaler::new("orders", "orders", max_shards).to_policy().unwrap();
+            let policy =
+                KinesisStreamAutoscaler::new("orders", "orders", max_shards).to_policy().expect("good");
             let expected = ScalingPolicy::for_stream("orders", max_shards);
             assert_eq!(format!("{policy:?}"), format!("{expected:?}"));
         }
@@ -321,7 +322,7 @@ mod tests {
         resource.spec.interval = DurationText("soon".to_owned());
         resource.spec.targets.read_calls.utilization = spec::Utilization::Auto;
         resource.spec.budgets.max_steps_per_plan = 0;
-        let faults = resource.to_policy().unwrap_err();
+        let faults = resource.to_policy().expect_err("six faults");
         let paths: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(
             paths,
@@ -341,7 +342,7 @@ mod tests {
         for (shard_hours, shard_seconds) in [(0.0, 0), (0.25, 900), (1.0 / 3.0, 1_200), (100.0, 360_000)] {
             let mut resource = KinesisStreamAutoscaler::new("orders", "orders", 8);
             resource.spec.tradeoff.step_cost = shard_hours;
-            let policy = resource.to_policy().unwrap();
+            let policy = resource.to_policy().expect("good");
             assert_eq!(policy.tradeoff.step_cost_shard_seconds, shard_seconds);
         }
     }
