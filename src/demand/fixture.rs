@@ -62,7 +62,9 @@ impl Story {
     /// A stream whose shards are equally wide.
     pub(crate) fn of(shards: u32) -> Story {
         let mut starts = vec![HashKey::MIN];
-        starts.extend(HashKeyRange::WHOLE.inner_boundaries(shards));
+        if shards > 1 {
+            starts.extend(HashKeyRange::WHOLE.inner_boundaries(shards));
+        }
         let mut story =
             Story { shards: Vec::new(), reports: Vec::new(), open_at: Vec::new(), halfway: Vec::new() };
         for (at, start) in starts.iter().enumerate() {
