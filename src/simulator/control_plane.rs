@@ -256,3 +256,108 @@ impl ControlPlane for SimulatedControlPlane {
         self.cloud().advance(SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::super::fault::{Effect, Fault, Operation, When};
+    use super::super::workload::{Consumer, ConsumerKind, Curve, Workload};
+    use super::*;
+    use crate::control_plane::MetricQuery;
+    use crate::policy;
+    use crate::snapshot::{Minute, StreamMetric};
+    use crate::stream::{OpenShards, StreamStatus};
+
+    fn orders() -> StreamId {
+        StreamId::Name("orders".to_owned())
+    }
+
+    fn with_stream(shards: i32) -> SimulatedControlPlane {
+        let control = SimulatedControlPlane::new(Cloud::new(Config::default()));
+        let request = api::CreateStream {
+            stream_name: "orders".to_owned(),
+            shard_count: Some(shards),
+            ..api::CreateStream::default()
+        };
+        control.cloud().create_stream(request).expect("the name is free");
+        control.cloud().advance_seconds(60);
+        control
+    }
+
+    async fn listed(control: &SimulatedControlPlane) -> OpenShards {
+        let request = ListShards::First { stream: orders(), filter: ShardFilter::AtLatest };
+        let page = control.list_shards(&request).await.expect("it is there").value;
+        OpenShards::tile(&page.shards).expect("open shards tile")
+    }
+
+    #[tokio::test]
+    async fn a_split_is_carried_out_in_virtual_time() {
+        let control = with_stream(1);
+        let began = control.cloud().now();
+        let before = listed(&control).await;
+        let shard = &before.as_slice()[0];
+        control.split_shard(&orders(), &shard.id, HashKey(1 << 127)).await.expect("a split point");
+        let summary = control.describe_stream_summary(&orders()).await.expect("it is there");
+        assert_eq!((summary.value.status, summary.at), (StreamStatus::Updating, began));
+        control.sleep(Duration::from_secs(30)).await;
+        let summary =
+            control.describe_stream_summary(&StreamId::Arn(summary.value.arn)).await.expect("there");
+        assert_eq!((summary.value.status, summary.value.open_shard_count), (StreamStatus::Active, 2));
+        assert_eq!(summary.at.duration_since(began), SignedDuration::from_secs(30));
+        let after = listed(&control).await;
+        let [low, high] = after.as_slice() else { panic!("two shards are open: {after:?}") };
+        control.merge_shards(&orders(), &low.id, &high.id).await.expect("they are adjacent");
+        let limits = control.describe_limits().await.expect("one call").value;
+        assert_eq!((limits.shard_limit, limits.open_shard_count), (20_000, 2));
+    }
+
+    #[tokio::test]
+    async fn every_metric_that_the_product_asks_for_is_answered() {
+        let control = with_stream(2);
+        control.enable_enhanced_monitoring(&orders(), &ShardMetric::ALL).await.expect("ACTIVE");
+        control.sleep(Duration::from_secs(60)).await;
+        let start = Minute::of(control.cloud().now());
+        let polling = ConsumerKind::Polling { interval: SignedDuration::from_secs(1) };
+        let consumers = [
+            ("archive", ConsumerKind::Firehose, policy::ConsumerKind::Firehose),
+            ("fraud", ConsumerKind::Lambda, policy::ConsumerKind::Lambda),
+            ("billing", polling, policy::ConsumerKind::Polling { poll_interval: Duration::from_secs(1) }),
+            ("search", ConsumerKind::EnhancedFanOut, policy::ConsumerKind::EnhancedFanOut),
+        ];
+        let mut workload = Workload::new(Curve::constant(800_000));
+        workload.consumers = consumers.iter().map(|(name, kind, _)| Consumer::new(*name, *kind)).collect();
+        control.cloud().set_workload("orders", workload).expect("it is there");
+        control.sleep(Duration::from_secs(600)).await;
+        let shards = listed(&control).await;
+        let mut queries: Vec<MetricQuery> = StreamMetric::ALL.into_iter().map(MetricQuery::Stream).collect();
+        for shard in shards.as_slice() {
+            queries.extend(
+                ShardMetric::ALL.into_iter().map(|metric| MetricQuery::Shard(shard.id.clone(), metric)),
+            );
+        }
+        queries.extend(consumers.into_iter().map(|(name, _, kind)| {
+            MetricQuery::ConsumerLag(policy::Consumer { name: name.to_owned(), kind })
+        }));
+        let (stream_name, end) = ("orders".to_owned(), start.plus(8));
+        let request = GetMetricData { stream_name, queries: queries.clone(), start, end, next_token: None };
+        let page = control.get_metric_data(&request).await.expect("a good request").value;
+        assert_eq!(page.results.len(), queries.len());
+        for result in page.results {
+            assert_eq!(result.points.len(), 8, "{:?}", queries[result.query]);
+            assert_eq!(result.status, MetricStatus::Complete);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_reply_is_ambiguous_and_a_refusal_is_not() {
+        let control = with_stream(1);
+        let (operation, when, effect) = (Operation::SplitShard, When::Nth(1), Effect::LoseReply);
+        control.cloud().inject(Fault { operation, when, effect });
+        let shard = ShardId::new("shardId-000000000000");
+        let lost = control.split_shard(&orders(), &shard, HashKey(7)).await.expect_err("the reply is lost");
+        assert_eq!(lost.class, ErrorClass::Ambiguous);
+        let refused = control.split_shard(&orders(), &shard, HashKey(7)).await.expect_err("it took effect");
+        assert_eq!(refused.class, ErrorClass::ResourceInUse);
+        assert!(refused.message.starts_with("ResourceInUseException: Stream orders"), "{refused}");
+    }
+}

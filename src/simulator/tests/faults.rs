@@ -52,6 +52,15 @@ fn a_stale_listing_is_what_was_listed_then() {
 }
 
 #[test]
+fn a_listing_from_before_the_stream_is_empty() {
+    let mut cloud = cloud(1);
+    inject(&mut cloud, Operation::ListShards, When::Always, Effect::Stale(SignedDuration::from_hours(2)));
+    let at_trim_horizon =
+        ShardFilter { r#type: ShardFilterType::AtTimestamp, shard_id: None, timestamp: Some(cloud.now()) };
+    assert_eq!(list(&mut cloud, Some(at_trim_horizon)), []);
+}
+
+#[test]
 fn a_reshard_takes_as_long_as_it_is_told_to() {
     let mut cloud = cloud(1);
     inject(&mut cloud, Operation::SplitShard, When::Always, Effect::Takes(SignedDuration::from_hours(2)));

@@ -114,6 +114,7 @@ fn what_is_out_of_bounds_is_refused_by_name() {
     let spot = |share| Some(HotSpot { share, width: 0.1, position: None, moves_every: None });
     for (workload, said) in [
         (Workload { record_bytes: 0, ..base() }, "record_bytes"),
+        (Workload::new(Curve::constant(u64::MAX)), "curve"),
         (base().keys(KeySkew::zipf(0, 1.0)), "keys"),
         (base().keys(KeySkew::zipf(5, f64::NAN)), "skew"),
         (base().keys(KeySkew::Weighted(vec![])), "weights"),
