@@ -67,7 +67,7 @@ pub enum ManifestError {
         line: usize,
     },
     /// It is not YAML.
-    #[error("{file}: {}is not valid YAML: {message}", ordinal(*document))]
+    #[error("{file}: {}cannot be read as YAML: {message}", ordinal(*document))]
     Syntax {
         /// The file.
         file: String,

@@ -74,8 +74,8 @@ mod tests {
     fn paris(cron: &str, duration: Duration, lead_time: Duration) -> Schedule {
         Schedule {
             name: cron.to_owned(),
-            cron: cron.parse().unwrap(),
-            time_zone: TimeZone::get("Europe/Paris").unwrap(),
+            cron: cron.parse().expect("a cron expression"),
+            time_zone: TimeZone::get("Europe/Paris").expect("a bundled zone"),
             duration,
             lead_time,
             min_shards: None,
@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn at(moment: &str) -> Timestamp {
-        moment.parse().unwrap()
+        moment.parse().expect("a moment in RFC 3339")
     }
 
     #[test]

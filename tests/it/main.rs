@@ -5,3 +5,4 @@ mod bad_input;
 mod brute_force;
 mod cli;
 mod sandbox;
+mod scenarios;

@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 
 use super::resources;
 
+/// A list of so many items with names of their own.
+fn numbered(count: u32, item: impl Fn(String) -> Value) -> Value {
+    (0..count).map(|number| item(format!("item {number}"))).collect()
+}
+
 /// Where `orders.yaml` is changed, and to what; `null` takes the field out.
 fn bad_values() -> Vec<(&'static str, Value)> {
     let long = "x".repeat(300);
@@ -121,6 +126,17 @@ fn bad_values() -> Vec<(&'static str, Value)> {
         ("spec.schedules[1].leadTime", json!("1h")),
         ("spec.schedules[1].allow", json!("ScaleUp")),
         ("spec.schedules[1].days", json!("weekend")),
+        ("spec.consumers[0].name", json!("a\u{1b}[2Jb")),
+        ("spec.consumers[1]", json!({"name": "archive", "type": "Firehose"})),
+        ("spec.consumers", numbered(51, |name| json!({"name": name, "type": "Lambda"}))),
+        (
+            "spec.schedules",
+            numbered(
+                51,
+                |name| json!({"name": name, "schedule": "@daily", "duration": "1h", "allow": "None"}),
+            ),
+        ),
+        ("spec.schedules[0].minShards", json!(201)),
         ("spec.hotShards", json!({})),
         ("statuses", json!({})),
     ]
@@ -147,7 +163,12 @@ fn a_bad_value_gives_one_error_at_its_own_path() {
         put(&mut tree, path, value.clone());
         let yaml = manifest::to_yaml(&tree).unwrap();
         let error = manifest::read_from(yaml.as_bytes(), "orders.yaml").expect_err(path).to_string();
-        assert!(error.starts_with(&format!("orders.yaml: {path}: ")), "{path} = {value}: {error}");
+        let at = match path {
+            // The second of two alike is at fault, by its name.
+            "spec.consumers[1]" => "spec.consumers[1].name",
+            _ => path,
+        };
+        assert!(error.starts_with(&format!("orders.yaml: {at}: ")), "{path} = {value}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");
         report.push_str(&format!("{}\n", error.strip_prefix("orders.yaml: ").unwrap()));
     }
