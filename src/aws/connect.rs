@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -202,7 +203,10 @@ pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectE
                 loader = loader.region(Region::new(region));
             }
             if let Some(profile) = &options.profile {
-                loader = loader.profile_name(profile);
+                // A profile that somebody names goes before keys in the environment, as with the
+                // AWS CLI; the chain would have it the other way round.
+                let keys = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+                loader = loader.profile_name(profile).credentials_provider(keys);
             }
             if let Some(url) = &options.endpoint_url {
                 loader = loader.endpoint_url(check_endpoint(url)?);

@@ -22,7 +22,7 @@ use crate::checks;
 use crate::cost::Prices;
 use crate::executor::{End, Event, Executor, RunReport, StopSignal};
 use crate::observe::{self, Observer};
-use crate::plan::{Plan, PlanIdentity};
+use crate::plan::{Evidence, Plan, PlanIdentity, RangeLoad};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
 use crate::resource::DurationText;
@@ -35,8 +35,8 @@ use crate::stream::OpenShards;
 Giving the file is consent: steps are taken though it says mode: DryRun. What it says of suspend,
 bounds and budgets holds. With mode: Approve the approved plan is wanted, by --plan.
 
-Ctrl-C ends after the step in flight. Exit codes: 0 no step may run any more, 1 an error, an
-interruption, or --timeout.")]
+Ctrl-C ends after the step in flight. Exit codes: 0 no step may run now, 1 an error, an
+interruption, or --timeout with a shard above its target.")]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     selection: Selection,
@@ -197,7 +197,11 @@ impl Job {
                 narrator.say(&format!("{steps}; {}", report.end));
                 Ok(Outcome::Done)
             }
-            End::WaitedEnough { .. } | End::Stopped => {
+            End::WaitedEnough { plan, .. } => {
+                narrator.say(&format!("{steps}; {}", report.end));
+                Ok(if is_hot(plan, &self.stream.policy) { Outcome::Failed } else { Outcome::Done })
+            }
+            End::Stopped => {
                 narrator.say(&format!("{steps}; {}", report.end));
                 Ok(Outcome::Failed)
             }
@@ -210,6 +214,13 @@ impl Job {
             }
         }
     }
+}
+
+/// Whether a shard lies above its target, or may.
+fn is_hot(plan: &Plan, policy: &ScalingPolicy) -> bool {
+    let within =
+        |shard: &RangeLoad| shard.evidence != Evidence::Unknown && shard.loads.within(policy.trigger());
+    !plan.before.iter().all(within)
 }
 
 /// The steps that the stream does not show yet; `None` where the plan does not fit it.
@@ -233,6 +244,16 @@ mod tests {
         for text in ["", "0s", "1 h", "60", "-1s"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_shard_above_target_or_unknown_is_not_what_was_waited_for() {
+        let calm = fixtures::even(4, 100_000);
+        assert!(!is_hot(&calm.plan, &calm.policy));
+        assert!(is_hot(&fixtures::one_hot_shard().plan, &calm.policy));
+        let mut unknown = calm.plan.clone();
+        unknown.before[3].evidence = Evidence::Unknown;
+        assert!(is_hot(&unknown, &calm.policy));
     }
 
     #[test]

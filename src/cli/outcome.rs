@@ -26,6 +26,11 @@ impl Outcome {
     }
 }
 
+/// Several things that are wrong at once, each with its place.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub(super) struct Faults(pub Vec<String>);
+
 /// Says on stderr what went wrong. A reader of stdout who has had enough is no error.
 pub(super) fn failed(error: &anyhow::Error, output: &Output) -> Outcome {
     let closed =
@@ -33,7 +38,10 @@ pub(super) fn failed(error: &anyhow::Error, output: &Output) -> Outcome {
     if closed {
         return Outcome::Done;
     }
-    output.error(&chain(error));
+    match error.downcast_ref::<Faults>() {
+        Some(Faults(faults)) => faults.iter().for_each(|fault| output.error(fault)),
+        None => output.error(&chain(error)),
+    }
     Outcome::Failed
 }
 

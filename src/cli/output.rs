@@ -76,12 +76,10 @@ impl Output {
         })
     }
 
-    /// Says what went wrong, line by line. Where stderr is gone nobody can be told.
+    /// Says what went wrong. Where stderr is gone nobody can be told.
     pub fn error(&self, message: &str) {
         let label = if self.error_color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
-        for line in message.lines() {
-            self.note(&format!("{label} {line}"));
-        }
+        self.note(&format!("{label} {}", message.trim_end().replace('\n', "\n  ")));
     }
 
     /// Says something beside the results.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use clap::Args;
 
-use crate::manifest;
+use super::outcome::{self, Faults};
+use crate::manifest::{self, ManifestError};
 use crate::policy::ScalingPolicy;
 
 /// Which streams.
@@ -38,14 +38,12 @@ impl Selection {
                         .into_iter()
                         .map(|manifest| Selected { file: file.clone(), policy: manifest.policy }),
                 ),
-                Err(error) => faults.push(super::outcome::chain(&error.into())),
+                Err(ManifestError::Invalid(found)) => faults.extend(found.iter().map(ToString::to_string)),
+                Err(error) => faults.push(outcome::chain(&error.into())),
             }
         }
         faults.extend(doubled(&selected));
-        if !faults.is_empty() {
-            bail!("{}", faults.join("\n"));
-        }
-        Ok(selected)
+        if faults.is_empty() { Ok(selected) } else { Err(Faults(faults).into()) }
     }
 
     /// The command line that selects the same again.

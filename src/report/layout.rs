@@ -86,6 +86,23 @@ pub(super) fn hang(head: &str, text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Sets facts one after another with dots between them; none is torn apart unless it is wider than
+/// a line.
+pub(super) fn facts(indent: &str, facts: &[String], width: usize) -> Vec<String> {
+    const DOT: &str = " · ";
+    let mut lines: Vec<String> = Vec::new();
+    for fact in facts {
+        match lines.last_mut() {
+            Some(line) if columns(line) + columns(DOT) + columns(fact) <= width => {
+                line.push_str(DOT);
+                line.push_str(fact);
+            }
+            _ => lines.extend(hang(indent, fact, width)),
+        }
+    }
+    lines
+}
+
 /// One cell of a table.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
@@ -221,6 +238,13 @@ mod tests {
             ["0 s", "59 s", "1 min", "2 min 5 s", "1 h", "1 h 30 min"]
         );
         assert_eq!([0, 999, 1_430_000].map(|n| rate(n, "B")), ["0 B/s", "999 B/s", "1.43 MB/s"]);
+    }
+
+    #[test]
+    fn facts_stay_whole_and_no_dot_ends_a_line() {
+        let said = ["a b", "c d", "e f"].map(str::to_owned);
+        assert_eq!(facts("  ", &said, 12), ["  a b · c d", "  e f"]);
+        assert_eq!(facts("", &said, 80), ["a b · c d · e f"]);
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The report for people at a terminal.
 
 use super::layout::{
-    Cell, Painter, Tone, columns, count, duration, hang, natural_width, percent, rate, set_columns,
+    Cell, Painter, Tone, columns, count, duration, facts, hang, natural_width, percent, rate, set_columns,
     signed_hours,
 };
 use super::strip::{self, BAR_LEGEND, LEGEND};
@@ -75,20 +75,23 @@ impl Page {
             StreamMode::Provisioned => "provisioned",
             StreamMode::OnDemand => "on-demand",
         };
-        let policy = &report.policy;
-        let mut facts = vec![
+        let about = [
             stream.region.clone(),
             stream.status.to_string(),
             mode.to_owned(),
             count(stream.shards, "shard"),
-            format!("{} to {} allowed", policy.min_shards, policy.max_shards),
             format!("retention {} h", stream.retention_hours),
+        ];
+        self.lines.extend(facts("", &about, self.width));
+        let policy = &report.policy;
+        let mut wanted = vec![
+            format!("policy: {} to {} shards", policy.min_shards, policy.max_shards),
             format!("mode {:?}", policy.mode),
         ];
         if !policy.schedules.is_empty() {
-            facts.push(format!("schedules in force: {}", policy.schedules.join(", ")));
+            wanted.push(format!("in force: {}", policy.schedules.join(", ")));
         }
-        self.lines.extend(hang("", &facts.join(" · "), self.width));
+        self.lines.extend(facts("", &wanted, self.width));
         let seen = report.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let window = match report.window {
             Some(window) => format!(
@@ -99,7 +102,7 @@ impl Page {
             ),
             None => "no settled metrics".to_owned(),
         };
-        self.lines.extend(hang("", &format!("observed {seen} · {window}"), self.width));
+        self.lines.extend(facts("", &[format!("observed {seen}"), window], self.width));
         self
     }
 
@@ -122,9 +125,7 @@ impl Page {
         if bar_width >= 8 && report.utilization.iter().any(|of| of.mean.is_some() || of.hottest.is_some()) {
             self.faint(BAR_LEGEND);
         }
-        if let Some(facts) = traffic(report) {
-            self.lines.extend(hang(INDENT, &facts, self.width));
-        }
+        self.lines.extend(facts(INDENT, &traffic(report), self.width));
         self
     }
 
@@ -250,9 +251,9 @@ fn utilization_row(of: &Utilization) -> Vec<Cell> {
     ]
 }
 
-/// What flows, in one sentence.
-fn traffic(report: &Report) -> Option<String> {
-    let facts = report.traffic.as_ref()?;
+/// What flows, who reads it and how that is known.
+fn traffic(report: &Report) -> Vec<String> {
+    let Some(facts) = &report.traffic else { return Vec::new() };
     let mut said = vec![format!(
         "{} in {} records/s",
         rate(facts.traffic.bytes_per_second, "B"),
@@ -272,7 +273,7 @@ fn traffic(report: &Report) -> Option<String> {
         Some(source) => said.push(format!("read calls from {}", source_name(source))),
         None => said.push("read calls not known".to_owned()),
     }
-    Some(said.join(" · "))
+    said
 }
 
 /// What stood for the number of GetRecords calls.
