@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::layout::count;
 pub use self::line::line;
 pub use self::markdown::markdown;
 pub use self::steps::StepReport;
@@ -132,7 +133,7 @@ pub struct Utilization {
     /// The mean over all shards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<Load>,
-    /// The hottest shard.
+    /// The hottest shard, where any carries anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hottest: Option<Hottest>,
     /// The target.
@@ -296,6 +297,7 @@ fn utilization(
         let loads = plan.before.iter().zip(shards).filter(|(shard, _)| known(shard));
         let (load, shard) = loads
             .filter_map(|(shard, id)| Some((shard.loads.as_array()[slot], id.as_ref()?)))
+            .filter(|(load, _)| *load > Load::ZERO)
             .rev()
             .max_by_key(|(load, _)| *load)?;
         Some(Hottest { shard: shard.clone(), load })

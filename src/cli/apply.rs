@@ -25,6 +25,7 @@ use crate::observe::{self, Observer};
 use crate::plan::{Evidence, Plan, PlanIdentity, RangeLoad};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
+use crate::report::count;
 use crate::resource::DurationText;
 use crate::snapshot::Snapshot;
 use crate::stream::OpenShards;
@@ -76,10 +77,7 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
     let plans = arguments.plan.as_deref().map(documents::plans).transpose()?;
     let plans = match &plans {
         Some(plans) => selected.iter().map(|stream| approved(plans, &stream.policy).map(Some)).collect(),
-        None => selected
-            .iter()
-            .map(|stream| consented(stream, &arguments.selection))
-            .collect::<Result<Vec<_>, _>>(),
+        None => selected.iter().map(consented).collect::<Result<Vec<_>, _>>(),
     }?;
     let stop = stop_on_signal(output, "stopping after the step in flight; Ctrl-C again leaves at once");
     let at_once = Arc::new(Semaphore::new(CONCURRENT_RESHARDS_PER_REGION as usize));
@@ -132,11 +130,11 @@ fn approved(plans: &[Plan], policy: &ScalingPolicy) -> anyhow::Result<Plan> {
 }
 
 /// Without a plan file the manifest alone is consent, unless it asks for approval.
-fn consented(stream: &Selected, selection: &Selection) -> anyhow::Result<Option<Plan>> {
+fn consented(stream: &Selected) -> anyhow::Result<Option<Plan>> {
     if stream.policy.mode == Mode::Approve {
-        let (file, flags) = (stream.file.display(), selection.flags());
+        let file = stream.file.display();
         bail!(
-            "{file}: spec.mode is Approve: approve a plan by giving it: reshard plan {flags} -o json > plan.json, then --plan plan.json"
+            "{file}: spec.mode is Approve: give the approved plan: reshard plan -f {file} -o json > plan.json, then --plan plan.json"
         );
     }
     Ok(None)
@@ -189,8 +187,7 @@ impl Job {
     fn conclude(&self, report: &RunReport, narrator: &Narrator) -> anyhow::Result<Outcome> {
         let steps = match report.done.len() {
             0 => "no step was taken".to_owned(),
-            1 => "1 step done".to_owned(),
-            count => format!("{count} steps done"),
+            done => format!("{} done", count(done, "step")),
         };
         match &report.end {
             End::Quiet { .. } | End::PlanDone => {

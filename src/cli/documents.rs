@@ -180,7 +180,7 @@ mod tests {
             ("shardHour: cheap", "shardHour: invalid type: string \"cheap\", expected a price in dollars"),
             ("shardHour: -1", "shardHour: invalid value"),
             ("{\"shardHour\": 1", "is not valid JSON"),
-            ("a: [", "is not valid YAML"),
+            ("a: [", "cannot be read as YAML"),
         ] {
             let file = file(text);
             let told = told(prices(Some(file.path())));

@@ -1,5 +1,6 @@
 //! Where results, progress and errors go, and how wide and colourful they may be.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -22,14 +23,20 @@ pub(super) enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// `no-color.org`: NO_COLOR counts where it is set and not empty.
     fn for_stream(self, is_terminal: bool) -> bool {
-        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        self.decide(is_terminal, |name| std::env::var_os(name))
+    }
+
+    /// `no-color.org`: NO_COLOR counts where it is set and not empty.
+    fn decide(self, is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
         match self {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => is_terminal && !set("NO_COLOR") && !dumb,
+            ColorChoice::Auto => {
+                let no_color = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+                is_terminal && !no_color && !dumb
+            }
         }
     }
 }
@@ -114,5 +121,26 @@ impl Spinner {
 impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn color_is_for_terminals_that_want_it() {
+        let with = |choice: ColorChoice, is_terminal, set: Option<(&str, &str)>| {
+            choice.decide(is_terminal, |name| {
+                set.filter(|(of, _)| *of == name).map(|(_, value)| OsString::from(value))
+            })
+        };
+        assert!(with(ColorChoice::Auto, true, None));
+        assert!(!with(ColorChoice::Auto, false, None));
+        assert!(!with(ColorChoice::Auto, true, Some(("NO_COLOR", "1"))));
+        assert!(with(ColorChoice::Auto, true, Some(("NO_COLOR", ""))));
+        assert!(!with(ColorChoice::Auto, true, Some(("TERM", "dumb"))));
+        assert!(with(ColorChoice::Always, false, Some(("NO_COLOR", "1"))));
+        assert!(!with(ColorChoice::Never, true, None));
     }
 }

@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: &PlanArgs, output: &Output) -> anyhow::Result
     let selected = arguments.selection.read()?;
     let recorded = arguments.snapshot.as_deref().map(documents::snapshots).transpose()?;
     let (mut snapshots, mut worst) = (Vec::new(), Outcome::Done);
-    for (index, stream) in selected.iter().enumerate() {
+    for stream in &selected {
         let seen = match &recorded {
             Some(recorded) => find(recorded, &stream.policy),
             None => look(&arguments.aws, &stream.policy, output).await,
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: &PlanArgs, output: &Output) -> anyhow::Result
         });
         let outcome = match decided {
             Ok((snapshot, report)) => {
-                output.result(&show(arguments, stream, &report, output, index > 0)?)?;
+                output.result(&show(arguments, stream, &report, output, !snapshots.is_empty())?)?;
                 snapshots.push(snapshot);
                 match arguments.detailed_exitcode && !report.plan.steps().is_empty() {
                     true => Outcome::StepsPlanned,
@@ -89,7 +89,7 @@ pub(super) async fn run(arguments: &PlanArgs, output: &Output) -> anyhow::Result
         };
         worst = worst.max(outcome);
     }
-    if let Some(path) = &arguments.record {
+    if let Some(path) = arguments.record.as_ref().filter(|_| !snapshots.is_empty()) {
         documents::record(path, &snapshots)?;
     }
     Ok(worst)
@@ -139,22 +139,18 @@ fn show(
         Format::Json => documents::to_json(report)?,
         Format::Yaml => format!("---\n{}", manifest::to_yaml(report)?),
         Format::Markdown => separated(markdown(report)),
-        Format::Table => {
-            separated(format!("{}{}", table(report, output.style()), hint(arguments, stream, report)))
-        }
+        Format::Table => separated(format!("{}{}", table(report, output.style()), hint(stream, report))),
     })
 }
 
-/// How to go on.
-fn hint(arguments: &PlanArgs, stream: &Selected, report: &Report) -> String {
-    let flags = arguments.selection.flags();
-    if report.plan.steps().is_empty() || arguments.snapshot.is_some() || flags.contains("-f -") {
-        String::new()
-    } else if stream.policy.mode == Mode::Approve {
-        format!(
-            "To approve it: reshard plan {flags} -o json > plan.json, then reshard apply {flags} --plan plan.json\n"
-        )
-    } else {
-        format!("To carry it out: reshard apply {flags}\n")
+/// How to go on, where there is anything to do.
+fn hint(stream: &Selected, report: &Report) -> String {
+    let file = stream.file.display();
+    match (report.plan.steps(), stream.policy.mode) {
+        ([], _) => String::new(),
+        (_, Mode::Approve) => format!(
+            "To approve it: reshard plan -f {file} -o json > plan.json, reshard apply -f {file} --plan plan.json\n"
+        ),
+        (_, Mode::DryRun | Mode::Apply) => format!("To carry it out: reshard apply -f {file}\n"),
     }
 }

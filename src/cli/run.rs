@@ -23,7 +23,7 @@ use crate::executor::{Event, ExecuteError, Executor, StepOutcome, StopSignal};
 use crate::observe::{MetricLevel, Observation, Observer};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
-use crate::report::line;
+use crate::report::{count, line};
 
 /// Keep streams matched to their load: observe, decide, one step, again and again
 #[derive(Debug, Args)]
@@ -108,8 +108,7 @@ impl StreamLoop {
                 }
             }
         }
-        let steps = if self.steps == 1 { "1 step".to_owned() } else { format!("{} steps", self.steps) };
-        self.output.result(&format!("{name}: stopped, {steps} done\n"))?;
+        self.output.result(&format!("{name}: stopped, {} done\n", count(self.steps, "step")))?;
         Ok(())
     }
 

@@ -45,11 +45,6 @@ impl Selection {
         faults.extend(doubled(&selected));
         if faults.is_empty() { Ok(selected) } else { Err(Faults(faults).into()) }
     }
-
-    /// The command line that selects the same again.
-    pub fn flags(&self) -> String {
-        self.files.iter().map(|file| format!("-f {}", file.display())).collect::<Vec<_>>().join(" ")
-    }
 }
 
 /// Two resources for one stream would work against each other.

@@ -173,7 +173,7 @@ pub(super) fn percent(load: Load) -> String {
 }
 
 /// "1 shard", "2 shards".
-pub(super) fn count(count: usize, noun: &str) -> String {
+pub fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -262,7 +262,9 @@ fn traffic(report: &Report) -> Vec<String> {
     if facts.rejected_millionths > 0 {
         said.push(format!("{:.2} % rejected", facts.rejected_millionths as f64 / 1e4));
     }
-    if let Some(pollers) = facts.pollers_thousandths {
+    if facts.pollers_thousandths == Some(0) {
+        said.push("nobody polls".to_owned());
+    } else if let Some(pollers) = facts.pollers_thousandths {
         let how = if facts.pollers_declared { "declared" } else { "by what is read" };
         said.push(format!("{:.1} pollers ({how})", pollers as f64 / 1e3));
     }
