@@ -223,10 +223,13 @@ mod tests {
     #[test]
     fn recorded_snapshots_are_read_back_as_they_were() {
         let snapshot = fixtures::one_hot_shard().snapshot;
-        let file = file("");
-        record(file.path(), &[snapshot.clone(), snapshot.clone()]).expect("written");
-        assert_eq!(snapshots(file.path()).expect("read"), [snapshot.clone(), snapshot]);
+        let recorded = file("");
+        record(recorded.path(), &[snapshot.clone(), snapshot.clone()]).expect("written");
+        assert_eq!(snapshots(recorded.path()).expect("read"), [snapshot.clone(), snapshot]);
         assert!(told(snapshots(Path::new("/nowhere/snapshot.json"))).contains("no such file"));
+        let newer = serde_json::to_string(&Snapshot { format: 99, ..fixtures::one_hot_shard().snapshot });
+        let newer = file(&newer.expect("plain data"));
+        assert!(told(snapshots(newer.path())).contains("the snapshot's format is 99"));
     }
 
     #[test]

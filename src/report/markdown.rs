@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::layout::{count, percent, signed_hours};
-use super::strip;
+use super::strip::{self, Strip};
 use super::table::{items, source_name};
 use super::{Notice, Report};
 use crate::cost::{HOURS_PER_MONTH, grouped};
@@ -60,11 +60,11 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     }
     if !plan.before.is_empty() {
         writeln!(out, "\n```text")?;
-        write_strip(out, "now", &plan.before, report)?;
+        let mut strips = vec![write_strip(out, "now", &plan.before, report)?];
         if !plan.steps().is_empty() {
-            write_strip(out, "planned", &plan.after, report)?;
+            strips.push(write_strip(out, "planned", &plan.after, report)?);
         }
-        writeln!(out, "```\n\n{}.", strip::LEGEND)?;
+        writeln!(out, "```\n\n{}.", strip::legend(&strips))?;
     }
     if !report.steps.is_empty() {
         writeln!(out, "\n### Steps\n")?;
@@ -96,14 +96,19 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     writeln!(out, "\nPlan `{}`", plan.hash)
 }
 
-fn write_strip(out: &mut String, label: &str, shards: &[RangeLoad], report: &Report) -> fmt::Result {
+fn write_strip(
+    out: &mut String,
+    label: &str,
+    shards: &[RangeLoad],
+    report: &Report,
+) -> Result<Strip, fmt::Error> {
     let drawn = strip::draw(shards, report.target_loads(), STRIP_WIDTH);
     let heat: String = drawn.heat.iter().map(|(glyph, _)| *glyph).collect();
     writeln!(out, "{label:<7} {:>3}  {heat}", shards.len())?;
     if !drawn.marks.is_empty() {
         writeln!(out, "{:13}{}", "", drawn.marks)?;
     }
-    Ok(())
+    Ok(drawn)
 }
 
 fn write_notices(out: &mut String, title: &str, notices: &[Notice]) -> fmt::Result {

@@ -55,7 +55,7 @@ pub(super) fn draw(shards: &[RangeLoad], targets: Loads, width: usize) -> Strip 
         .iter()
         .map(|cell| match cell {
             CellHeat { above_target: true, .. } => '▲',
-            CellHeat { boundary: true, .. } if !crowded => '╵',
+            CellHeat { boundary: true, .. } if !crowded => BOUNDARY,
             _ => ' ',
         })
         .collect();

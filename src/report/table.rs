@@ -4,7 +4,7 @@ use super::layout::{
     Cell, Painter, Tone, columns, count, duration, facts, hang, natural_width, percent, rate, set_columns,
     signed_hours,
 };
-use super::strip::{self, BAR_LEGEND, LEGEND};
+use super::strip::{self, BAR_LEGEND, Strip};
 use super::{Notice, Report, Utilization};
 use crate::cost::{Bill, CostItem, HOURS_PER_MONTH, Money, grouped};
 use crate::plan::{RangeLoad, ReadCallsSource};
@@ -136,20 +136,15 @@ impl Page {
             return self;
         }
         self.section("HASH-KEY SPACE", "with the heat of each shard");
-        let planned = if plan.steps().is_empty() { None } else { Some(&plan.after) };
-        let mut crowding = self.strip("now", &plan.before, report);
-        if let Some(after) = planned {
-            crowding = crowding.max(self.strip("planned", after, report));
+        let mut strips = vec![self.strip("now", &plan.before, report)];
+        if !plan.steps().is_empty() {
+            strips.push(self.strip("planned", &plan.after, report));
         }
-        let crowded = match crowding {
-            0..=2 => String::new(),
-            shards => format!("; up to {shards} shards share a cell, the hottest shows"),
-        };
-        self.faint(&format!("{LEGEND}{crowded}"));
+        self.faint(&strip::legend(&strips));
         self
     }
 
-    fn strip(&mut self, label: &str, shards: &[RangeLoad], report: &Report) -> usize {
+    fn strip(&mut self, label: &str, shards: &[RangeLoad], report: &Report) -> Strip {
         let label = format!("{INDENT}{label:<7} {:>3}  ", shards.len());
         let targets = report.target_loads();
         let drawn = strip::draw(shards, targets, self.width - columns(&label));
@@ -162,7 +157,7 @@ impl Page {
         if !drawn.marks.is_empty() {
             self.lines.push(format!("{:indent$}{}", "", drawn.marks, indent = columns(&label)));
         }
-        drawn.crowding
+        drawn
     }
 
     fn steps(mut self, report: &Report) -> Page {
@@ -257,7 +252,7 @@ fn traffic(report: &Report) -> Vec<String> {
     let mut said = vec![format!(
         "{} in {} records/s",
         rate(facts.traffic.bytes_per_second, "B"),
-        facts.traffic.records_per_second
+        grouped(facts.traffic.records_per_second)
     )];
     if facts.rejected_millionths > 0 {
         said.push(format!("{:.2} % rejected", facts.rejected_millionths as f64 / 1e4));
@@ -268,8 +263,10 @@ fn traffic(report: &Report) -> Vec<String> {
         let how = if facts.pollers_declared { "declared" } else { "by what is read" };
         said.push(format!("{:.1} pollers ({how})", pollers as f64 / 1e3));
     }
-    if let Some(lag) = facts.lag_millis {
-        said.push(format!("readers {} behind", duration(lag / 1_000)));
+    match facts.lag_millis {
+        None => {}
+        Some(0..1_000) => said.push("readers are at the tip".to_owned()),
+        Some(lag) => said.push(format!("readers are {} behind", duration(lag / 1_000))),
     }
     match report.read_calls_source {
         Some(source) => said.push(format!("read calls from {}", source_name(source))),
