@@ -6,8 +6,23 @@ use crate::hash_key::HashKey;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, RangeLoad};
 
-/// What the marks of a strip mean.
-pub(super) const LEGEND: &str = "width: share of the hash keys; height: the fullest dimension, █ at its ceiling; ▲ above target; ╵ a boundary";
+/// What the marks of strips mean.
+pub(super) fn legend(strips: &[Strip]) -> String {
+    let mut text =
+        "width: share of the hash keys; height: the fullest dimension, █ at its ceiling; ▲ above target"
+            .to_owned();
+    if strips.iter().any(|strip| strip.marks.contains(BOUNDARY)) {
+        text.push_str("; ╵ a boundary");
+    }
+    let crowding = strips.iter().map(|strip| strip.crowding).max().unwrap_or(0);
+    // Two share a cell wherever a boundary lies within it.
+    if crowding > 2 {
+        text.push_str(&format!("; up to {crowding} shards share a cell, the hottest shows"));
+    }
+    text
+}
+
+const BOUNDARY: char = '╵';
 
 /// The hash-key space, `width` cells wide.
 pub(super) struct Strip {
