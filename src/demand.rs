@@ -55,7 +55,7 @@
 //! a split have left the observed history, the verdict is forgotten and the shard may be split
 //! anew; a shard narrower than [`crate::quota::NARROWEST_SPLIT_SHARE`] of the space is one segment
 //! for good ([`Verdict::Unsplittable`]), so that even without any history halving ends after
-//! log₂ 4096 = 12 generations.
+//! log₂ 4096 = 12 generations (and cutting off no more than a sixteenth each time after 129).
 
 use std::ops::Range;
 

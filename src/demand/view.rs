@@ -7,7 +7,7 @@ use crate::snapshot::Snapshot;
 
 use super::ShardDemand;
 use super::density::{self, Density};
-use super::heat::Heat;
+use super::heat::{Heat, Source};
 use super::history::{self, Cell, Reports, Span, Totals};
 use super::ingest::{Ingest, Offered, Windows};
 use super::lineage::Lineage;
@@ -60,7 +60,10 @@ impl View<'_> {
         let (now, peak) = (loads(ingest.now), loads(ingest.peak));
         let heat = Heat {
             lineage: self.lineage,
-            reports: self.reports,
+            source: match self.policy.metrics.source {
+                MetricsSource::Shard => Source::Shards(self.reports),
+                MetricsSource::Stream => Source::Stream(&self.snapshot.metrics),
+            },
             windows: self.windows,
             end: self.span.end,
             trigger: self.policy.trigger(),
