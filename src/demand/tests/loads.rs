@@ -139,6 +139,26 @@ fn a_day_of_reading_tells_the_pollers_where_none_are_declared() {
 }
 
 #[test]
+fn minutes_with_little_traffic_tell_little_of_the_pollers() {
+    // Most minutes are nearly idle, and a keep-alive of the readers shows in them.
+    let mut story = Story::of(2);
+    story.pass(12, |range| by_width(range, kilobytes(65_536))).pass(8, |range| by_width(range, percent(60)));
+    story.pass(13, |_| kilobytes(10));
+    let mut snapshot = story.snapshot();
+    let bytes = snapshot.metrics.stream.get_mut(&StreamMetric::GetRecordsBytes).expect("told");
+    for value in &mut bytes.values[20..] {
+        *value = Some(200_000);
+    }
+    for value in &mut bytes.values[8..20] {
+        *value = value.map(|value| value * 2);
+    }
+    for value in &mut bytes.values[..8] {
+        *value = value.map(|value| value * 2);
+    }
+    assert_eq!(assess(&snapshot, &policy()).summary.pollers_thousandths, Some(2_000));
+}
+
+#[test]
 fn unknown_pollers_bar_merges() {
     let mut snapshot = two([40, 20]).snapshot();
     snapshot.metrics.stream.remove(&StreamMetric::GetRecordsBytes);

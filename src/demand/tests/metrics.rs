@@ -92,6 +92,18 @@ fn a_partial_reply_for_the_stream_or_an_open_shard_stops() {
 }
 
 #[test]
+fn a_shard_too_young_to_have_been_asked_for_stops_nothing() {
+    let mut story = two([40, 20]);
+    story.split(0);
+    let mut snapshot = story.snapshot();
+    for at in [2, 3] {
+        let id = snapshot.shards[at].id.clone();
+        snapshot.metrics.shards.remove(&id);
+    }
+    assert_eq!(reasons(&assess(&snapshot, &policy()).stops), Vec::<&str>::new());
+}
+
+#[test]
 fn shards_that_do_not_sum_to_the_stream_stop() {
     let change = |numerator: u64| {
         stops(move |snapshot| {
