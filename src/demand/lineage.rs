@@ -314,7 +314,12 @@ mod tests {
         snapshot.shards[3].range = snapshot.shards[0].range;
         snapshot.shards[3].closed = true;
         snapshot.shards[0].parent = Some(snapshot.shards[3].id.clone());
-        assert_eq!(Lineage::read(&snapshot).order().len(), 4);
+        let lineage = Lineage::read(&snapshot);
+        let place = |of: usize| lineage.order().iter().position(|at| *at == of);
+        for (at, member) in lineage.members().iter().enumerate() {
+            assert!(place(at).is_some());
+            assert!(member.parents.iter().all(|parent| place(*parent) < place(at)));
+        }
     }
 
     #[test]
