@@ -177,7 +177,8 @@ fn sort_by_descent(members: &mut [Member]) -> Vec<usize> {
 
 /// What topologies and data points tell of each shard by itself. Each of them proves that the
 /// shard was open at some instant between two ends; open shards are open without a break, so an
-/// instant at which it was not open lies before its opening or after its closing.
+/// instant before the last proof at which it was not open lies before its opening. (When it closed,
+/// its children tell.)
 fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) {
     let mut first_proof: Vec<Option<Timestamp>> = vec![None; members.len()];
     let mut last_proof = first_proof.clone();
@@ -219,8 +220,6 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardI
         for (at, member) in members.iter_mut().enumerate().filter(|(at, _)| !listed[*at]) {
             if last_proof[at].is_some_and(|last| topology.at <= last) {
                 member.opening.narrow(Event { after: Some(topology.at), by: None });
-            } else if first_proof[at].is_some_and(|first| first <= topology.at) {
-                member.closing.narrow(Event { after: None, by: Some(topology.at) });
             }
         }
     }
