@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::grid::{Grid, Rules};
+use super::grid::{Grid, Rules, fill};
 use crate::policy::Tradeoff;
 
 /// A tiling: the positions of its boundaries in ascending order, both ends of the space included.
@@ -102,23 +102,17 @@ pub(super) fn most_shards(grid: &Grid, rules: &Rules) -> usize {
     grid.shard_boundaries().windows(2).enumerate().map(pieces).sum()
 }
 
-/// The rules with trigger and parts raised by the least per mille at which `max` shards suffice,
-/// and how many may then be used: `max`, or more where merges are barred and no rise helps.
+/// The rules raised by the least per mille at which `max` shards suffice, and how many may then be
+/// used: `max`, or more where merges are barred and no rise helps.
 pub(super) fn raise_limits(grid: &Grid, rules: &Rules, max: usize) -> (Rules, usize) {
     let fewest = |per_mille| {
         let counted = Tradeoff { step_cost_shard_seconds: 0, horizon_seconds: 1 };
         cheapest(grid, &rules.raised(per_mille), counted).shard_count()
     };
     // At the highest rise every shard is kept as it is.
-    let fullest = |pair: &[usize]| {
-        let loads = grid.loads(pair[0], pair[1]).as_array();
-        let limits = rules.limits.trigger.as_array();
-        let rise = |(load, limit): (&crate::load::Load, crate::load::Load)| {
-            (u128::from(load.0) * 1_000).div_ceil(u128::from(limit.0.max(1)))
-        };
-        loads.iter().zip(limits).map(rise).max().unwrap_or(0)
-    };
-    let highest = grid.shard_boundaries().windows(2).map(fullest).max().unwrap_or(0);
+    let per_mille =
+        |pair: &[usize]| fill(grid.loads(pair[0], pair[1]), rules.limits.trigger).div_ceil(1_000) + 1;
+    let highest = grid.shard_boundaries().windows(2).map(per_mille).max().unwrap_or(0);
     let (mut low, mut high) = (1_000, u64::try_from(highest).unwrap_or(u64::MAX).max(1_000));
     let reachable = fewest(high).max(max);
     while low < high {
