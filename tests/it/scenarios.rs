@@ -114,8 +114,11 @@ fn dump(report: &RunReport, plan: &Plan) {
         let place = |key: HashKey| key.0 as f64 / u128::MAX as f64;
         eprintln!(
             "  {:.4}-{:.4} {} {} {:?}",
-            place(range.range.start()), place(range.range.end()),
-            range.loads.ingest_bytes, range.peak_loads.ingest_bytes, range.evidence
+            place(range.range.start()),
+            place(range.range.end()),
+            range.loads.ingest_bytes,
+            range.peak_loads.ingest_bytes,
+            range.evidence
         );
     }
     eprintln!("  {:?} {:?} {:?}", plan.steps(), plan.holds, plan.verdicts);
@@ -144,10 +147,9 @@ async fn a_hot_stream_is_brought_under_target_with_the_planned_steps_and_then_le
 #[tokio::test]
 async fn a_hot_spot_is_split_where_it_is() {
     let mut workload = even(2_400_000);
-    workload.hot_spot =
-        Some(HotSpot { share: 0.4, width: 0.05, position: Some(0.30), moves_every: None });
+    workload.hot_spot = Some(HotSpot { share: 0.4, width: 0.05, position: Some(0.30), moves_every: None });
     let world = World::new(4, workload).await;
-    let report = world.apply(SignedDuration::from_hours(2)).await;
+    let report = world.apply(SignedDuration::from_mins(30)).await;
     assert!(report.end.is_success(), "{}", report.end);
     let hot = 0.24..0.36;
     for step in done(&report) {
@@ -302,8 +304,8 @@ async fn at_max_shards_the_load_is_evened_out_and_the_verdict_says_that_more_are
 
 #[tokio::test]
 async fn skewed_keys_under_a_moving_hot_spot_keep_every_shard_within_bounds_for_a_day() {
-    let mut workload = Workload::new(Curve::Diurnal { trough: 1_000_000, peak: 8_000_000 })
-        .keys(KeySkew::zipf(20_000, 0.6));
+    let mut workload =
+        Workload::new(Curve::Diurnal { trough: 1_000_000, peak: 8_000_000 }).keys(KeySkew::zipf(20_000, 0.6));
     workload.noise = 0.05;
     workload.hot_spot = Some(HotSpot {
         share: 0.25,
