@@ -26,16 +26,22 @@
 //! up, and the shortest path is a sliding-window minimum: O(segments), whatever the dimensions.
 //!
 //! If its count lies outside the bounds, the same sweep runs once for each count up to the upper
-//! bound, and the cheapest within the bounds is taken: O(segments × bound). If no tiling within
-//! `maxShards` satisfies the targets, trigger and pack of parts (never of merges) are raised
-//! together by the least per mille at which one does: the highest load is made as low as it can
-//! be, and the hold `AtMaxShards` says so.
+//! bound, and the cheapest within the bounds is taken: O(segments × bound). A tiling of more shards
+//! can always be had from one of fewer (cut anything: hereditary), so the counts that exist are
+//! all those from the fewest up.
 //!
 //! [`order`]: splits before merges: every shard in between then lies inside a shard of B₀ or of B₁,
 //! so none is fuller than both. Where `maxShards` leaves no room, merges that are admissible by
-//! themselves go first. If that gets stuck (only boundary moves at the cap can), the cheapest
-//! tiling without moves is taken instead: there, an order always exists unless min = max, for at
-//! the cap count + splits left − merges left ≤ max, so a merge is left, and each is admissible.
+//! themselves go first. That can get stuck, where only boundary moves are left at the cap. Then
+//! the cheapest tiling of the *safe class* is taken: without moves, and if min = max only in the
+//! direction of the bounds (below them no merges, above them no splits, at them nothing). In it
+//! an order always exists: at the cap, count + splits left − merges left ≤ max, so a merge is
+//! left, and each is admissible by itself.
+//!
+//! If no tiling of the safe class satisfies the targets within the bounds, they are raised: the
+//! least per mille p of the trigger is found at which one does, where shards up to p × trigger are
+//! kept and parts are filled up to max(pack, p × trigger). Merges are never raised. So the highest
+//! load becomes as low as the class allows, and the hold `AtMaxShards` says so.
 //!
 //! What guards, rates and budgets keep from the *ideal* tiling (no guards, merges judged by the
 //! load of now) is reported as holds.
@@ -99,21 +105,22 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
         merges: policy.budgets.max_merges_per_day.saturating_sub(demand.merges_in_the_last_day) as usize,
         steps: policy.budgets.max_steps_per_plan as usize,
     };
-    let walk = order::walk(&grid, &rules, &goal.tiling, demand, &allowance);
-
-    let ideal_rules = Rules::ideal(policy);
+    let walk = order::walk(&grid, &rules, &goal, &allowance);
     let ideal = if rules.hold_anything_back(&grid) {
-        aim(&grid, &ideal_rules, policy.tradeoff, min, max)
+        aim(&grid, &Rules::ideal(policy), policy.tradeoff, min, max)
     } else {
         goal.clone()
     };
-    let mut holds = holds::held_back(&grid, demand, policy, &goal.tiling, &ideal.tiling);
+
+    let mut holds = holds::held_back(&grid, demand, policy, &goal, &ideal);
     holds.extend(walk.holds(policy, demand));
     let mut verdicts = Vec::new();
-    if goal.overfull || walk.is_stuck_at_max() {
-        let (hold, verdict) = holds::at_max(&grid, &walk, &rules.limits, in_force);
+    if let Some((hold, verdict)) = holds::at_max(&grid, &rules, &goal, in_force) {
         holds.push(hold);
         verdicts.push(verdict);
+    }
+    if ideal.shard_count() < min {
+        holds.push(Hold::BelowMinShards { min_shards: in_force.bounds.min() });
     }
     let explanations = explain(&grid, &rules, &walk, demand, in_force);
     let Walk { steps, boundaries, .. } = walk;
@@ -122,42 +129,42 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
         explanations,
         holds: combined(holds),
         verdicts,
-        desired_shards: shard_count(&ideal.tiling),
+        desired_shards: shard_count(&ideal).clamp(in_force.bounds.min(), in_force.bounds.max()),
         before: grid.range_loads(grid.shard_boundaries()),
         after: grid.range_loads(&boundaries.into_iter().collect::<Vec<_>>()),
-        cost_shard_seconds: goal.tiling.cost_shard_seconds(&grid, policy.tradeoff),
+        cost_shard_seconds: goal.cost_shard_seconds(&grid, policy.tradeoff),
     }
 }
 
-/// A tiling to reach.
-#[derive(Debug, Clone)]
-struct Goal {
-    tiling: Tiling,
-    /// Whether limits had to be raised, or nothing can be reached: not everything fits.
-    overfull: bool,
+/// The number of shards and the cost in shard-seconds of the cheapest tiling, bounds, order and
+/// rates aside: what the load alone asks for. For studies of streams of any size.
+pub fn unbounded_optimum(demand: &Demand, policy: &ScalingPolicy) -> (u32, u64) {
+    let grid = Grid::new(&demand.shards);
+    let tiling = optimum::cheapest(&grid, &Rules::guarded(demand, policy), policy.tradeoff);
+    (shard_count(&tiling), tiling.cost_shard_seconds(&grid, policy.tradeoff))
 }
 
 /// The cheapest tiling within the bounds that can be reached in some admissible order.
-fn aim(grid: &Grid, rules: &Rules, tradeoff: Tradeoff, min: usize, max: usize) -> Goal {
+fn aim(grid: &Grid, rules: &Rules, tradeoff: Tradeoff, min: usize, max: usize) -> Tiling {
     let free = optimum::cheapest(grid, rules, tradeoff);
     if (min..=max).contains(&free.shard_count()) && order::is_reachable(grid, rules, &free, min, max) {
-        return Goal { tiling: free, overfull: false };
+        return free;
     }
+    let safe = rules.safe(grid.shard_count(), min, max);
     // With too few segments for `min` shards, as many shards as there are segments.
-    let min = min.min(optimum::most_shards(grid, rules));
-    let reach = |rules: &Rules, max: usize| {
-        [rules.clone(), rules.without_moves()].into_iter().find_map(|rules| {
-            optimum::within(grid, &rules, tradeoff, min, max)
-                .filter(|tiling| order::is_reachable(grid, &rules, tiling, min, max))
-                .map(|tiling| spread::even(grid, &rules, tiling))
-        })
+    let min_shards = min.min(optimum::most_shards(grid, &safe));
+    let within = |rules: &Rules, max_shards: usize| {
+        optimum::within(grid, rules, tradeoff, min_shards, max_shards)
+            .map(|tiling| spread::even(grid, rules, tiling))
     };
-    if let Some(tiling) = reach(rules, max) {
-        return Goal { tiling, overfull: false };
-    }
-    let (raised, reachable_max) = optimum::raise_limits(grid, rules, max);
-    let tiling = reach(&raised, reachable_max).unwrap_or_else(|| Tiling::of(grid.shard_boundaries()));
-    Goal { tiling, overfull: true }
+    within(rules, max)
+        .filter(|tiling| order::is_reachable(grid, rules, tiling, min, max))
+        .or_else(|| within(&safe, max))
+        .or_else(|| {
+            let (raised, max_shards) = optimum::raise_limits(grid, &safe, max);
+            within(&raised, max_shards)
+        })
+        .unwrap_or_else(|| Tiling::of(grid.shard_boundaries()))
 }
 
 /// Where every step is barred: only turning metrics on may be left to do.

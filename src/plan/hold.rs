@@ -132,6 +132,11 @@ pub enum Hold {
         /// That dimension.
         dimension: Dimension,
     },
+    /// `minShards` asks for more shards, and none can be split.
+    BelowMinShards {
+        /// The fewest shards now.
+        min_shards: u32,
+    },
     /// A schedule bars this direction.
     Frozen {
         /// The schedules in force.
@@ -181,6 +186,7 @@ impl Hold {
             Hold::ConsumerSilent { .. } => "ConsumerSilent",
             Hold::ParentsDraining { .. } => "ParentsDraining",
             Hold::AtMaxShards { .. } => "AtMaxShards",
+            Hold::BelowMinShards { .. } => "BelowMinShards",
             Hold::Frozen { .. } => "Frozen",
         }
     }
@@ -269,6 +275,9 @@ impl fmt::Display for Hold {
                 "more shards are needed than maxShards ({max_shards}) allows; {} stay at {load} of a shard",
                 dimension.label()
             ),
+            Hold::BelowMinShards { min_shards } => {
+                write!(f, "minShards asks for {min_shards} shards, and no shard can be split any further")
+            }
             Hold::Frozen { schedules, scale_up } => write!(
                 f,
                 "{} barred by {}",

@@ -16,18 +16,17 @@ pub(super) struct Grid {
     /// The last key of the last segment.
     end: HashKey,
     /// The shard of B₀ that each segment belongs to.
-    shard_of: Vec<usize>,
+    shard_of: Vec<u32>,
     /// The positions of the boundaries of B₀, both ends of the space included.
     shard_boundaries: Vec<usize>,
     /// Sums of the loads before each position.
     loads_before: Vec<[u64; 3]>,
-    /// Sums of the peak loads before each position.
+    /// Sums of the peak loads before each position; empty where no peak differs from the load.
     peaks_before: Vec<[u64; 3]>,
     evidence: Vec<Evidence>,
+    rejecting: Vec<bool>,
     /// Whether a part of the shard may be merged: the spread of its load is measured.
     divisible: Vec<bool>,
-    /// Whether any peak differs from the load of now.
-    peaks_differ: bool,
 }
 
 impl Grid {
@@ -41,8 +40,8 @@ impl Grid {
             loads_before: Vec::with_capacity(segments + 1),
             peaks_before: Vec::with_capacity(segments + 1),
             evidence: shards.iter().map(|shard| shard.evidence).collect(),
+            rejecting: shards.iter().map(|shard| shard.rejecting).collect(),
             divisible: shards.iter().map(|shard| shard.density == Evidence::Measured).collect(),
-            peaks_differ: false,
         };
         let (mut loads, mut peaks) = ([0; 3], [0; 3]);
         grid.shard_boundaries.push(0);
@@ -51,7 +50,7 @@ impl Grid {
         for (index, shard) in shards.iter().enumerate() {
             for segment in &shard.segments {
                 grid.starts.push(segment.range.start());
-                grid.shard_of.push(index);
+                grid.shard_of.push(u32::try_from(index).expect("far fewer than 2^32 shards"));
                 add(&mut loads, segment.loads);
                 // A peak below the load of now would let a merge through that a split undoes.
                 add(&mut peaks, segment.peak_loads.max(segment.loads));
@@ -60,7 +59,9 @@ impl Grid {
             }
             grid.shard_boundaries.push(grid.starts.len());
         }
-        grid.peaks_differ = grid.loads_before != grid.peaks_before;
+        if loads == peaks {
+            grid.peaks_before = Vec::new();
+        }
         grid
     }
 
@@ -81,12 +82,17 @@ impl Grid {
 
     /// The shard of B₀ that holds the segment after `position` (the last shard for the end).
     pub(super) fn shard_of(&self, position: usize) -> usize {
-        self.shard_of.get(position).copied().unwrap_or(self.evidence.len().saturating_sub(1))
+        self.shard_of.get(position).map_or(self.evidence.len().saturating_sub(1), |shard| *shard as usize)
     }
 
     /// Whether `position` is a boundary of B₀.
     pub(super) fn is_shard_boundary(&self, position: usize) -> bool {
         self.shard_boundaries.binary_search(&position).is_ok()
+    }
+
+    /// Whether the shard rejects writes.
+    pub(super) fn is_rejecting(&self, shard: usize) -> bool {
+        self.rejecting[shard]
     }
 
     /// Whether a part of the shard may be merged with a neighbour.
@@ -96,7 +102,7 @@ impl Grid {
 
     /// Whether any range's peak lies above its load of now.
     pub(super) fn peaks_differ(&self) -> bool {
-        self.peaks_differ
+        !self.peaks_before.is_empty()
     }
 
     /// The load between two positions.
@@ -106,7 +112,8 @@ impl Grid {
 
     /// The peak load between two positions.
     pub(super) fn peaks(&self, low: usize, high: usize) -> Loads {
-        between(&self.peaks_before, low, high)
+        let before = if self.peaks_differ() { &self.peaks_before } else { &self.loads_before };
+        between(before, low, high)
     }
 
     /// The keys between two positions.
@@ -148,6 +155,12 @@ fn add(sum: &mut [u64; 3], loads: Loads) {
 
 fn between(before: &[[u64; 3]], low: usize, high: usize) -> Loads {
     Loads::from_array(std::array::from_fn(|i| Load(before[high][i] - before[low][i])))
+}
+
+/// How full the fullest dimension is, in millionths of its limit.
+pub(super) fn fill(loads: Loads, limits: Loads) -> u128 {
+    let (dimension, load) = loads.binding(limits);
+    u128::from(load.0) * 1_000_000 / u128::from(limits.of(dimension).0.max(1))
 }
 
 /// The loads that decide.
@@ -209,21 +222,35 @@ impl Rules {
         grid.peaks_differ() || self.split_barred.contains(&true) || self.merge_barred.contains(&true)
     }
 
-    /// The same with trigger and parts (never merges) raised to `per_mille` of what they are.
+    /// The same with shards kept up to `per_mille` of the trigger, and parts filled as far.
     pub(super) fn raised(&self, per_mille: u64) -> Rules {
-        let Limits { trigger, part, pack } = self.limits;
-        let (trigger, part) = (trigger.scaled(per_mille, 1_000), part.scaled(per_mille, 1_000));
-        Rules { limits: Limits { trigger, part, pack }, ..self.clone() }
+        let Limits { trigger, pack, .. } = self.limits;
+        let trigger = trigger.scaled(per_mille, 1_000);
+        Rules { limits: Limits { trigger, part: pack.max(trigger), pack }, ..self.clone() }
     }
 
-    /// The same without moves: merges take whole shards only.
-    pub(super) fn without_moves(&self) -> Rules {
-        Rules { moves: false, ..self.clone() }
+    /// The safe class, in which every tiling can be reached from `count` shards: without moves,
+    /// and where min = max only in the direction of the bounds.
+    pub(super) fn safe(&self, count: usize, min: usize, max: usize) -> Rules {
+        let one_way = min == max;
+        let barred = |barred: &[bool], all| if all { vec![true; count] } else { barred.to_vec() };
+        Rules {
+            split_barred: barred(&self.split_barred, one_way && count >= max),
+            merge_barred: barred(&self.merge_barred, one_way && count <= min),
+            moves: false,
+            ..self.clone()
+        }
     }
 
-    /// Whether cuts may fall inside the shard between positions `low` and `high`.
+    /// Whether cuts may fall between positions `low` and `high` of the shard.
     pub(super) fn may_split(&self, shard: usize, low: usize, high: usize) -> bool {
         high - low > 1 && !self.split_barred.get(shard).is_some_and(|barred| *barred)
+    }
+
+    /// Whether cuts may fall inside an interval: a part of one shard that may be split.
+    pub(super) fn may_cut(&self, grid: &Grid, low: usize, high: usize) -> bool {
+        let shard = grid.shard_of(low);
+        shard == grid.shard_of(high - 1) && self.may_split(shard, low, high)
     }
 
     /// Whether the shard may be merged.

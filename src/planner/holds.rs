@@ -1,8 +1,7 @@
 //! Why the plan is less than the ideal: the holds.
 
-use super::grid::{Grid, Limits};
+use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
-use super::order::Walk;
 use crate::demand::Demand;
 use crate::load::Loads;
 use crate::plan::{Evidence, Hold, Verdict};
@@ -47,16 +46,23 @@ pub(super) fn held_back(
     distinct
 }
 
-/// That not everything fits under `maxShards`: the highest load that remains.
-pub(super) fn at_max(grid: &Grid, walk: &Walk, limits: &Limits, in_force: &InForce) -> (Hold, Verdict) {
-    let boundaries: Vec<usize> = walk.boundaries.iter().copied().collect();
-    let most_used = |loads: &Loads| super::order::fill(*loads, limits.trigger);
-    let fullest = boundaries
+/// That not everything fits within the bounds: the highest load that the goal leaves above its
+/// target though a cut would relieve it.
+pub(super) fn at_max(
+    grid: &Grid,
+    rules: &Rules,
+    goal: &Tiling,
+    in_force: &InForce,
+) -> Option<(Hold, Verdict)> {
+    let limit = rules.limits.trigger;
+    let fullest = goal
+        .boundaries()
         .windows(2)
+        .filter(|pair| rules.may_cut(grid, pair[0], pair[1]))
         .map(|pair| grid.loads(pair[0], pair[1]))
-        .max_by_key(most_used)
-        .unwrap_or_default();
-    let (dimension, load) = fullest.binding(limits.trigger);
+        .filter(|loads| !loads.within(limit))
+        .max_by_key(|loads| fill(*loads, limit))?;
+    let (dimension, load) = fullest.binding(limit);
     let max_shards = in_force.bounds.max();
-    (Hold::AtMaxShards { max_shards, load, dimension }, Verdict::AtMaxShards { max_shards })
+    Some((Hold::AtMaxShards { max_shards, load, dimension }, Verdict::AtMaxShards { max_shards }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::grid::{Grid, Rules};
+use super::grid::{Grid, Rules, fill};
 use crate::policy::Tradeoff;
 
 /// A tiling: the positions of its boundaries in ascending order, both ends of the space included.
@@ -45,13 +45,13 @@ impl Tiling {
 
 /// The cheapest tiling, whatever its count.
 pub(super) fn cheapest(grid: &Grid, rules: &Rules, tradeoff: Tradeoff) -> Tiling {
-    let mut path = Path::new(grid);
+    let mut path = Path::from_the_start(grid);
     sweep(grid, rules, Weights::of(tradeoff), &mut path, None, false);
     let mut boundaries = vec![grid.last()];
     while let Some(&last) = boundaries.last()
         && last > 0
     {
-        boundaries.push(path.from[last]);
+        boundaries.push(path.from[last] as usize);
     }
     boundaries.reverse();
     Tiling(boundaries)
@@ -68,7 +68,8 @@ pub(super) fn within(
     let weights = Weights::of(tradeoff);
     // Cold shards are cut only where there are too few shards: elsewhere keeping one is cheaper.
     let cut_cold = grid.shard_count() < min;
-    let mut layers: Vec<Path> = vec![Path::new(grid)];
+    let mut reached = Path::from_the_start(grid).cost;
+    let mut layers: Vec<Vec<u32>> = Vec::new();
     let mut best: Option<(Cost, usize)> = None;
     for count in 1..=max.min(grid.last()) {
         // No tiling of this count or more costs less than its shards alone.
@@ -76,17 +77,18 @@ pub(super) fn within(
             break;
         }
         let mut path = Path::unreached(grid);
-        sweep(grid, rules, weights, &mut path, layers.last(), cut_cold);
+        sweep(grid, rules, weights, &mut path, Some(&reached), cut_cold);
         let cost = path.cost[grid.last()];
         if count >= min && cost < best.map_or(UNREACHED, |(cost, _)| cost) {
             best = Some((cost, count));
         }
-        layers.push(path);
+        layers.push(path.from);
+        reached = path.cost;
     }
     let (_, count) = best?;
     let mut boundaries = vec![grid.last()];
-    for path in layers[1..=count].iter().rev() {
-        boundaries.push(path.from[boundaries[boundaries.len() - 1]]);
+    for from in layers[..count].iter().rev() {
+        boundaries.push(from[boundaries[boundaries.len() - 1]] as usize);
     }
     boundaries.reverse();
     Some(Tiling(boundaries))
@@ -100,23 +102,17 @@ pub(super) fn most_shards(grid: &Grid, rules: &Rules) -> usize {
     grid.shard_boundaries().windows(2).enumerate().map(pieces).sum()
 }
 
-/// The rules with trigger and parts raised by the least per mille at which `max` shards suffice,
-/// and how many may then be used: `max`, or more where merges are barred and no rise helps.
+/// The rules raised by the least per mille at which `max` shards suffice, and how many may then be
+/// used: `max`, or more where merges are barred and no rise helps.
 pub(super) fn raise_limits(grid: &Grid, rules: &Rules, max: usize) -> (Rules, usize) {
     let fewest = |per_mille| {
         let counted = Tradeoff { step_cost_shard_seconds: 0, horizon_seconds: 1 };
         cheapest(grid, &rules.raised(per_mille), counted).shard_count()
     };
     // At the highest rise every shard is kept as it is.
-    let fullest = |pair: &[usize]| {
-        let loads = grid.loads(pair[0], pair[1]).as_array();
-        let limits = rules.limits.trigger.as_array();
-        let rise = |(load, limit): (&crate::load::Load, crate::load::Load)| {
-            (u128::from(load.0) * 1_000).div_ceil(u128::from(limit.0.max(1)))
-        };
-        loads.iter().zip(limits).map(rise).max().unwrap_or(0)
-    };
-    let highest = grid.shard_boundaries().windows(2).map(fullest).max().unwrap_or(0);
+    let per_mille =
+        |pair: &[usize]| fill(grid.loads(pair[0], pair[1]), rules.limits.trigger).div_ceil(1_000) + 1;
+    let highest = grid.shard_boundaries().windows(2).map(per_mille).max().unwrap_or(0);
     let (mut low, mut high) = (1_000, u64::try_from(highest).unwrap_or(u64::MAX).max(1_000));
     let reachable = fewest(high).max(max);
     while low < high {
@@ -126,10 +122,14 @@ pub(super) fn raise_limits(grid: &Grid, rules: &Rules, max: usize) -> (Rules, us
     (rules.raised(high), reachable)
 }
 
-/// Shard-seconds in the upper bits, steps in the lower: of equal costs, the fewest steps.
-type Cost = u128;
+/// Shard-seconds in the upper bits, steps in the lower 18: of equal costs, the fewest steps.
+type Cost = u64;
 
-const UNREACHED: Cost = Cost::MAX / 4;
+const STEPS_BITS: u32 = 18;
+/// Above any cost: with weights clamped to [`LONGEST_SECONDS`] and 2^18 shards, costs stay below.
+const UNREACHED: Cost = 1 << 62;
+/// The longest horizon and the dearest step that are told apart, in shard-seconds (194 days).
+const LONGEST_SECONDS: u64 = 1 << 24;
 
 #[derive(Clone, Copy)]
 struct Weights {
@@ -139,8 +139,8 @@ struct Weights {
 
 impl Weights {
     fn of(tradeoff: Tradeoff) -> Weights {
-        let shard = Cost::from(tradeoff.horizon_seconds) << 32;
-        let step = (Cost::from(tradeoff.step_cost_shard_seconds) << 32) + 1;
+        let shard = tradeoff.horizon_seconds.min(LONGEST_SECONDS) << STEPS_BITS;
+        let step = (tradeoff.step_cost_shard_seconds.min(LONGEST_SECONDS) << STEPS_BITS) + 1;
         Weights { shard, step }
     }
 }
@@ -148,7 +148,7 @@ impl Weights {
 /// The least cost up to each position, and the boundary before it.
 struct Path {
     cost: Vec<Cost>,
-    from: Vec<usize>,
+    from: Vec<u32>,
 }
 
 impl Path {
@@ -156,7 +156,7 @@ impl Path {
         Path { cost: vec![UNREACHED; grid.last() + 1], from: vec![0; grid.last() + 1] }
     }
 
-    fn new(grid: &Grid) -> Path {
+    fn from_the_start(grid: &Grid) -> Path {
         let mut path = Path::unreached(grid);
         path.cost[0] = 0;
         path
@@ -171,10 +171,10 @@ fn sweep(
     rules: &Rules,
     weights: Weights,
     path: &mut Path,
-    previous: Option<&Path>,
+    previous: Option<&[Cost]>,
     cut_cold: bool,
 ) {
-    let source = |path: &Path, position: usize| previous.map_or(path.cost[position], |p| p.cost[position]);
+    let source = |path: &Path, position: usize| previous.map_or(path.cost[position], |costs| costs[position]);
     let shards = grid.shard_count();
     // In the window of merged intervals a lower boundary's key charges for all boundaries of B₀
     // above it; those above the upper boundary are credited back when it is used.
@@ -217,7 +217,7 @@ fn sweep(
             }
             if best.0 < UNREACHED {
                 path.cost[position] = best.0 + weights.shard + inserted;
-                path.from[position] = best.1;
+                path.from[position] = u32::try_from(best.1).expect("positions fit 32 bits");
             }
             let cost = source(path, position);
             if cut && position < end {

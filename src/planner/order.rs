@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::grid::{Grid, Rules};
+use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
 use crate::demand::Demand;
-use crate::load::Loads;
 use crate::plan::{Hold, Step};
 use crate::policy::ScalingPolicy;
 
@@ -72,30 +71,14 @@ pub(super) fn is_reachable(grid: &Grid, rules: &Rules, goal: &Tiling, min: usize
     let splits = goal.inserted(grid).count();
     let room = grid.shard_count() + splits <= max && goal.shard_count() >= min;
     room || {
-        let left = walk_with(grid, rules, goal, &allowance, |_| false).left;
+        let left = walk(grid, rules, goal, &allowance).left;
         left.splits + left.merges == 0
     }
 }
 
 /// Walks towards `goal` as far as the allowance goes.
-pub(super) fn walk(
-    grid: &Grid,
-    rules: &Rules,
-    goal: &Tiling,
-    demand: &Demand,
-    allowance: &Allowance,
-) -> Walk {
-    walk_with(grid, rules, goal, allowance, |shard| demand.shards[shard].rejecting)
-}
-
-fn walk_with(
-    grid: &Grid,
-    rules: &Rules,
-    goal: &Tiling,
-    allowance: &Allowance,
-    rejecting: impl Fn(usize) -> bool,
-) -> Walk {
-    let mut splits = by_relief(grid, rules, goal, &rejecting);
+pub(super) fn walk(grid: &Grid, rules: &Rules, goal: &Tiling, allowance: &Allowance) -> Walk {
+    let mut splits = by_relief(grid, rules, goal);
     splits.reverse();
     let mut merges = coldest_last(grid, rules, goal);
     let mut walk = Walk {
@@ -110,7 +93,8 @@ fn walk_with(
     loop {
         let count = walk.boundaries.len() - 1;
         let may_split = |position: &usize| {
-            count < allowance.max && (count < allowance.scale_up_limit || rejecting(grid.shard_of(*position)))
+            count < allowance.max
+                && (count < allowance.scale_up_limit || grid.is_rejecting(grid.shard_of(*position)))
         };
         let may_merge = |position: &usize| {
             let (low, high) = neighbours(&walk.boundaries, *position);
@@ -159,11 +143,6 @@ impl Walk {
             Step::Merge { low: grid.range(low, position), high: grid.range(position, high) }
         };
         self.steps.push(Taken { step, position, moves: self.moved.contains(&position) });
-    }
-
-    /// Whether `max` kept a split from being made.
-    pub(super) fn is_stuck_at_max(&self) -> bool {
-        self.left.splits > 0 && !self.left.out_of_steps && self.boundaries.len() > self.allowance.max
     }
 
     /// What rates and budgets kept from being done.
@@ -215,7 +194,7 @@ fn moved(grid: &Grid, goal: &Tiling) -> BTreeSet<usize> {
 
 /// The splits: those of shards that reject first, then the one that relieves most, piece by piece;
 /// of several cuts in one piece the one that leaves the smaller rest comes first.
-fn by_relief(grid: &Grid, rules: &Rules, goal: &Tiling, rejecting: impl Fn(usize) -> bool) -> Vec<usize> {
+fn by_relief(grid: &Grid, rules: &Rules, goal: &Tiling) -> Vec<usize> {
     let inserted: Vec<usize> = goal.inserted(grid).collect();
     let mut pieces = BinaryHeap::new();
     let add = |pieces: &mut BinaryHeap<Piece>, low: usize, high: usize| {
@@ -223,7 +202,7 @@ fn by_relief(grid: &Grid, rules: &Rules, goal: &Tiling, rejecting: impl Fn(usize
         let to = inserted.partition_point(|position| *position < high);
         if from < to {
             let fill = fill(grid.loads(low, high), rules.limits.trigger);
-            let rejecting = rejecting(grid.shard_of(low));
+            let rejecting = grid.is_rejecting(grid.shard_of(low));
             pieces.push(Piece { rejecting, fill, low: std::cmp::Reverse(low), high, cuts: (from, to) });
         }
     };
@@ -253,12 +232,6 @@ struct Piece {
     low: std::cmp::Reverse<usize>,
     high: usize,
     cuts: (usize, usize),
-}
-
-/// How full the fullest dimension is, in millionths of its limit.
-pub(super) fn fill(loads: Loads, limits: Loads) -> u128 {
-    let (dimension, load) = loads.binding(limits);
-    u128::from(load.0) * 1_000_000 / u128::from(limits.of(dimension).0.max(1))
 }
 
 /// The merges, the coldest shards to be last.

@@ -1,9 +1,8 @@
 //! Of tilings that cost the same, the one that spreads the load most evenly: where `minShards`
 //! asks for more splits than the load does, they go where the heat is.
 
-use super::grid::{Grid, Rules};
+use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
-use super::order::fill;
 
 /// Takes back every split that the load does not need, and cuts the fullest shards instead, as
 /// often. Count and steps, and so the cost, stay as they are.
@@ -34,20 +33,21 @@ fn is_needless(grid: &Grid, rules: &Rules, low: usize, high: usize) -> bool {
         && if whole { rules.may_keep(grid, shard, low, high) } else { rules.part_fits(grid, low, high) }
 }
 
-/// The cut of the fullest shard that can be cut, at the position that leaves the smaller rest; a
-/// shard without load is cut in its middle.
+/// The cut of the fullest shard that can be cut into two parts that fit, at the position that
+/// leaves the smaller rest; a shard without load is cut in its middle.
 fn best_cut(grid: &Grid, rules: &Rules, boundaries: &[usize]) -> Option<usize> {
     let fill = |low, high| fill(grid.loads(low, high), rules.limits.trigger);
-    let can_be_cut = |pair: &&[usize]| {
-        let shard = grid.shard_of(pair[0]);
-        let (low, high) = (grid.shard_boundaries()[shard], grid.shard_boundaries()[shard + 1]);
-        pair[1] <= high && pair[1] - pair[0] > 1 && rules.may_split(shard, low, high)
-    };
-    let width = |pair: &[usize]| grid.range(pair[0], pair[1]).span();
-    let pair =
-        boundaries.windows(2).filter(can_be_cut).max_by_key(|pair| (fill(pair[0], pair[1]), width(pair)))?;
-    let (low, high) = (pair[0], pair[1]);
-    (low + 1..high).min_by_key(|cut| {
-        (fill(low, *cut).max(fill(*cut, high)), width(&[low, *cut]).abs_diff(width(&[*cut, high])))
+    let width = |low, high| grid.range(low, high).span();
+    let mut pairs: Vec<&[usize]> =
+        boundaries.windows(2).filter(|pair| rules.may_cut(grid, pair[0], pair[1])).collect();
+    pairs.sort_by_key(|pair| std::cmp::Reverse((fill(pair[0], pair[1]), width(pair[0], pair[1]))));
+    pairs.into_iter().find_map(|pair| {
+        let (low, high) = (pair[0], pair[1]);
+        (low + 1..high)
+            .filter(|cut| rules.part_fits(grid, low, *cut) && rules.part_fits(grid, *cut, high))
+            .min_by_key(|cut| {
+                let uneven = width(low, *cut).abs_diff(width(*cut, high));
+                (fill(low, *cut).max(fill(*cut, high)), uneven)
+            })
     })
 }

@@ -158,7 +158,7 @@ fn a_segment_above_the_ceiling_is_isolated_once_and_never_split_again() {
 #[test]
 fn below_min_shards_the_hottest_shards_are_split_and_idle_ones_in_their_middle() {
     let proposal = plan_within(&demand(&[&[10, 10, 10, 10], &[2, 2, 2, 2]]), 4, 200);
-    assert_eq!(after(&proposal), [20, 10, 10, 8]);
+    assert_eq!(after(&proposal), [10, 10, 20, 8]);
     assert!(matches!(proposal.explanations[0].reason, StepReason::BelowMinShards { min_shards: 4 }));
     let proposal = plan_within(&demand(&[&[0, 0, 0, 0]]), 2, 200);
     assert_eq!(proposal.after[0].range.span(), proposal.after[1].range.span());

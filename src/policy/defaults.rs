@@ -7,6 +7,8 @@ use super::*;
 
 /// What is done with a plan: to show is safe, to act is the owner's decision.
 pub const MODE: Mode = Mode::DryRun;
+/// The fewest shards.
+pub const MIN_SHARDS: u32 = crate::quota::MIN_SHARDS;
 /// Time between two passes of the loop: CloudWatch has a new minute each minute.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 /// The iterator age above which nothing is merged.

@@ -1,3 +1,5 @@
-//! The one integration-test binary.
+//! The integration tests: one binary, one module for each subject.
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
+mod brute_force;
 mod sandbox;

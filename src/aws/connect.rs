@@ -1,0 +1,302 @@
+//! From options to clients: region, credentials, endpoints, timeouts and retries.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+
+/// How to reach AWS, or what stands in for it.
+#[derive(Debug, Clone)]
+pub struct AwsOptions {
+    /// The region; `None` leaves it to the environment, as every AWS tool does.
+    pub region: Option<String>,
+    /// Where credentials and endpoints come from.
+    pub access: Access,
+    /// How long calls may take.
+    pub timeouts: Timeouts,
+    /// `DescribeStreamSummary` calls a second: a share of the account's 20, which others need too.
+    /// All connections of a process to one account and region share what the first of them says.
+    pub describe_calls_per_second: u32,
+    /// How many times faster than ours the server's clock runs: 1 with AWS, `--speed` of a
+    /// sandbox. Sleeps get shorter by it.
+    pub clock_speed: u32,
+}
+
+impl Default for AwsOptions {
+    fn default() -> Self {
+        AwsOptions {
+            region: None,
+            access: Access::Environment { role: None },
+            timeouts: Timeouts::default(),
+            describe_calls_per_second: 10,
+            clock_speed: 1,
+        }
+    }
+}
+
+impl AwsOptions {
+    /// Static keys against one endpoint: for demo and tests. The environment, profiles and the
+    /// instance's metadata are never looked at.
+    pub fn local(endpoint_url: impl Into<String>, region: impl Into<String>) -> Self {
+        AwsOptions {
+            region: Some(region.into()),
+            access: Access::Static {
+                endpoint_url: endpoint_url.into(),
+                access_key_id: "reshard".to_owned(),
+                secret_access_key: "reshard".to_owned(),
+            },
+            ..AwsOptions::default()
+        }
+    }
+}
+
+/// Where credentials and endpoints come from.
+#[derive(Clone)]
+pub enum Access {
+    /// The standard chain of every AWS tool: environment, profiles, SSO, IRSA, Pod Identity,
+    /// instance metadata; `AWS_ENDPOINT_URL` and its variants for single services.
+    Environment {
+        /// A role to assume with the chain's credentials.
+        role: Option<AssumedRole>,
+    },
+    /// Static keys against one endpoint.
+    Static {
+        /// Where Kinesis and CloudWatch both are.
+        endpoint_url: String,
+        /// The access key's ID.
+        access_key_id: String,
+        /// Its secret.
+        secret_access_key: String,
+    },
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Access::Environment { role } => f.debug_struct("Environment").field("role", role).finish(),
+            Access::Static { endpoint_url, access_key_id, .. } => f
+                .debug_struct("Static")
+                .field("endpoint_url", endpoint_url)
+                .field("access_key_id", access_key_id)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+/// A role to assume before any call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AssumedRole {
+    /// Its ARN.
+    pub role_arn: String,
+    /// What CloudTrail shows; at most 64 characters of `[\w+=,.@-]`.
+    pub session_name: String,
+    /// The external ID that the role's trust policy asks for.
+    pub external_id: Option<String>,
+}
+
+impl std::fmt::Debug for AssumedRole {
+    /// Without the external ID, which is nobody's business.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AssumedRole")
+            .field("role_arn", &self.role_arn)
+            .field("session_name", &self.session_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long calls may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// One attempt, reply included.
+    pub attempt: Duration,
+    /// All attempts of a read together.
+    pub operation: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(3),
+            attempt: Duration::from_secs(15),
+            operation: Duration::from_secs(45),
+        }
+    }
+}
+
+/// Why there are no clients.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// No region anywhere.
+    #[error(
+        "no AWS region: name one in the resource (streamRef.region), in AWS_REGION or in the profile, such as eu-west-1"
+    )]
+    NoRegion,
+    /// Not what a region looks like.
+    #[error("\"{0}\" is not an AWS region: one looks like eu-west-1 or us-gov-east-1")]
+    NotARegion(String),
+    /// Not a role's ARN.
+    #[error("\"{0}\" is not the ARN of a role: one looks like arn:aws:iam::111122223333:role/NAME")]
+    NotARole(String),
+    /// Not the URL of an endpoint.
+    #[error("\"{0}\" is not the URL of an endpoint: one looks like http://127.0.0.1:4567")]
+    NotAnEndpoint(String),
+}
+
+/// What the clients are made from.
+pub(super) struct Connection {
+    pub(super) config: SdkConfig,
+    pub(super) region: String,
+    pub(super) role_arn: Option<String>,
+    /// Whose rate limits the calls count against.
+    pub(super) scope: String,
+}
+
+/// Resolves options. Looks at the environment and files, and makes no call to AWS but for a region
+/// from the instance's metadata where nothing else names one; credentials are resolved when the
+/// first request needs them.
+pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectError> {
+    let region = options.region.as_deref().map(check_region).transpose()?;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(options.timeouts.connect)
+        .operation_attempt_timeout(options.timeouts.attempt)
+        .operation_timeout(options.timeouts.operation)
+        .build();
+    let app_name = AppName::new(concat!("reshard-", env!("CARGO_PKG_VERSION")))
+        .expect("letters, digits, dots and a dash make an app name");
+    match &options.access {
+        Access::Static { endpoint_url, access_key_id, secret_access_key } => {
+            let url = check_endpoint(endpoint_url)?;
+            let region = region.ok_or(ConnectError::NoRegion)?;
+            let keys = Credentials::from_keys(access_key_id, secret_access_key, None);
+            let config = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .app_name(app_name)
+                .region(Region::new(region.clone()))
+                .endpoint_url(url)
+                .credentials_provider(SharedCredentialsProvider::new(keys))
+                .timeout_config(timeouts)
+                .retry_config(RetryConfig::standard())
+                // A sandbox's clock may run far from ours; its signatures are not checked.
+                .disable_clock_skew_correction(true)
+                .build();
+            Ok(Connection { config, scope: format!("{region}@{url}"), region, role_arn: None })
+        }
+        Access::Environment { role } => {
+            let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+                .app_name(app_name)
+                .timeout_config(timeouts)
+                .retry_config(RetryConfig::standard());
+            if let Some(region) = region {
+                loader = loader.region(Region::new(region));
+            }
+            let config = loader.load().await;
+            let region = check_region(config.region().ok_or(ConnectError::NoRegion)?.as_ref())?;
+            let endpoint = config.endpoint_url().unwrap_or_default();
+            let account = role.as_ref().map(|role| account_of(&role.role_arn)).transpose()?;
+            let scope = format!("{}/{region}@{endpoint}", account.unwrap_or("environment"));
+            let role_arn = role.as_ref().map(|role| role.role_arn.clone());
+            let config = match role {
+                Some(role) => with_role(config, role).await,
+                None => config,
+            };
+            Ok(Connection { config, region, role_arn, scope })
+        }
+    }
+}
+
+async fn with_role(config: SdkConfig, role: &AssumedRole) -> SdkConfig {
+    let mut provider =
+        AssumeRoleProvider::builder(&role.role_arn).session_name(&role.session_name).configure(&config);
+    if let Some(external_id) = &role.external_id {
+        provider = provider.external_id(external_id);
+    }
+    let provider = SharedCredentialsProvider::new(provider.build().await);
+    config.into_builder().credentials_provider(provider).build()
+}
+
+/// Partition words, an area and a number, joined by dashes: `eu-west-1`, `us-gov-east-1`,
+/// `eusc-de-east-1`. Which regions there are cannot be known offline.
+fn check_region(region: &str) -> Result<String, ConnectError> {
+    let parts: Vec<&str> = region.split('-').collect();
+    let is_region = match parts.as_slice() {
+        [words @ .., number] => {
+            words.len() >= 2
+                && words.iter().all(|word| word.len() >= 2 && word.bytes().all(|b| b.is_ascii_lowercase()))
+                && matches!(number.len(), 1..=2)
+                && number.bytes().all(|b| b.is_ascii_digit())
+        }
+        [] => false,
+    };
+    is_region.then(|| region.to_owned()).ok_or_else(|| ConnectError::NotARegion(region.to_owned()))
+}
+
+fn check_endpoint(url: &str) -> Result<&str, ConnectError> {
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let is_url = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(' '));
+    is_url.then_some(url).ok_or_else(|| ConnectError::NotAnEndpoint(url.to_owned()))
+}
+
+/// The account in `arn:aws:iam::111122223333:role/NAME`.
+fn account_of(role_arn: &str) -> Result<&str, ConnectError> {
+    let parts: Vec<&str> = role_arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", account, resource]
+            if account.len() == 12
+                && account.bytes().all(|b| b.is_ascii_digit())
+                && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()) =>
+        {
+            Ok(account)
+        }
+        _ => Err(ConnectError::NotARole(role_arn.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_look_like_a_region_is_named() {
+        for region in ["eu-west-1", "us-gov-east-1", "ap-southeast-7", "eusc-de-east-1", "us-isob-east-1"] {
+            assert_eq!(check_region(region).as_deref(), Ok(region));
+        }
+        for region in ["", "eu", "eu-west", "EU-WEST-1", "eu_west_1", "eu-west-1a", "Ireland", "eu--1", "-1"]
+        {
+            assert_eq!(check_region(region), Err(ConnectError::NotARegion(region.to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_role_or_an_endpoint_is_named() {
+        assert_eq!(account_of("arn:aws:iam::111122223333:role/a/b"), Ok("111122223333"));
+        for arn in ["", "reshard", "arn:aws:iam::1:role/a", "arn:aws:iam::111122223333:user/a"] {
+            assert_eq!(account_of(arn), Err(ConnectError::NotARole(arn.to_owned())));
+        }
+        for url in ["", "127.0.0.1:4567", "http://", "http:///x"] {
+            assert_eq!(check_endpoint(url), Err(ConnectError::NotAnEndpoint(url.to_owned())));
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let role = AssumedRole {
+            role_arn: "arn:aws:iam::111122223333:role/a".to_owned(),
+            session_name: "s".to_owned(),
+            external_id: Some("cluster/namespace".to_owned()),
+        };
+        assert!(!format!("{:?}", Access::Environment { role: Some(role) }).contains("cluster/namespace"));
+        let mut options = AwsOptions::local("http://127.0.0.1:1", "eu-west-1");
+        options.access = Access::Static {
+            endpoint_url: "http://127.0.0.1:1".to_owned(),
+            access_key_id: "id".to_owned(),
+            secret_access_key: "hidden".to_owned(),
+        };
+        assert!(!format!("{options:?}").contains("hidden"));
+    }
+}

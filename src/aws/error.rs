@@ -1,0 +1,228 @@
+//! AWS's errors by name, as the classes that tell what to do next.
+
+use std::error::Error;
+use std::io;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::exchange::Seen;
+use crate::control_plane::{ErrorClass, RequestError};
+
+/// In whose name a request was made, for messages.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    /// The role that was assumed; `None`: the credentials of the environment.
+    pub(super) role_arn: Option<String>,
+    /// The region.
+    pub(super) region: String,
+}
+
+impl Caller {
+    fn principal(&self) -> String {
+        match &self.role_arn {
+            Some(role) => format!("the role {role}"),
+            None => "these credentials".to_owned(),
+        }
+    }
+}
+
+/// What a failed request means. `action` is its IAM name, `kinesis:SplitShard`.
+pub(super) fn classify<E>(
+    operation: &'static str,
+    action: &str,
+    caller: &Caller,
+    seen: &Seen,
+    error: &SdkError<E, HttpResponse>,
+) -> RequestError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let (class, message) = match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let code = service.err().code();
+            let class = class_of_code(code.unwrap_or_default(), status);
+            let text = match (code, service.err().message()) {
+                (Some(code), Some(message)) => format!("{code}: {message}"),
+                (Some(code), None) => code.to_owned(),
+                (None, Some(message)) => format!("HTTP {status}: {message}"),
+                (None, None) => format!("HTTP {status} without an error code"),
+            };
+            let id = service.raw().request_id().map(|id| format!(" (request {id})")).unwrap_or_default();
+            (class, explain(class, action, caller, format!("{text}{id}")))
+        }
+        _ if seen.sent_to.is_none() => before_sending(caller, error),
+        SdkError::DispatchFailure(failure) if never_connected(error) => {
+            let endpoint = seen.sent_to.as_deref().unwrap_or("the endpoint");
+            let message = if is_name_resolution(error) {
+                format!("there is no such endpoint: {endpoint}; is the region {} right?", caller.region)
+            } else if failure.is_timeout() {
+                format!("no connection to {endpoint} in time")
+            } else {
+                format!("cannot connect to {endpoint}: {}", root_cause(error))
+            };
+            (ErrorClass::Unreachable, message)
+        }
+        SdkError::TimeoutError(_) => (ErrorClass::Ambiguous, format!("no reply in time from {}", to(seen))),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            (ErrorClass::Ambiguous, format!("no reply in time from {}", to(seen)))
+        }
+        _ => (ErrorClass::Ambiguous, format!("no usable reply from {}: {}", to(seen), root_cause(error))),
+    };
+    RequestError { operation, class, message }
+}
+
+fn to(seen: &Seen) -> &str {
+    seen.sent_to.as_deref().unwrap_or("AWS")
+}
+
+/// A request that never left: no credentials, no endpoint, or parameters that cannot be sent.
+fn before_sending<E: Error + 'static>(caller: &Caller, error: &E) -> (ErrorClass, String) {
+    let chain = chain_text(error);
+    if find::<CredentialsError>(error).is_none() && !chain.contains("identity") {
+        return (ErrorClass::Invalid, format!("the request cannot be made: {chain}"));
+    }
+    // STS's refusal arrives inside the error of the credentials provider, as text only.
+    match &caller.role_arn {
+        Some(role) if chain.contains("AccessDenied") => {
+            (ErrorClass::AccessDenied, format!("sts:AssumeRole of {role} is not allowed: {chain}"))
+        }
+        Some(role) => (ErrorClass::Credentials, format!("no credentials for the role {role}: {chain}")),
+        None => (
+            ErrorClass::Credentials,
+            format!(
+                "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role (IRSA, Pod Identity, instance profile): {chain}"
+            ),
+        ),
+    }
+}
+
+fn explain(class: ErrorClass, action: &str, caller: &Caller, text: String) -> String {
+    match class {
+        ErrorClass::AccessDenied => format!("{action} is not allowed to {}: {text}", caller.principal()),
+        ErrorClass::Credentials => format!("AWS does not accept {}: {text}", caller.principal()),
+        _ => text,
+    }
+}
+
+/// The class of an error code. Codes of Kinesis and CloudWatch come from their API references,
+/// those of every service from "Common error types". An unknown code is a refusal if the status
+/// says so (4xx), else it is open whether the request took effect.
+fn class_of_code(code: &str, status: u16) -> ErrorClass {
+    match code {
+        "ResourceInUseException" => ErrorClass::ResourceInUse,
+        "LimitExceededException" => ErrorClass::LimitExceeded,
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "KMSThrottlingException"
+        | "ProvisionedThroughputExceededException" => ErrorClass::Throttled,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "KMSAccessDeniedException" => ErrorClass::AccessDenied,
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "InvalidAccessKeyId" => ErrorClass::Credentials,
+        "ResourceNotFoundException" | "ResourceNotFound" => ErrorClass::NotFound,
+        "InvalidArgumentException"
+        | "ValidationException"
+        | "ValidationError"
+        | "SerializationException"
+        | "InvalidParameterValue"
+        | "InvalidParameterValueException"
+        | "InvalidParameterCombination"
+        | "MissingParameter"
+        | "MissingRequiredParameterException"
+        | "UnknownOperationException"
+        | "InvalidAction"
+        | "KMSDisabledException"
+        | "KMSInvalidStateException"
+        | "KMSNotFoundException"
+        | "KMSOptInRequired" => ErrorClass::Invalid,
+        "ExpiredNextTokenException" | "InvalidNextToken" => ErrorClass::ExpiredToken,
+        "InternalFailure"
+        | "InternalFailureException"
+        | "InternalServiceError"
+        | "InternalServiceFault"
+        | "InternalServerError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException" => ErrorClass::Ambiguous,
+        _ if status == 429 => ErrorClass::Throttled,
+        _ if (400..500).contains(&status) => ErrorClass::Invalid,
+        _ => ErrorClass::Ambiguous,
+    }
+}
+
+/// Whether the failure came before a connection stood, so that nothing can have been sent. What is
+/// not recognised counts as sent: then the caller reads back, which is always safe.
+fn never_connected<E: Error + 'static>(error: &E) -> bool {
+    let refused = find::<io::Error>(error).is_some_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+        )
+    });
+    // hyper-util's text for every failure of its connector: name, connection, TLS handshake.
+    refused || sources(error).any(|source| source.to_string().starts_with("client error (Connect)"))
+}
+
+fn is_name_resolution<E: Error + 'static>(error: &E) -> bool {
+    sources(error).any(|source| source.to_string().starts_with("dns error"))
+}
+
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    sources(error).find_map(|source| source.downcast_ref::<T>())
+}
+
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    sources(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn chain_text(error: &(dyn Error + 'static)) -> String {
+    let mut texts: Vec<String> = sources(error).map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_from_what_may_have_taken_effect() {
+        for (code, status, class) in [
+            ("SomethingNew", 400, ErrorClass::Invalid),
+            ("SomethingNew", 500, ErrorClass::Ambiguous),
+            ("", 503, ErrorClass::Ambiguous),
+            ("", 429, ErrorClass::Throttled),
+            ("InternalFailure", 500, ErrorClass::Ambiguous),
+        ] {
+            assert_eq!(class_of_code(code, status), class, "{code} {status}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! From a document's tree to resources, with every fault's path.
+
+use serde_json::Value;
+
+use super::Manifest;
+use crate::resource::{API_VERSION, FieldError, KIND, KinesisStreamAutoscaler};
+
+/// The objects of a document with their paths: the items of a list, else the document itself.
+pub(super) fn items(tree: Value) -> Vec<(String, Value)> {
+    let kind = tree.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if kind != "List" && kind.strip_suffix("List") != Some(KIND) {
+        return vec![(String::new(), tree)];
+    }
+    match tree.get("items").cloned() {
+        Some(Value::Array(items)) => {
+            items.into_iter().enumerate().map(|(index, item)| (format!("items[{index}]"), item)).collect()
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// The resource in `tree`, which is found at `path`, and its policy.
+pub(super) fn manifest(path: &str, mut tree: Value) -> Result<Manifest, Vec<FieldError>> {
+    let at = |mut error: FieldError| {
+        error.path = join(path, &error.path);
+        error
+    };
+    check_type(&tree).map_err(|error| vec![at(error)])?;
+    // What a controller has reported is no wish, and none of ours to read here.
+    if let Some(fields) = tree.as_object_mut() {
+        fields.remove("status");
+    }
+    let resource: KinesisStreamAutoscaler =
+        serde_path_to_error::deserialize(tree).map_err(|error| vec![at(field_error(&error))])?;
+    match resource.to_policy() {
+        Ok(policy) => Ok(Manifest { resource, policy }),
+        Err(errors) => Err(errors.into_iter().map(at).collect()),
+    }
+}
+
+/// Whether this is our resource at all, in a version that is known.
+fn check_type(tree: &Value) -> Result<(), FieldError> {
+    if !tree.is_object() {
+        let message = format!("holds no mapping: give a {KIND} ({API_VERSION})");
+        return Err(FieldError { path: String::new(), message });
+    }
+    for (field, expected) in [("kind", KIND), ("apiVersion", API_VERSION)] {
+        let message = match tree.get(field) {
+            Some(Value::String(found)) if found == expected => continue,
+            Some(Value::String(found)) => {
+                in_plain_words(&format!("`{found}` is not read here: give {expected}"))
+            }
+            Some(_) => format!("is not text: give {expected}"),
+            None => format!("is missing: give {expected}"),
+        };
+        return Err(FieldError { path: field.to_owned(), message });
+    }
+    Ok(())
+}
+
+fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldError {
+    let path = error.path().to_string();
+    let path = if path == "." { String::new() } else { path };
+    let message = error.inner().to_string();
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match missing {
+        Some(field) => {
+            FieldError { path: join(&path, field), message: "is missing, and required".to_owned() }
+        }
+        None => FieldError { path: in_plain_words(&path), message: in_plain_words(&message) },
+    }
+}
+
+fn join(path: &str, field: &str) -> String {
+    match (path, field) {
+        ("", only) | (only, "") => only.to_owned(),
+        _ => format!("{path}.{field}"),
+    }
+}
+
+/// A decoder's message in the words of people who write YAML, without what could steer a terminal.
+pub(super) fn in_plain_words(message: &str) -> String {
+    const MOST: usize = 400;
+    let mut text: String = message
+        .chars()
+        .take(MOST)
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect();
+    for (decoders, ours) in [
+        ("expected i64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list"),
+        ("invalid type: map", "invalid type: a mapping"),
+        ("invalid type: sequence", "invalid type: a list"),
+        ("invalid type: boolean", "invalid type: a truth value"),
+        ("invalid type: floating point", "invalid type: fraction"),
+    ] {
+        text = text.replace(decoders, ours);
+    }
+    match text.find("expected struct ") {
+        Some(start) => text[..start].to_owned() + "expected a mapping",
+        None => text,
+    }
+}

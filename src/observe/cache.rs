@@ -1,0 +1,120 @@
+//! What cannot change any more: minutes that are long settled, and who was open at past moments.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use crate::control_plane::MetricQuery;
+use crate::snapshot::{Minute, PastTopology, Series};
+use crate::stream::StreamSummary;
+
+/// Minutes that are asked for again though they were settled, for what CloudWatch publishes late.
+/// `GetMetricData` is billed by the metric, so that asking for them again costs nothing.
+const ASKED_AGAIN_MINUTES: i64 = 15;
+/// A past moment is looked up for good once it lies this far back: listings are eventually
+/// consistent.
+const TOPOLOGY_SETTLES_MINUTES: i64 = 2;
+
+/// The memory of one stream's observer.
+#[derive(Debug, Default)]
+pub(super) struct ObservationCache {
+    owner: Option<(String, Timestamp)>,
+    now: Option<Minute>,
+    series: HashMap<MetricQuery, Series>,
+    topologies: BTreeMap<Timestamp, Option<PastTopology>>,
+}
+
+impl ObservationCache {
+    /// Begins a pass over a stream at `now`: forgets everything if it is another one than before,
+    /// were it of the same name.
+    pub(super) fn begin(&mut self, summary: &StreamSummary, now: Minute) {
+        let owner = Some((summary.arn.clone(), summary.created_at));
+        if self.owner != owner {
+            *self = ObservationCache { owner, ..ObservationCache::default() };
+        }
+        self.now = Some(now);
+    }
+
+    /// From which minute on a metric has to be asked for, to have it from `start` on.
+    pub(super) fn ask_from(&self, query: &MetricQuery, start: Minute) -> Minute {
+        match self.series.get(query) {
+            Some(known) if known.start <= start => known.end().plus(-ASKED_AGAIN_MINUTES).max(start),
+            _ => start,
+        }
+    }
+
+    /// The series from `start` on: what is known, then what was asked for. It is kept if it is
+    /// complete.
+    pub(super) fn extend(&mut self, query: &MetricQuery, start: Minute, fetched: Series) -> Series {
+        let joined = match self.series.get(query) {
+            Some(known) if known.start <= start && start < fetched.start && fetched.start <= known.end() => {
+                let from = usize::try_from(start.since(known.start)).unwrap_or(0);
+                let to = usize::try_from(fetched.start.since(known.start)).unwrap_or(0);
+                let known = known.values.get(from..to).unwrap_or_default();
+                Series { start, values: [known, &fetched.values].concat(), complete: fetched.complete }
+            }
+            _ => fetched,
+        };
+        if joined.complete {
+            self.series.insert(query.clone(), joined.clone());
+        }
+        joined
+    }
+
+    /// What is known of a past moment: `Some(None)` where it cannot be had.
+    pub(super) fn topology(&self, at: Timestamp) -> Option<Option<PastTopology>> {
+        self.topologies.get(&at).cloned()
+    }
+
+    /// Keeps what was seen of a past moment, once listings have had time to become consistent.
+    pub(super) fn keep_topology(
+        &mut self,
+        at: Timestamp,
+        seen: Option<PastTopology>,
+    ) -> Option<PastTopology> {
+        let settled = self.now.is_some_and(|now| now.since(Minute::of(at)) >= TOPOLOGY_SETTLES_MINUTES);
+        if settled && seen.is_some() {
+            self.topologies.insert(at, seen.clone());
+        }
+        seen
+    }
+
+    /// Forgets what lies before the look-back.
+    pub(super) fn forget_before(&mut self, first: Minute, look_back_start: Timestamp) {
+        self.series.retain(|_, series| series.end() > first);
+        self.topologies = self.topologies.split_off(&look_back_start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::StreamMetric;
+
+    fn series(start: i64, values: &[u64], complete: bool) -> Series {
+        Series { start: Minute(start), values: values.iter().copied().map(Some).collect(), complete }
+    }
+
+    const QUERY: MetricQuery = MetricQuery::Stream(StreamMetric::IncomingBytes);
+
+    #[test]
+    fn known_minutes_are_not_asked_for_but_the_newest_are_asked_for_again() {
+        let mut cache = ObservationCache::default();
+        assert_eq!(cache.ask_from(&QUERY, Minute(100)), Minute(100));
+        cache.extend(&QUERY, Minute(100), series(100, &[1; 60], true));
+        assert_eq!(cache.ask_from(&QUERY, Minute(101)), Minute(145));
+        assert_eq!(cache.ask_from(&QUERY, Minute(99)), Minute(99), "an older minute was never read");
+        assert_eq!(cache.ask_from(&QUERY, Minute(155)), Minute(155));
+        let joined = cache.extend(&QUERY, Minute(101), series(145, &[2; 16], true));
+        assert_eq!(joined.start, Minute(101));
+        assert_eq!(joined.values[..44], [Some(1); 44]);
+        assert_eq!(joined.values[44..], [Some(2); 16]);
+    }
+
+    #[test]
+    fn what_is_incomplete_is_not_kept() {
+        let mut cache = ObservationCache::default();
+        cache.extend(&QUERY, Minute(100), series(100, &[1; 60], false));
+        assert_eq!(cache.ask_from(&QUERY, Minute(100)), Minute(100));
+    }
+}

@@ -1,0 +1,270 @@
+//! Which metrics are read over which minutes, in as few calls as the limits allow, and the replies
+//! put together.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::cache::ObservationCache;
+use super::gate::reads_need_a_closer_look;
+use super::series::dense;
+use super::{ObserveError, Span};
+use crate::control_plane::{ControlPlane, ErrorClass, GetMetricData, MetricQuery, MetricStatus};
+use crate::policy::ScalingPolicy;
+use crate::quota::{GET_METRIC_DATA_POINTS, GET_METRIC_DATA_QUERIES};
+use crate::snapshot::{MetricHistory, Minute, PastTopology, ShardMetric, StreamMetric};
+use crate::stream::{Shard, ShardId, StreamSummary};
+
+const OPERATION: &str = "GetMetricData";
+/// Data points a second that CloudWatch serves an account ("CloudWatch service quotas").
+const POINTS_PER_SECOND: usize = 180_000;
+/// A call stays within one page by its size; more pages than this are a server's mistake.
+const MAX_PAGES: u32 = 50;
+/// Tokens of `GetMetricData` expire too; a call is begun anew so many times.
+const MAX_BEGINNINGS: u32 = 3;
+
+/// The four shard metrics about readers, which are read on suspicion only.
+const READ_METRICS: [ShardMetric; 4] = [
+    ShardMetric::OutgoingBytes,
+    ShardMetric::OutgoingRecords,
+    ShardMetric::ReadProvisionedThroughputExceeded,
+    ShardMetric::IteratorAgeMilliseconds,
+];
+
+/// Metrics with the first minute of each; all end with the settled minutes.
+#[derive(Debug)]
+pub(super) struct MetricPlan {
+    queries: Vec<(MetricQuery, Minute)>,
+    end: Minute,
+}
+
+impl MetricPlan {
+    /// The stream's own metrics over the look-back, and the declared consumers' lag over what
+    /// decisions look at.
+    pub(super) fn stream_level(span: &Span, policy: &ScalingPolicy) -> Self {
+        let recent = span.shard_metrics_from(policy);
+        let stream = StreamMetric::ALL.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
+        let lag =
+            policy.consumers.iter().map(|consumer| (MetricQuery::ConsumerLag(consumer.clone()), recent));
+        MetricPlan { queries: stream.into_iter().chain(lag).collect(), end: span.settled_until }
+    }
+
+    /// The shards' metrics over what decisions look at: the three about writes for every shard that
+    /// was open in it, the four about readers on suspicion and for open shards only. What is not
+    /// turned on is not asked for.
+    pub(super) fn shard_level(
+        span: &Span,
+        policy: &ScalingPolicy,
+        summary: &StreamSummary,
+        shards: &[Shard],
+        past_topologies: &[PastTopology],
+        stream_level: &MetricHistory,
+    ) -> Self {
+        let from = span.shard_metrics_from(policy);
+        let is_on = |metric: &&ShardMetric| summary.enhanced_metrics.iter().any(|on| on == metric.name());
+        let mut queries = Vec::new();
+        let closed_before = closed_before(from.start(), shards, past_topologies);
+        for shard in shards.iter().filter(|shard| !closed_before.contains(&shard.id)) {
+            let metrics = ShardMetric::INGEST.iter().filter(is_on);
+            queries.extend(metrics.map(|metric| (MetricQuery::Shard(shard.id.clone(), *metric), from)));
+        }
+        if reads_need_a_closer_look(stream_level, policy, summary.open_shard_count) {
+            for shard in shards.iter().filter(|shard| !shard.closed) {
+                let metrics = READ_METRICS.iter().filter(is_on);
+                queries.extend(metrics.map(|metric| (MetricQuery::Shard(shard.id.clone(), *metric), from)));
+            }
+        }
+        MetricPlan { queries, end: span.settled_until }
+    }
+}
+
+/// The shards that were closed already at a moment: the ancestors of those that were open then.
+/// None where it is not known who was open.
+fn closed_before(moment: Timestamp, shards: &[Shard], past: &[PastTopology]) -> HashSet<ShardId> {
+    let by_id: BTreeMap<&ShardId, &Shard> = shards.iter().map(|shard| (&shard.id, shard)).collect();
+    let mut ancestors = HashSet::new();
+    let open_then = past.iter().find(|topology| topology.at == moment);
+    let mut next: Vec<&ShardId> = open_then.iter().flat_map(|topology| &topology.open).collect();
+    while let Some(id) = next.pop() {
+        for parent in by_id.get(id).into_iter().flat_map(|shard| shard.parents()) {
+            if ancestors.insert(parent.clone()) {
+                next.push(parent);
+            }
+        }
+    }
+    ancestors
+}
+
+/// One call: metrics that are asked for over the same minutes.
+struct Call {
+    queries: Vec<MetricQuery>,
+    /// The first minute that each series is wanted from; earlier than `from` where the cache knows.
+    wanted_from: Vec<Minute>,
+    from: Minute,
+}
+
+/// Reads a plan's metrics into `history`; returns how many metrics were asked for.
+pub(super) async fn read_metrics<P: ControlPlane>(
+    plane: &P,
+    summary: &StreamSummary,
+    plan: MetricPlan,
+    cache: &mut ObservationCache,
+    history: &mut MetricHistory,
+) -> Result<u64, ObserveError> {
+    let end = plan.end;
+    let (mut requested, mut points_this_second) = (0, 0);
+    for call in calls(plan, cache) {
+        let minutes = usize::try_from(end.since(call.from)).unwrap_or(0);
+        let mut answers = vec![Answer::default(); call.queries.len()];
+        if minutes == 0 {
+            answers.iter_mut().for_each(|answer| answer.status = Some(MetricStatus::Complete));
+        } else {
+            let points = minutes * call.queries.len();
+            if points_this_second + points > POINTS_PER_SECOND {
+                plane.sleep(Duration::from_secs(1)).await;
+                points_this_second = 0;
+            }
+            points_this_second += points;
+            requested += call.queries.len() as u64;
+            let request = GetMetricData {
+                stream_name: summary.name.clone(),
+                queries: call.queries.clone(),
+                start: call.from,
+                end,
+                next_token: None,
+            };
+            answers = ask(plane, request).await?;
+        }
+        for ((query, wanted_from), answer) in call.queries.into_iter().zip(call.wanted_from).zip(answers) {
+            let complete = answer.status == Some(MetricStatus::Complete);
+            let fetched = dense(&answer.points, call.from, end, complete);
+            let series = cache.extend(&query, wanted_from, fetched);
+            match query {
+                MetricQuery::Stream(metric) => {
+                    history.stream.insert(metric, series);
+                }
+                MetricQuery::Shard(shard, metric) => {
+                    history.shards.entry(shard).or_default().insert(metric, series);
+                }
+                MetricQuery::ConsumerLag(consumer) => {
+                    history.consumer_lag.insert(consumer.name, series);
+                }
+            }
+        }
+    }
+    Ok(requested)
+}
+
+/// Cuts a plan into calls: metrics over the same minutes together, as many as the limits on
+/// queries and data points allow, in the plan's order.
+fn calls(plan: MetricPlan, cache: &ObservationCache) -> Vec<Call> {
+    let mut by_start: BTreeMap<Minute, Vec<(MetricQuery, Minute)>> = BTreeMap::new();
+    for (query, wanted_from) in plan.queries {
+        let from = cache.ask_from(&query, wanted_from).min(plan.end);
+        by_start.entry(from).or_default().push((query, wanted_from.min(plan.end)));
+    }
+    let mut calls = Vec::new();
+    for (from, queries) in by_start {
+        let minutes = usize::try_from(plan.end.since(from)).unwrap_or(0).max(1);
+        let together = (GET_METRIC_DATA_POINTS / minutes).clamp(1, GET_METRIC_DATA_QUERIES);
+        let mut queries = queries.into_iter().peekable();
+        while queries.peek().is_some() {
+            let (queries, wanted_from) = queries.by_ref().take(together).unzip();
+            calls.push(Call { queries, wanted_from, from });
+        }
+    }
+    calls
+}
+
+/// What came for one metric, over all pages.
+#[derive(Debug, Clone, Default)]
+struct Answer {
+    points: Vec<(Timestamp, f64)>,
+    /// The last that was said; `PartialData` before the last page is no more than "see there".
+    status: Option<MetricStatus>,
+}
+
+/// Every page of one call.
+async fn ask<P: ControlPlane>(plane: &P, request: GetMetricData) -> Result<Vec<Answer>, ObserveError> {
+    for _ in 0..MAX_BEGINNINGS {
+        if let Some(answers) = ask_from_the_beginning(plane, request.clone()).await? {
+            return Ok(answers);
+        }
+    }
+    Err(ObserveError::ListingExpires { operation: OPERATION, times: MAX_BEGINNINGS })
+}
+
+/// `None` where a token expired.
+async fn ask_from_the_beginning<P: ControlPlane>(
+    plane: &P,
+    mut request: GetMetricData,
+) -> Result<Option<Vec<Answer>>, ObserveError> {
+    let mut answers = vec![Answer::default(); request.queries.len()];
+    for _ in 0..MAX_PAGES {
+        let page = match plane.get_metric_data(&request).await {
+            Ok(page) => page.value,
+            Err(error) if error.class == ErrorClass::ExpiredToken && request.next_token.is_some() => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for result in page.results {
+            if let Some(answer) = answers.get_mut(result.query) {
+                answer.points.extend(result.points);
+                answer.status = Some(result.status);
+            }
+        }
+        match page.next_token {
+            Some(token) => request.next_token = Some(token),
+            None => return Ok(Some(answers)),
+        }
+    }
+    Err(ObserveError::EndlessListing { operation: OPERATION, pages: MAX_PAGES })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(shards: usize, minutes: i64) -> MetricPlan {
+        let queries = (0..shards).flat_map(|shard| {
+            let id = ShardId::new(format!("shardId-{shard:012}"));
+            ShardMetric::INGEST.map(|metric| (MetricQuery::Shard(id.clone(), metric), Minute(0)))
+        });
+        MetricPlan { queries: queries.collect(), end: Minute(minutes) }
+    }
+
+    fn sizes(plan: MetricPlan) -> Vec<usize> {
+        calls(plan, &ObservationCache::default()).iter().map(|call| call.queries.len()).collect()
+    }
+
+    #[test]
+    fn calls_are_as_few_as_the_limits_on_queries_and_points_allow() {
+        assert_eq!(sizes(plan(0, 60)), [0; 0]);
+        assert_eq!(sizes(plan(200, 65)), [500, 100]);
+        assert_eq!(sizes(plan(100, 1_440)), [70, 70, 70, 70, 20]);
+        for minutes in [1, 65, 201, 202, 1_440] {
+            for queries in sizes(plan(200, minutes)) {
+                let points = queries * usize::try_from(minutes).expect("positive");
+                assert!(queries <= 500 && points <= 100_800, "{queries} over {minutes}");
+            }
+        }
+    }
+
+    #[test]
+    fn shards_that_were_closed_before_the_span_are_known_by_their_descendants() {
+        let shard = |id: &str, parent: Option<&str>| Shard {
+            id: ShardId::new(id),
+            range: crate::hash_key::HashKeyRange::WHOLE,
+            parent: parent.map(ShardId::new),
+            adjacent_parent: None,
+            closed: false,
+        };
+        let shards = [shard("a", None), shard("b", Some("a")), shard("c", Some("b")), shard("d", Some("c"))];
+        let past = [PastTopology { at: Timestamp::UNIX_EPOCH, open: vec![ShardId::new("c")] }];
+        let before = closed_before(Timestamp::UNIX_EPOCH, &shards, &past);
+        assert_eq!(before, HashSet::from([ShardId::new("a"), ShardId::new("b")]));
+        assert!(closed_before(Timestamp::MAX, &shards, &past).is_empty(), "not known, so all are read");
+    }
+}
