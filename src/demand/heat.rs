@@ -129,15 +129,16 @@ impl Heat<'_> {
                 continue;
             }
             let member = &members[at];
-            if !members[top].shard.range.contains_range(member.shard.range) {
+            let mut minutes = (0..to.since(from)).map(|minute| from.plus(minute));
+            let open = minutes.any(|minute| member.may_have_been_open(minute));
+            if open && !members[top].shard.range.contains_range(member.shard.range) {
                 // Merged with keys from elsewhere: what these keys carried cannot be told.
                 return None;
             }
-            let mut minutes = (0..to.since(from)).map(|minute| from.plus(minute));
-            if minutes.any(|minute| member.may_have_been_open(minute)) {
+            if open {
                 sum = sum.plus(reports.sum(at, from, to)?);
-                next.extend(&member.children);
-            } else if member.closed_by().is_some_and(|closed| closed <= from.start()) {
+            }
+            if open || member.closed_by().is_some_and(|closed| closed <= from.start()) {
                 next.extend(&member.children);
             }
         }
