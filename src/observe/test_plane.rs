@@ -156,6 +156,17 @@ impl TestPlane {
         OpenShards::tile(&self.state().listing()).expect("they tile").ranges().collect()
     }
 
+    /// Makes the stream so young that observing it takes few data points.
+    pub(crate) fn made_minutes_ago(self, minutes: i64) -> Self {
+        {
+            let mut state = self.state();
+            let created_at = state.now - jiff::SignedDuration::from_mins(minutes);
+            state.summary.created_at = created_at;
+            state.lives.iter_mut().for_each(|life| life.opened_at = created_at);
+        }
+        self
+    }
+
     /// Counts the request, and fails or hangs it where a fault says so.
     async fn request<T>(
         &self,
