@@ -76,8 +76,8 @@ impl AwsControlPlane {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let seen = exchange.seen();
-        let output = outcome
-            .map_err(|error| error::classify(operation, action, &self.caller, &seen, &error))?;
+        let output =
+            outcome.map_err(|error| error::classify(operation, action, &self.caller, &seen, &error))?;
         // A reply that cannot be read says nothing of whether the request took effect.
         let broken = |message: Broken| RequestError { operation, class: ErrorClass::Ambiguous, message };
         let at = seen.date.ok_or_else(|| broken("the reply has no valid Date".to_owned()))?;

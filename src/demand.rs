@@ -2,14 +2,90 @@
 //!
 //! Pure. In: a [`Snapshot`] and a [`ScalingPolicy`]; out: for each open shard the load that decides
 //! splits, the load that decides merges, how both are known, how the load is spread inside, and
-//! what must not be done to it now.
+//! what must not be done to it now. `snapshot.observed_at` is now; nothing else is.
+//!
+//! # What is known
+//!
+//! *Settled* are the minutes before `settled_until`; no other is read. The *window* is the newest
+//! `metrics.window` of them, the *stabilisation window* the newest
+//! `scaleDown.stabilizationWindowSeconds`, at least the window. Nothing is known of a minute that
+//! began before the look-back or before the stream was created.
+//!
+//! A shard *had opened* before a minute if a past topology or a data point of an earlier minute
+//! proves it; it is open until it closes. Parents close at the instant at which their children
+//! open, so what bounds the one bounds the other.
+//!
+//! What a *range* carried in a minute is, of the shard that owns it now:
+//! - *measured*, if the shard had opened before: its own data points. A missing one is zero if
+//!   the reply is complete and what all shards reported in that minute and metric is the stream's
+//!   total within 1 %; else it is *unknown*. By the minute, not over the window: over an hour one
+//!   minute of a shard is always within 1 %. And on a wide stream 1 % may be all that a shard
+//!   carries, so what is unaccounted for may be no more than a tenth of one shard's ceiling.
+//!   (The stream's own missing data point is zero if another metric of the stream has one.)
+//! - *inherited*, before: a merged child's is the sum of its parents', still measured; a split
+//!   child's is the parent's times its share by density, *estimated* unless the parent carried
+//!   nothing. And so on through the lineage; unknown where a parent is not listed.
+//! - both added, in the minute of the reshard, in which both reported. Where the instant is not
+//!   known, neither is assumed to be silent: each must have a data point, or be accounted for.
+//!
+//! # What is needed
+//!
+//! *Offered* is accepted plus rejected, rejected counting at most as much as accepted. The load
+//! that decides splits is what was offered in the mean over the window (with `scaleUp`
+//! stabilisation, the smallest such mean of the windows that ended within it). *Rejecting* is a
+//! range on which more than 0.1 % were measured to be rejected in two of the last three minutes;
+//! its demand is at least the ceiling in the fuller dimension. The load that decides merges is the
+//! highest mean of any window within the stabilisation window. Read bytes are ingest bytes times
+//! pollers, whatever was read.
+//!
+//! *Evidence* is `Unknown` if a minute of the window is; else `Estimated` if any minute of the
+//! stabilisation window is estimated or unknown; else `Measured`. Unknown bars splits (but where
+//! the shard is measured to reject) and merges; estimated bars merges.
+//!
+//! # Why no shard is split in a loop
+//!
+//! What a parent carried is shared among its children, never multiplied, so inherited history asks
+//! for no more shards than the parent did; `rejecting` must be measured on the very range. From
+//! then on each split that leads to a hot shard either left less than nine tenths of the load on
+//! its side, or was lopsided; two lopsided ones running end in [`Verdict::HotKey`]. So of every
+//! two splits one shrinks the load to less than 9/10: demand is at most twice what was accepted,
+//! thus at most two ceilings, and a constant load is at its target t after at most
+//! 2·(1 + ln(2/t) ÷ ln(10/9)) generations; a burst with a low mean ends after two
+//! ([`Verdict::Bursty`]). All of this is read from metrics, not remembered. When the minutes after
+//! a split have left the observed history, the verdict is forgotten and the shard may be split
+//! anew; a shard narrower than [`crate::quota::NARROWEST_SPLIT_SHARE`] of the space is one segment
+//! for good ([`Verdict::Unsplittable`]), so that even without any history halving ends after
+//! log₂ 4096 = 12 generations.
+
+use std::ops::Range;
 
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, ReadCallsSource, Verdict};
-use crate::quota::Dimension;
-use crate::snapshot::Minute;
-use crate::stream::ShardId;
+use crate::policy::{MetricsSource, ScalingPolicy};
+use crate::quota::{Dimension, SHARD_WRITE_BYTES_PER_SECOND};
+use crate::snapshot::{Minute, Snapshot};
+use crate::stream::{OpenShards, ShardId};
+
+use self::history::{Amounts, Reports, Span, Totals};
+use self::ingest::Windows;
+use self::lineage::Lineage;
+use self::readers::Readers;
+use self::view::View;
+
+mod density;
+#[cfg(test)]
+mod fixture;
+mod heat;
+mod history;
+mod ingest;
+mod limits;
+mod lineage;
+mod readers;
+mod stops;
+#[cfg(test)]
+mod tests;
+mod view;
 
 /// What the open ranges of a stream need.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +125,10 @@ pub struct ShardDemand {
     /// at least one. A cut falls between two segments, never inside one. One segment alone means
     /// that the shard cannot be split.
     pub segments: Vec<Segment>,
+    /// How the spread over the segments is known: [`Evidence::Measured`] where past shards covered
+    /// the parts (or the owner vouches for an even spread), else [`Evidence::Estimated`]. A part
+    /// of a shard may be merged with a neighbour in one plan only where the spread is measured.
+    pub density: Evidence,
     /// Why it must not be split now, if so.
     pub split_guard: Option<Hold>,
     /// Why it must not be merged now, if so.
@@ -100,4 +180,108 @@ pub struct DemandSummary {
     pub ingest_bytes_per_second: u64,
     /// Records a second written to the stream, over the window.
     pub ingest_records_per_second: u64,
+}
+
+/// What the open ranges of the stream need, and what must not be done to them now.
+pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
+    let now = snapshot.observed_at;
+    let tiling = OpenShards::tile(&snapshot.shards);
+    let open = tiling.as_ref().map(OpenShards::as_slice).unwrap_or_default();
+    let mut stops = stops::of_the_stream(snapshot, policy, &tiling);
+    let windows = Windows::of(policy);
+    let span = span(snapshot, windows);
+    let window = [span.end.plus(-(windows.mean as i64)).max(span.known_from).min(span.end), span.end];
+    let lineage = Lineage::read(snapshot);
+    let totals = Totals::read(snapshot, span);
+    let reports = Reports::read(snapshot, &lineage, span, &totals);
+    let places = span.len().saturating_sub(windows.mean)..span.len();
+    let wrong_metrics = stops::of_the_stream_metrics(snapshot, policy, window).or_else(|| {
+        let by_shard = policy.metrics.source == MetricsSource::Shard;
+        by_shard.then(|| stops::of_the_shard_metrics(&lineage, &reports, &totals, places.clone(), window))?
+    });
+    stops.extend(wrong_metrics);
+
+    let readers = Readers::of(snapshot, policy, window, open.len());
+    let view =
+        View { snapshot, policy, windows, span, lineage: &lineage, reports: &reports, readers: &readers };
+    let (shards, mut verdicts) = if tiling.is_ok() { view.shards(&totals) } else { (Vec::new(), Vec::new()) };
+    verdicts.extend(readers.verdicts.iter().cloned());
+    let written = written(&totals, places.clone());
+    verdicts.extend(large_records(&written));
+
+    let in_force = policy.in_force(now);
+    let frozen = |scale_up| vec![Hold::Frozen { schedules: in_force.schedules.clone(), scale_up }];
+    let mut merge_bars = readers.merge_bars.clone();
+    if !in_force.allow.scale_down() {
+        merge_bars.extend(frozen(false));
+    }
+    let count = if tiling.is_ok() { open.len() } else { snapshot.summary.open_shard_count };
+    let current = u32::try_from(count).unwrap_or(u32::MAX);
+    Demand {
+        stops,
+        split_bars: if in_force.allow.scale_up() { Vec::new() } else { frozen(true) },
+        merge_bars,
+        verdicts,
+        merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage),
+        scale_up_limit: limits::scale_up_limit(snapshot, &policy.scale_up, current),
+        scale_down_limit: limits::scale_down_limit(snapshot, &policy.scale_down, current),
+        summary: summary(&shards, &readers, !policy.consumers.is_empty(), window, &written),
+        shards,
+    }
+}
+
+/// The minutes that this policy looks at.
+fn span(snapshot: &Snapshot, windows: Windows) -> Span {
+    // Without any settled minute the span is there, and nothing in it is known.
+    let end = snapshot.metrics.settled_until.unwrap_or(Minute::of(snapshot.observed_at));
+    let known_since = snapshot.look_back_start.max(snapshot.summary.created_at);
+    let floor = Minute::of(known_since);
+    let known_from = if floor.start() == known_since { floor } else { floor.plus(1) };
+    Span { start: end.plus(-(windows.minutes() as i64)), end, known_from }
+}
+
+/// What was written to the stream over the window.
+struct Written {
+    amounts: Amounts,
+    seconds: u64,
+}
+
+fn written(totals: &Totals, places: Range<usize>) -> Written {
+    let known = |of: usize| places.clone().filter_map(move |place| totals.at(place)[of]);
+    let [bytes, records, rejected] = [0, 1, 2].map(|of| known(of).fold(0, u64::saturating_add));
+    Written { amounts: Amounts { bytes, records, rejected }, seconds: 60 * known(0).count().max(1) as u64 }
+}
+
+/// A mean record above 250 KB: a shard takes fewer than four such in a second, so that a single
+/// record more or less decides whether a second fits, and no utilization target is met smoothly.
+fn large_records(written: &Written) -> Option<Verdict> {
+    let mean_bytes = written.amounts.bytes.checked_div(written.amounts.records)?;
+    (mean_bytes > LARGE_RECORD_BYTES).then_some(Verdict::LargeRecords { mean_bytes })
+}
+
+const LARGE_RECORD_BYTES: u64 = SHARD_WRITE_BYTES_PER_SECOND / 4;
+
+fn summary(
+    shards: &[ShardDemand],
+    readers: &Readers,
+    pollers_declared: bool,
+    [from, to]: [Minute; 2],
+    written: &Written,
+) -> DemandSummary {
+    let Written { amounts, seconds } = written;
+    let total: Loads = shards.iter().map(ShardDemand::loads).sum();
+    let mean = |load: Load| Load(load.0 / shards.len().max(1) as u64);
+    let offered = u128::from(amounts.records) + u128::from(amounts.rejected);
+    let rejected = u128::from(amounts.rejected) * 1_000_000 / offered.max(1);
+    DemandSummary {
+        window: (from < to).then_some((from, to)),
+        mean: Dimension::SPLITTABLE.into_iter().zip(total.as_array().map(mean)).collect(),
+        read_calls: readers.calls,
+        pollers_thousandths: readers.pollers_thousandths,
+        pollers_declared,
+        lag_millis: readers.lag_millis,
+        rejected_millionths: u64::try_from(rejected).unwrap_or(u64::MAX),
+        ingest_bytes_per_second: amounts.bytes / seconds,
+        ingest_records_per_second: amounts.records / seconds,
+    }
 }

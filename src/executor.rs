@@ -143,7 +143,8 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
             }
             let look = self.look_when_active(plan, &mut patience).await?;
             let open = look.open()?;
-            if step.is_complete(open, &look.summary.enhanced_metrics) && is_projected(plan, index + 1, &look)? {
+            if step.is_complete(open, &look.summary.enhanced_metrics) && is_projected(plan, index + 1, &look)?
+            {
                 return Ok(StepOutcome::AlreadyDone);
             }
             if let Some(difference) = TilingDifference::between(&before, open) {
@@ -201,7 +202,12 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
         };
         if !bound {
             let bounds = in_force.bounds;
-            return Err(ExecuteError::OutOfBounds { open, kind: step.kind(), min: bounds.min(), max: bounds.max() });
+            return Err(ExecuteError::OutOfBounds {
+                open,
+                kind: step.kind(),
+                min: bounds.min(),
+                max: bounds.max(),
+            });
         }
         if !allowed {
             return Err(ExecuteError::Frozen { kind: step.kind(), schedules: in_force.schedules });

@@ -189,8 +189,9 @@ impl HashKeyRange {
     pub fn inner_boundaries(self, parts: u32) -> impl Iterator<Item = HashKey> {
         let parts = u128::from(parts.max(1));
         // For the whole space span() + 1 overflows, so the width of a part is computed from the
-        // span: floor((span + 1) / parts).
-        let width = self.span() / parts + u128::from(self.span() % parts == parts - 1);
+        // span: floor((span + 1) / parts). One part of the whole space has no width in 128 bits, and
+        // no inner boundary that would need it.
+        let width = (self.span() / parts).saturating_add(u128::from(self.span() % parts == parts - 1));
         (1..parts).filter(move |_| width > 0).map(move |i| HashKey(self.start.0 + i * width))
     }
 
@@ -223,6 +224,7 @@ mod tests {
         assert_eq!(low.span(), high.span());
         assert_eq!(low.merge(high), Some(HashKeyRange::WHOLE));
         assert_eq!(high.merge(low), None);
+        assert_eq!(HashKeyRange::WHOLE.inner_boundaries(1).count(), 0);
     }
 
     #[test]

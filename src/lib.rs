@@ -2,9 +2,13 @@
 //!
 //! # Layout
 //!
-//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`]
-//! - decision: [`demand`]; pure: no clock, no I/O, no async, no randomness, no logging
-//! - execution: `control_plane`
+//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
+//! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`report`]; pure: no clock, no I/O, no
+//!   async, no randomness, no logging
+//! - execution: `control_plane`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
+//! - shells: [`resource`], `manifest`, `cli`, `telemetry`
+//!
+//! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
 
 // model
 pub mod hash_key;
@@ -16,7 +20,10 @@ pub mod snapshot;
 pub mod stream;
 
 // decision
+pub mod checks;
+pub mod decision;
 pub mod demand;
+pub mod planner;
 
 // execution
 #[cfg(feature = "aws")]
@@ -27,3 +34,12 @@ pub mod control_plane;
 pub mod executor;
 #[cfg(feature = "execution")]
 pub mod observe;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+#[cfg(feature = "sandbox")]
+pub mod simulator;
+
+// shells
+#[cfg(feature = "cli")]
+pub mod manifest;
+pub mod resource;

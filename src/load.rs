@@ -89,6 +89,16 @@ impl Loads {
         [ingest_bytes, ingest_records, read_bytes]
     }
 
+    /// The load in one dimension; none in [`Dimension::ReadCalls`], which no split relieves.
+    pub fn of(self, dimension: Dimension) -> Load {
+        match dimension {
+            Dimension::IngestBytes => self.ingest_bytes,
+            Dimension::IngestRecords => self.ingest_records,
+            Dimension::ReadBytes => self.read_bytes,
+            Dimension::ReadCalls => Load::ZERO,
+        }
+    }
+
     /// From an array in the order of [`Dimension::SPLITTABLE`].
     pub fn from_array([ingest_bytes, ingest_records, read_bytes]: [Load; 3]) -> Loads {
         Loads { ingest_bytes, ingest_records, read_bytes }

@@ -160,7 +160,8 @@ impl Observer {
         }
         let span = Span::of(listing.at, &last.summary);
         let plan = MetricPlan::stream_level(&span, policy);
-        let mut metrics = MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
+        let mut metrics =
+            MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
         *requested += read_metrics(plane, &last.summary, plan, &mut self.cache, &mut metrics).await?;
         let open = last.summary.open_shard_count;
         if gate(&metrics, policy, open, Some(last.at), Minute::of(listing.at)) == MetricLevel::Shards {
@@ -204,7 +205,8 @@ impl Observer {
             past_topologies.extend(topology);
         }
 
-        let mut metrics = MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
+        let mut metrics =
+            MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
         let plan = MetricPlan::stream_level(&span, policy);
         requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         if policy.metrics.source == MetricsSource::Shard && summary.mode == StreamMode::Provisioned {
@@ -235,7 +237,8 @@ impl Observer {
 
 fn same_open(now: &[Shard], before: &[Shard]) -> bool {
     let open = |shards: &[Shard]| {
-        let mut ids: Vec<_> = shards.iter().filter(|shard| !shard.closed).map(|shard| shard.id.clone()).collect();
+        let mut ids: Vec<_> =
+            shards.iter().filter(|shard| !shard.closed).map(|shard| shard.id.clone()).collect();
         ids.sort();
         ids
     };

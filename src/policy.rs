@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-pub use self::schedule::Schedule;
+pub use self::schedule::{Phase, Schedule};
 use crate::load::{Load, Loads};
 use crate::quota::{MAX_SHARDS, MIN_SHARDS};
 
+pub mod defaults;
 mod schedule;
 
 /// All that reshard needs to know of what is wanted for one stream.
@@ -63,18 +64,17 @@ impl ScalingPolicy {
     pub fn in_force(&self, now: Timestamp) -> InForce {
         let mut in_force = InForce { bounds: self.bounds, allow: Allow::All, schedules: Vec::new() };
         for schedule in &self.schedules {
-            let begun = schedule.is_active(now);
-            // Lead time brings capacity forward; it does not lengthen a freeze.
-            if schedule.is_active_or_leads(now)
-                && let Some(min) = schedule.min_shards
-            {
+            let phase = schedule.phase(now);
+            if phase == Phase::Closed {
+                continue;
+            }
+            in_force.schedules.push(schedule.name.clone());
+            if let Some(min) = schedule.min_shards {
                 in_force.bounds.min = in_force.bounds.min.max(min.min(self.bounds.max));
             }
-            if begun {
+            // Lead time brings capacity forward; it does not lengthen a freeze.
+            if phase == Phase::Open {
                 in_force.allow = in_force.allow.narrowed_by(schedule.allow);
-            }
-            if schedule.is_active_or_leads(now) {
-                in_force.schedules.push(schedule.name.clone());
             }
         }
         in_force
@@ -117,7 +117,7 @@ pub struct StreamRef {
 }
 
 /// What may be done with a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// Show it.
     DryRun,
@@ -176,7 +176,7 @@ pub struct MetricsPolicy {
 }
 
 /// Where loads come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MetricsSource {
     /// Shard-level metrics.
     Shard,
@@ -185,7 +185,7 @@ pub enum MetricsSource {
 }
 
 /// What happens where shard metrics are off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnhancedMonitoring {
     /// A hold that says how to turn them on.
     Require,
@@ -205,7 +205,7 @@ pub struct ScalingRules {
 }
 
 /// Which of several rate policies counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SelectPolicy {
     /// The one that allows the largest change.
     Max,
@@ -265,7 +265,7 @@ pub struct Approval {
 }
 
 /// Which plans need approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ApprovalRequired {
     /// All.
     All,
@@ -318,7 +318,7 @@ impl ConsumerKind {
 }
 
 /// The directions that are open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Allow {
     /// Both.
     All,

@@ -211,9 +211,8 @@ pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectE
 }
 
 async fn with_role(config: SdkConfig, role: &AssumedRole) -> SdkConfig {
-    let mut provider = AssumeRoleProvider::builder(&role.role_arn)
-        .session_name(&role.session_name)
-        .configure(&config);
+    let mut provider =
+        AssumeRoleProvider::builder(&role.role_arn).session_name(&role.session_name).configure(&config);
     if let Some(external_id) = &role.external_id {
         provider = provider.external_id(external_id);
     }
@@ -267,7 +266,8 @@ mod tests {
         for region in ["eu-west-1", "us-gov-east-1", "ap-southeast-7", "eusc-de-east-1", "us-isob-east-1"] {
             assert_eq!(check_region(region).as_deref(), Ok(region));
         }
-        for region in ["", "eu", "eu-west", "EU-WEST-1", "eu_west_1", "eu-west-1a", "Ireland", "eu--1", "-1"] {
+        for region in ["", "eu", "eu-west", "EU-WEST-1", "eu_west_1", "eu-west-1a", "Ireland", "eu--1", "-1"]
+        {
             assert_eq!(check_region(region), Err(ConnectError::NotARegion(region.to_owned())));
         }
     }

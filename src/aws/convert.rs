@@ -38,7 +38,9 @@ pub(super) fn summary(from: &kinesis::StreamDescriptionSummary) -> Result<Stream
         .iter()
         .flat_map(kinesis::EnhancedMetrics::shard_level_metrics)
         .flat_map(|metric| match metric {
-            kinesis::MetricsName::All => ShardMetric::ALL.iter().map(|metric| metric.name().to_owned()).collect(),
+            kinesis::MetricsName::All => {
+                ShardMetric::ALL.iter().map(|metric| metric.name().to_owned()).collect()
+            }
             metric => vec![metric.as_str().to_owned()],
         })
         .collect();
@@ -70,9 +72,8 @@ fn shard(from: &kinesis::Shard) -> Result<Shard, Broken> {
     let id = from.shard_id();
     let range = from.hash_key_range().ok_or_else(|| format!("{id} has no HashKeyRange"))?;
     let key = |text: &str| text.parse::<HashKey>().map_err(|error| format!("{id}: {error}"));
-    let range =
-        HashKeyRange::new(key(range.starting_hash_key())?, key(range.ending_hash_key())?)
-            .map_err(|error| format!("{id}: {error}"))?;
+    let range = HashKeyRange::new(key(range.starting_hash_key())?, key(range.ending_hash_key())?)
+        .map_err(|error| format!("{id}: {error}"))?;
     let sequence_numbers =
         from.sequence_number_range().ok_or_else(|| format!("{id} has no SequenceNumberRange"))?;
     Ok(Shard {
@@ -92,11 +93,7 @@ pub(super) fn shard_filter(filter: ShardFilter) -> Result<kinesis::ShardFilter, 
         ShardFilter::AtTimestamp(at) => (Type::AtTimestamp, Some(date_time(at))),
         ShardFilter::FromTimestamp(at) => (Type::FromTimestamp, Some(date_time(at))),
     };
-    kinesis::ShardFilter::builder()
-        .r#type(kind)
-        .set_timestamp(at)
-        .build()
-        .map_err(|error| error.to_string())
+    kinesis::ShardFilter::builder().r#type(kind).set_timestamp(at).build().map_err(|error| error.to_string())
 }
 
 /// The metric at `index` of a request, at a period of one minute.
@@ -106,18 +103,10 @@ pub(super) fn metric_query(index: usize, query: &MetricQuery, stream_name: &str)
         .into_iter()
         .map(|(name, value)| cw::Dimension::builder().name(name).value(value).build())
         .collect();
-    let metric = cw::Metric::builder()
-        .namespace(namespace)
-        .metric_name(name)
-        .set_dimensions(Some(dimensions))
-        .build();
-    let statistic =
-        cw::MetricStat::builder().metric(metric).period(60).stat(statistic.name()).build();
-    cw::MetricDataQuery::builder()
-        .id(query_id(index))
-        .metric_stat(statistic)
-        .return_data(true)
-        .build()
+    let metric =
+        cw::Metric::builder().namespace(namespace).metric_name(name).set_dimensions(Some(dimensions)).build();
+    let statistic = cw::MetricStat::builder().metric(metric).period(60).stat(statistic.name()).build();
+    cw::MetricDataQuery::builder().id(query_id(index)).metric_stat(statistic).return_data(true).build()
 }
 
 /// CloudWatch wants IDs that begin with a lowercase letter.

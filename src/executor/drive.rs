@@ -98,7 +98,9 @@ impl Display for End {
                 f,
                 "no progress ({times} in a row): a request was lost or something else changed the shards; is the network in order, and does nothing else reshard the stream?"
             ),
-            End::TooManySteps => write!(f, "{MAX_STEPS} steps and no end: does something else reshard the stream?"),
+            End::TooManySteps => {
+                write!(f, "{MAX_STEPS} steps and no end: does something else reshard the stream?")
+            }
         }
     }
 }
@@ -270,6 +272,7 @@ fn passes_with_time(hold: &Hold) -> bool {
         Hold::Suspended
         | Hold::OnDemandStream
         | Hold::ShardMetricsOff { .. }
-        | Hold::AtMaxShards { .. } => false,
+        | Hold::AtMaxShards { .. }
+        | Hold::BelowMinShards { .. } => false,
     }
 }

@@ -164,7 +164,8 @@ impl TilingDifference {
 
 impl fmt::Display for TilingDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let range = |range: Option<HashKeyRange>| range.map_or("no shard".to_owned(), |range| range.to_string());
+        let range =
+            |range: Option<HashKeyRange>| range.map_or("no shard".to_owned(), |range| range.to_string());
         write!(f, "{} is open where {} was expected", range(self.found), range(self.expected))
     }
 }

@@ -60,7 +60,13 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Planned { plan } => {
-                write!(f, "plan {}: {} shards, {} steps", plan.hash, plan.identity.start.len(), plan.steps().len())
+                write!(
+                    f,
+                    "plan {}: {} shards, {} steps",
+                    plan.hash,
+                    plan.identity.start.len(),
+                    plan.steps().len()
+                )
             }
             Event::Sending { index, of, step } => write!(f, "step {} of {of}: {step}", index + 1),
             Event::NotAccepted { error } => write!(f, "{error}"),

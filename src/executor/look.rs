@@ -40,7 +40,8 @@ impl<P: ControlPlane> Executor<'_, P> {
                 found_at: summary.created_at,
             });
         }
-        let listing = list_shards(self.plane, &self.stream, ShardFilter::AtLatest).await.map_err(cannot_look)?;
+        let listing =
+            list_shards(self.plane, &self.stream, ShardFilter::AtLatest).await.map_err(cannot_look)?;
         Ok(Look { now, summary, open: OpenShards::tile(&listing.value) })
     }
 

@@ -46,7 +46,9 @@ impl<P: ControlPlane> Executor<'_, P> {
                     last = error.to_string();
                     None
                 }
-                Err(error @ (ExecuteError::StreamGone | ExecuteError::OtherStream { .. })) => return Err(error),
+                Err(error @ (ExecuteError::StreamGone | ExecuteError::OtherStream { .. })) => {
+                    return Err(error);
+                }
                 Err(error) => return Err(ExecuteError::Unconfirmed { waited, last: error.to_string() }),
             };
             match look.as_ref().map(|look| sign(step, look)) {

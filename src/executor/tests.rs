@@ -115,7 +115,9 @@ async fn a_step_that_is_complete_already_sends_nothing() {
 
 #[tokio::test]
 async fn each_try_after_a_refusal_for_now_comes_after_a_fresh_look_and_they_are_bounded() {
-    for class in [ErrorClass::LimitExceeded, ErrorClass::Throttled, ErrorClass::Unreachable, ErrorClass::ResourceInUse] {
+    for class in
+        [ErrorClass::LimitExceeded, ErrorClass::Throttled, ErrorClass::Unreachable, ErrorClass::ResourceInUse]
+    {
         let plane = TestPlane::new(1);
         plane.state().refusals = vec![class; 20];
         let error = execute(&plane, vec![split_whole()]).await.expect_err("it is refused");
@@ -155,7 +157,9 @@ async fn a_request_that_aws_calls_invalid_twice_is_given_up() {
 
 #[tokio::test]
 async fn a_lost_reply_is_read_back_and_the_request_never_sent_again() {
-    for (fault, reshards, expected) in [(Fault::LoseReply, 1, "done"), (Fault::Refuse(ErrorClass::Ambiguous), 0, "lost")] {
+    for (fault, reshards, expected) in
+        [(Fault::LoseReply, 1, "done"), (Fault::Refuse(ErrorClass::Ambiguous), 0, "lost")]
+    {
         let plane = TestPlane::new(1);
         plane.state().faults = vec![(2, fault)];
         let outcome = execute(&plane, vec![split_whole()]).await.expect("it is known what became of it");
@@ -231,7 +235,11 @@ async fn a_stream_that_is_deleted_or_made_anew_in_flight_is_named() {
                 state.summary.created_at = state.now;
             }
         };
-        plane.state().faults = if gone { vec![(2, Fault::Refuse(ErrorClass::Ambiguous))] } else { vec![(2, Fault::Refuse(ErrorClass::Ambiguous))] };
+        plane.state().faults = if gone {
+            vec![(2, Fault::Refuse(ErrorClass::Ambiguous))]
+        } else {
+            vec![(2, Fault::Refuse(ErrorClass::Ambiguous))]
+        };
         let executor = Executor::new(&plane, &policy).with_progress(&progress);
         let error = executor.execute_step(&plan, 0).await.expect_err("the stream is another");
         match n {
@@ -361,7 +369,10 @@ async fn holds_that_time_lifts_are_sat_out_up_to_the_limit() {
     let executor = Executor::new(&plane, &policy);
     let wait = Some(Duration::from_secs(200));
     let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), wait).await;
-    assert!(matches!(report.end, End::WaitedEnough { waited, .. } if waited == wait.expect("set")), "{report:?}");
+    assert!(
+        matches!(report.end, End::WaitedEnough { waited, .. } if waited == wait.expect("set")),
+        "{report:?}"
+    );
     assert_eq!(report.done, []);
     let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), wait).await;
     assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
@@ -378,7 +389,8 @@ async fn holds_that_need_a_person_are_not_sat_out() {
         Ok::<_, String>(plan)
     };
     let executor = Executor::new(&plane, &policy);
-    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide, Some(Duration::from_secs(600))).await;
+    let report =
+        executor.run_to_quiet(&mut Observer::one_shot(), decide, Some(Duration::from_secs(600))).await;
     assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
     assert_eq!(plane.state().slept, Duration::ZERO);
 }
@@ -444,7 +456,8 @@ async fn an_approved_plan_stops_where_the_shards_are_not_as_it_projects_them() {
             // Somebody else splits the upper half elsewhere.
             let mut state = plane.state();
             if state.reshards == 1 {
-                let id = state.lives.iter().find(|life| life.shard.range == high).expect("open").shard.id.clone();
+                let id =
+                    state.lives.iter().find(|life| life.shard.range == high).expect("open").shard.id.clone();
                 let (a, b) = high.split(HashKey(high.start().0 + 5)).expect("a split point");
                 state.reshard("SplitShard", &[&id], vec![a, b]).expect("it is ACTIVE");
             }

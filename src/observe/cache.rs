@@ -67,7 +67,11 @@ impl ObservationCache {
     }
 
     /// Keeps what was seen of a past moment, once listings have had time to become consistent.
-    pub(super) fn keep_topology(&mut self, at: Timestamp, seen: Option<PastTopology>) -> Option<PastTopology> {
+    pub(super) fn keep_topology(
+        &mut self,
+        at: Timestamp,
+        seen: Option<PastTopology>,
+    ) -> Option<PastTopology> {
         let settled = self.now.is_some_and(|now| now.since(Minute::of(at)) >= TOPOLOGY_SETTLES_MINUTES);
         if settled && seen.is_some() {
             self.topologies.insert(at, seen.clone());

@@ -69,8 +69,7 @@ pub(super) async fn past_topology<P: ControlPlane>(
         Err(error) => return Err(error),
     };
     // Open then, whatever became of them since.
-    let open_then: Vec<Shard> =
-        listed.into_iter().map(|shard| Shard { closed: false, ..shard }).collect();
+    let open_then: Vec<Shard> = listed.into_iter().map(|shard| Shard { closed: false, ..shard }).collect();
     Ok(OpenShards::tile(&open_then).ok().map(|tiling| PastTopology {
         at,
         open: tiling.as_slice().iter().map(|shard| shard.id.clone()).collect(),

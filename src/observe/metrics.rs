@@ -45,7 +45,8 @@ impl MetricPlan {
     pub(super) fn stream_level(span: &Span, policy: &ScalingPolicy) -> Self {
         let recent = span.shard_metrics_from(policy);
         let stream = StreamMetric::ALL.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
-        let lag = policy.consumers.iter().map(|consumer| (MetricQuery::ConsumerLag(consumer.clone()), recent));
+        let lag =
+            policy.consumers.iter().map(|consumer| (MetricQuery::ConsumerLag(consumer.clone()), recent));
         MetricPlan { queries: stream.into_iter().chain(lag).collect(), end: span.settled_until }
     }
 

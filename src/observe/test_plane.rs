@@ -233,7 +233,12 @@ impl State {
         self.lives.iter().map(|life| life.shard.clone()).collect()
     }
 
-    pub(crate) fn reshard(&mut self, operation: &'static str, closes: &[&ShardId], opens: Vec<HashKeyRange>) -> Result<(), RequestError> {
+    pub(crate) fn reshard(
+        &mut self,
+        operation: &'static str,
+        closes: &[&ShardId],
+        opens: Vec<HashKeyRange>,
+    ) -> Result<(), RequestError> {
         if !self.refusals.is_empty() {
             return Err(error(operation, self.refusals.remove(0)));
         }
@@ -267,9 +272,12 @@ impl State {
 
     /// A quiet stream: each open shard takes 1,000 bytes and 10 records a minute.
     fn value(&self, query: &MetricQuery, minute: Minute) -> Option<f64> {
-        let lives = |minute: Minute| self.lives.iter().filter(move |life| {
-            life.opened_at <= minute.start() && life.closed_at.is_none_or(|closed| minute.start() < closed)
-        });
+        let lives = |minute: Minute| {
+            self.lives.iter().filter(move |life| {
+                life.opened_at <= minute.start()
+                    && life.closed_at.is_none_or(|closed| minute.start() < closed)
+            })
+        };
         let of_shard = |metric| match metric {
             ShardMetric::IncomingBytes => 1_000,
             ShardMetric::IncomingRecords => 10,
@@ -345,7 +353,12 @@ impl ControlPlane for TestPlane {
         .await
     }
 
-    async fn split_shard(&self, _: &StreamId, shard: &ShardId, at: HashKey) -> Result<Reply<()>, RequestError> {
+    async fn split_shard(
+        &self,
+        _: &StreamId,
+        shard: &ShardId,
+        at: HashKey,
+    ) -> Result<Reply<()>, RequestError> {
         self.request("SplitShard", |state| {
             let range = state.open("SplitShard", shard)?;
             let (low, high) = range.split(at).map_err(|_| error("SplitShard", ErrorClass::Invalid))?;
@@ -354,7 +367,12 @@ impl ControlPlane for TestPlane {
         .await
     }
 
-    async fn merge_shards(&self, _: &StreamId, shard: &ShardId, adjacent: &ShardId) -> Result<Reply<()>, RequestError> {
+    async fn merge_shards(
+        &self,
+        _: &StreamId,
+        shard: &ShardId,
+        adjacent: &ShardId,
+    ) -> Result<Reply<()>, RequestError> {
         self.request("MergeShards", |state| {
             let (low, high) = (state.open("MergeShards", shard)?, state.open("MergeShards", adjacent)?);
             let merged = low.merge(high).ok_or_else(|| error("MergeShards", ErrorClass::Invalid))?;
@@ -363,7 +381,11 @@ impl ControlPlane for TestPlane {
         .await
     }
 
-    async fn enable_enhanced_monitoring(&self, _: &StreamId, metrics: &[ShardMetric]) -> Result<Reply<()>, RequestError> {
+    async fn enable_enhanced_monitoring(
+        &self,
+        _: &StreamId,
+        metrics: &[ShardMetric],
+    ) -> Result<Reply<()>, RequestError> {
         self.request("EnableEnhancedMonitoring", |state| {
             let names = metrics.iter().map(|metric| metric.name().to_owned());
             state.summary.enhanced_metrics.extend(names);

@@ -132,6 +132,11 @@ pub enum Hold {
         /// That dimension.
         dimension: Dimension,
     },
+    /// `minShards` asks for more shards, and none can be split.
+    BelowMinShards {
+        /// The fewest shards now.
+        min_shards: u32,
+    },
     /// A schedule bars this direction.
     Frozen {
         /// The schedules in force.
@@ -142,6 +147,22 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Takes over the shards of `other`, if both are the same hold of different shards.
+    pub fn absorb(&mut self, other: &Hold) -> bool {
+        match (&mut *self, other) {
+            (Hold::MetricsSettling { shards }, Hold::MetricsSettling { shards: more })
+            | (Hold::LoadEstimated { shards }, Hold::LoadEstimated { shards: more }) => {
+                shards.extend_from_slice(more);
+            }
+            (
+                Hold::ParentsDraining { shards, until_age_seconds: age },
+                Hold::ParentsDraining { shards: more, until_age_seconds: other_age },
+            ) if age == other_age => shards.extend_from_slice(more),
+            (mine, other) => return mine == other,
+        }
+        true
+    }
+
     /// The name in metrics, events and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -165,6 +186,7 @@ impl Hold {
             Hold::ConsumerSilent { .. } => "ConsumerSilent",
             Hold::ParentsDraining { .. } => "ParentsDraining",
             Hold::AtMaxShards { .. } => "AtMaxShards",
+            Hold::BelowMinShards { .. } => "BelowMinShards",
             Hold::Frozen { .. } => "Frozen",
         }
     }
@@ -253,6 +275,9 @@ impl fmt::Display for Hold {
                 "more shards are needed than maxShards ({max_shards}) allows; {} stay at {load} of a shard",
                 dimension.label()
             ),
+            Hold::BelowMinShards { min_shards } => {
+                write!(f, "minShards asks for {min_shards} shards, and no shard can be split any further")
+            }
             Hold::Frozen { schedules, scale_up } => write!(
                 f,
                 "{} barred by {}",

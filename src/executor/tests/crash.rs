@@ -59,11 +59,11 @@ async fn a_run_killed_or_failed_at_any_request_is_taken_up_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_runs_killed_at_any_two_requests_are_taken_up_by_the_third() {
+async fn two_runs_killed_one_after_the_other_are_taken_up_by_the_third() {
     let requests = requests_of_a_run().await;
-    let kills = [Fault::Hang, Fault::EffectThenHang, Fault::LoseReply];
+    let kills = [Fault::EffectThenHang, Fault::LoseReply];
     for first in 0..requests {
-        for gap in 1..requests {
+        for gap in [1, 2, 3, 7] {
             for (a, b) in kills.iter().flat_map(|a| kills.map(|b| (*a, b))) {
                 let plane = stream();
                 plane.state().faults = vec![(first, a), (first + gap, b)];

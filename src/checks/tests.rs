@@ -1,0 +1,517 @@
+//! A sound plan passes; each way of breaking it is found, and as what it is.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::demand::{DemandSummary, Segment, ShardDemand};
+use crate::hash_key::HashKey;
+use crate::load::{Load, Loads};
+use crate::plan::{Evidence, Explanation, Hold, PLAN_FORMAT, RangeLoad, Step, StepReason};
+use crate::policy::*;
+use crate::snapshot::{MetricHistory, SNAPSHOT_FORMAT, ShardMetric};
+use crate::stream::{Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
+
+/// A quarter of the key space.
+const QUARTER: u128 = 1 << 126;
+
+fn range(start: u128, end: u128) -> HashKeyRange {
+    HashKeyRange::new(HashKey(start), HashKey(end)).expect("ascending")
+}
+
+fn quarter(i: u128) -> HashKeyRange {
+    range(i * QUARTER, i * QUARTER + (QUARTER - 1))
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("in range")
+}
+
+fn evenly(load: u64) -> Loads {
+    Loads::from_array([Load(load), Load(load / 2), Load(load / 4)])
+}
+
+/// All that a check looks at. As built: the fourth shard is hot and is split, the first two are
+/// cold and are merged, and a metric is turned on.
+struct Case {
+    plan: Plan,
+    snapshot: Snapshot,
+    policy: ScalingPolicy,
+    demand: Demand,
+}
+
+impl Case {
+    fn sound() -> Case {
+        let shards = [80_000, 80_000, 400_000, 1_000_000].into_iter().enumerate().map(shard_demand).collect();
+        let demand = Demand {
+            shards,
+            stops: vec![],
+            split_bars: vec![],
+            merge_bars: vec![],
+            verdicts: vec![],
+            merges_in_the_last_day: 0,
+            scale_up_limit: 6,
+            scale_down_limit: 2,
+            summary: DemandSummary::default(),
+        };
+        let (snapshot, policy) = (snapshot(&demand), policy());
+        let identity = PlanIdentity {
+            format: PLAN_FORMAT,
+            stream_arn: snapshot.summary.arn.clone(),
+            stream_created_at: snapshot.summary.created_at,
+            generation: policy.generation,
+            start: (0..4).map(quarter).collect(),
+            steps: vec![split_last(), merge_first(), enable(&[ShardMetric::OutgoingBytes])],
+        };
+        let plan = Plan {
+            hash: identity.hash(),
+            identity,
+            explanations: vec![],
+            holds: vec![],
+            verdicts: vec![],
+            desired_shards: 4,
+            before: vec![],
+            after: vec![],
+        };
+        let mut case = Case { plan, snapshot, policy, demand };
+        case.describe();
+        case
+    }
+
+    fn check(&self) -> Result<(), Violations> {
+        check(&self.plan, &self.snapshot, &self.policy, &self.demand)
+    }
+
+    fn shard(&mut self, i: usize) -> &mut ShardDemand {
+        &mut self.demand.shards[i]
+    }
+
+    fn steps(&mut self, steps: impl IntoIterator<Item = Step>) {
+        self.plan.identity.steps = steps.into_iter().collect();
+        self.describe();
+    }
+
+    /// Describes the plan truly, by the model's own way of taking a step.
+    fn describe(&mut self) {
+        let tell = |ranges: &[HashKeyRange]| ranges.iter().map(|r| self.tell(*r)).collect::<Vec<_>>();
+        let mut open = self.plan.identity.start.clone();
+        let before = tell(&open);
+        let mut explanations = Vec::new();
+        for step in self.plan.steps() {
+            let was = open.clone();
+            // A step that does not fit leaves all as it was.
+            let _ = step.apply(&mut open);
+            let only_in = |a: &[HashKeyRange], b: &[HashKeyRange]| {
+                a.iter().copied().filter(|range| !b.contains(range)).collect::<Vec<_>>()
+            };
+            explanations.push(Explanation {
+                reason: StepReason::MovesBoundary,
+                before: tell(&only_in(&was, &open)),
+                after: tell(&only_in(&open, &was)),
+            });
+        }
+        let after = tell(&open);
+        self.plan.hash = self.plan.identity.hash();
+        self.plan = Plan { explanations, before, after, ..self.plan.clone() };
+    }
+
+    fn tell(&self, range: HashKeyRange) -> RangeLoad {
+        let owners = self.demand.shards.iter().filter(|shard| shard.range.intersection(range).is_some());
+        let evidence = owners.map(|shard| shard.evidence).max().unwrap_or(Evidence::Unknown);
+        let ends_with_a_shard =
+            |key: HashKey| self.demand.shards.iter().any(|shard| shard.range.end() == key);
+        let whole = range.start().0.checked_sub(1).is_none_or(|key| ends_with_a_shard(HashKey(key)))
+            && ends_with_a_shard(range.end());
+        let evidence = if whole { evidence } else { evidence.max(Evidence::Estimated) };
+        let within = || {
+            let segments = self.demand.shards.iter().flat_map(|shard| &shard.segments);
+            segments.filter(|segment| range.contains(segment.range.start()))
+        };
+        let loads = within().map(|segment| segment.loads).sum();
+        let peak_loads = within().map(|segment| segment.peak_loads).sum();
+        RangeLoad { range, loads, peak_loads, evidence }
+    }
+}
+
+fn shard_demand((i, load): (usize, u64)) -> ShardDemand {
+    let range = quarter(i as u128);
+    let part = |part: u128| {
+        let start = range.start().0 + part * (QUARTER / 4);
+        let loads = evenly(load / 4);
+        Segment { range: self::range(start, start + (QUARTER / 4 - 1)), loads, peak_loads: loads }
+    };
+    ShardDemand {
+        id: ShardId::new(format!("shardId-{i:012}")),
+        range,
+        evidence: Evidence::Measured,
+        rejecting: false,
+        segments: (0..4).map(part).collect(),
+        density: Evidence::Measured,
+        split_guard: None,
+        merge_guard: None,
+    }
+}
+
+fn snapshot(demand: &Demand) -> Snapshot {
+    let shards: Vec<_> = demand
+        .shards
+        .iter()
+        .map(|shard| Shard {
+            id: shard.id.clone(),
+            range: shard.range,
+            parent: None,
+            adjacent_parent: None,
+            closed: false,
+        })
+        .collect();
+    Snapshot {
+        format: SNAPSHOT_FORMAT,
+        observed_at: at(1_000_000),
+        summary: StreamSummary {
+            arn: "arn:aws:kinesis:eu-west-1:111122223333:stream/orders".to_owned(),
+            name: "orders".to_owned(),
+            status: StreamStatus::Active,
+            mode: StreamMode::Provisioned,
+            created_at: at(0),
+            retention_hours: 24,
+            open_shard_count: shards.len(),
+            enhanced_metrics: vec!["IncomingBytes".to_owned()],
+            consumer_count: 0,
+        },
+        shards,
+        look_back_start: at(900_000),
+        past_topologies: vec![],
+        metrics: MetricHistory::default(),
+    }
+}
+
+fn policy() -> ScalingPolicy {
+    let rules = ScalingRules {
+        stabilization_window: Duration::ZERO,
+        select_policy: SelectPolicy::Max,
+        policies: vec![],
+    };
+    ScalingPolicy {
+        stream: StreamRef { name: "orders".to_owned(), region: None, arn: None },
+        generation: 7,
+        role_arn: None,
+        mode: Mode::Apply,
+        suspend: false,
+        interval: Duration::from_secs(60),
+        bounds: bounds(2, 6),
+        targets: Targets {
+            limits: Loads::from_array([Load(700_000); 3]),
+            read_calls: Load::from_percent(80),
+        },
+        metrics: MetricsPolicy {
+            source: MetricsSource::Shard,
+            window_minutes: 3,
+            max_age: Duration::from_secs(300),
+            enhanced_monitoring: EnhancedMonitoring::Manage,
+        },
+        scale_up: rules.clone(),
+        scale_down: rules,
+        tolerance_millionths: 200_000,
+        tradeoff: Tradeoff { step_cost_shard_seconds: 900, horizon_seconds: 14_400 },
+        budgets: Budgets { max_steps_per_plan: 20, max_merges_per_day: 150 },
+        approval: Approval { required: ApprovalRequired::All, expire_after: Duration::from_secs(60) },
+        consumers: vec![],
+        max_iterator_age: Duration::from_secs(120),
+        schedules: vec![],
+    }
+}
+
+fn bounds(min: u32, max: u32) -> ShardBounds {
+    ShardBounds::new(min, max).expect("within 1 to 200")
+}
+
+fn always(allow: Allow) -> Schedule {
+    Schedule {
+        name: "always".to_owned(),
+        cron: "* * * * *".parse().expect("every minute"),
+        time_zone: jiff::tz::TimeZone::UTC,
+        duration: Duration::from_secs(3_600),
+        lead_time: Duration::ZERO,
+        min_shards: None,
+        allow,
+    }
+}
+
+fn split_at(i: u128, parts_of_16: u128) -> Step {
+    let range = quarter(i);
+    Step::Split { range, at: HashKey(range.start().0 + parts_of_16 * (QUARTER / 16)) }
+}
+
+fn split_last() -> Step {
+    split_at(3, 8)
+}
+
+fn merge(low: u128, high: u128) -> Step {
+    Step::Merge { low: quarter(low), high: quarter(high) }
+}
+
+fn merge_first() -> Step {
+    merge(0, 1)
+}
+
+fn enable(metrics: &[ShardMetric]) -> Step {
+    Step::EnableShardMetrics { metrics: metrics.to_vec() }
+}
+
+/// Names every kind of violation: a new one does not compile until it has a name here, and fails
+/// the test below until something triggers it.
+macro_rules! kinds {
+    ($($pattern:pat => $name:literal,)*) => {
+        fn kind(violation: &Violation) -> &'static str {
+            match violation { $($pattern => $name,)* }
+        }
+        const KINDS: &[&str] = &[$($name,)*];
+    };
+}
+
+use StepFlaw as F;
+use Violation as V;
+
+kinds! {
+    V::Format { .. } => "format",
+    V::Stream { .. } => "stream",
+    V::CreationTime { .. } => "creation time",
+    V::Generation { .. } => "generation",
+    V::Hash { .. } => "hash",
+    V::Start { .. } => "start",
+    V::DemandOfOtherShards => "demand of other shards",
+    V::Segments { .. } => "segments",
+    V::NotExactCover { .. } => "cover",
+    V::ShardCountMismatch { .. } => "shard count",
+    V::NotActive { .. } => "not active",
+    V::OnDemand => "on-demand",
+    V::Suspended => "suspended",
+    V::StepBudget { .. } => "step budget",
+    V::MergeBudget { .. } => "merge budget",
+    V::ExplanationCount { .. } => "explanation count",
+    V::Explanation { .. } => "explanation",
+    V::ProjectedRanges { .. } => "projected ranges",
+    V::ProjectedLoads { .. } => "projected loads",
+    V::OverstatedEvidence { .. } => "overstated evidence",
+    V::Desired { .. } => "desired",
+    V::Step { flaw: F::NoSuchShard(_), .. } => "no such shard",
+    V::Step { flaw: F::IllegalSplitPoint, .. } => "illegal split point",
+    V::Step { flaw: F::CutsSegment(_), .. } => "cuts segment",
+    V::Step { flaw: F::NotAdjacent, .. } => "not adjacent",
+    V::Step { flaw: F::Stopped(_), .. } => "stopped",
+    V::Step { flaw: F::SplitBarred(_), .. } => "split barred",
+    V::Step { flaw: F::MergeBarred(_), .. } => "merge barred",
+    V::Step { flaw: F::Frozen, .. } => "frozen",
+    V::Step { flaw: F::SplitGuarded { .. }, .. } => "split guarded",
+    V::Step { flaw: F::MergeGuarded { .. }, .. } => "merge guarded",
+    V::Step { flaw: F::MergeOfUnmeasured { .. }, .. } => "unmeasured",
+    V::Step { flaw: F::MergeOfUnknownPart { .. }, .. } => "unknown part",
+    V::Step { flaw: F::AboveMaxShards { .. }, .. } => "above max",
+    V::Step { flaw: F::BelowMinShards { .. }, .. } => "below min",
+    V::Step { flaw: F::AboveScaleUpLimit { .. }, .. } => "scale-up limit",
+    V::Step { flaw: F::BelowScaleDownLimit { .. }, .. } => "scale-down limit",
+    V::Step { flaw: F::MergeAbovePackLimit { .. }, .. } => "above pack limit",
+    V::Step { flaw: F::RaisesLoad { .. }, .. } => "raises load",
+    V::Step { flaw: F::MonitoringNotManaged, .. } => "monitoring not managed",
+    V::Step { flaw: F::NoMetrics, .. } => "no metrics",
+    V::Step { flaw: F::MetricIsOn(_), .. } => "metric is on",
+}
+
+/// A way to break the sound case, and what it is to be found as.
+type Bug = (&'static str, fn(&mut Case));
+
+#[rustfmt::skip]
+const BUGS: &[Bug] = &[
+    ("format", |c| { c.plan.identity.format += 1; c.describe(); }),
+    ("stream", |c| { c.plan.identity.stream_arn.push('2'); c.describe(); }),
+    ("creation time", |c| c.snapshot.summary.created_at = at(1)),
+    ("generation", |c| c.policy.generation = 8),
+    ("hash", |c| c.plan.hash = PlanIdentity { generation: 8, ..c.plan.identity.clone() }.hash()),
+    ("start", |c| {
+        let (low, high) = quarter(2).split(HashKey(quarter(2).start().0 + QUARTER / 2)).expect("legal");
+        c.plan.identity.start.splice(2..=2, [low, high]);
+        c.describe();
+    }),
+    ("demand of other shards", |c| c.shard(2).id = ShardId::new("shardId-000000000009")),
+    ("segments", |c| {
+        let last = &mut c.shard(2).segments[3].range;
+        *last = range(last.start().0, last.end().0 - 1);
+    }),
+    ("cover", |c| {
+        c.snapshot.shards.remove(2);
+        c.snapshot.summary.open_shard_count = 3;
+        c.demand.shards.remove(2);
+        c.plan.identity.start.remove(2);
+        c.describe();
+    }),
+    ("shard count", |c| c.snapshot.summary.open_shard_count = 5),
+    ("not active", |c| c.snapshot.summary.status = StreamStatus::Updating),
+    ("on-demand", |c| c.snapshot.summary.mode = StreamMode::OnDemand),
+    ("suspended", |c| c.policy.suspend = true),
+    ("step budget", |c| c.policy.budgets.max_steps_per_plan = 2),
+    ("merge budget", |c| c.demand.merges_in_the_last_day = 150),
+    ("explanation count", |c| drop(c.plan.explanations.pop())),
+    ("explanation", |c| c.plan.explanations[0].after[0].loads = Loads::default()),
+    ("explanation", |c| c.plan.explanations[1].before.reverse()),
+    ("explanation", |c| c.plan.explanations.swap(0, 1)),
+    ("projected ranges", |c| c.plan.after.truncate(2)),
+    ("projected ranges", |c| c.plan.before.truncate(2)),
+    ("projected loads", |c| c.plan.after[0].loads.read_bytes += Load(1)),
+    ("projected loads", |c| c.plan.before[3].peak_loads = Loads::default()),
+    ("overstated evidence", |c| c.shard(2).evidence = Evidence::Estimated),
+    ("desired", |c| c.plan.desired_shards = 1),
+    ("desired", |c| c.plan.desired_shards = 7),
+    ("no such shard", |c| c.steps([Step::Split { range: range(0, QUARTER), at: HashKey(QUARTER / 2) }])),
+    ("no such shard", |c| c.steps([merge_first(), merge(1, 2)])),
+    ("illegal split point", |c| c.steps([Step::Split { range: quarter(3), at: HashKey(3 * QUARTER + 1) }])),
+    ("illegal split point", |c| c.steps([Step::Split { range: quarter(3), at: HashKey::MAX }])),
+    ("cuts segment", |c| c.steps([split_at(3, 7)])),
+    ("not adjacent", |c| c.steps([merge(0, 2)])),
+    ("not adjacent", |c| c.steps([merge(1, 0)])),
+    ("stopped", |c| c.demand.stops.push(Hold::SilentStream)),
+    ("split barred", |c| c.demand.split_bars.push(Hold::SilentStream)),
+    ("merge barred", |c| c.demand.merge_bars.push(Hold::SilentStream)),
+    ("frozen", |c| c.policy.schedules.push(always(Allow::ScaleUpOnly))),
+    ("frozen", |c| c.policy.schedules.push(always(Allow::ScaleDownOnly))),
+    ("split guarded", |c| c.shard(3).split_guard = Some(Hold::SilentStream)),
+    ("merge guarded", |c| c.shard(0).merge_guard = Some(Hold::SilentStream)),
+    ("merge guarded", |c| c.shard(1).merge_guard = Some(Hold::SilentStream)),
+    ("unmeasured", |c| { c.shard(1).evidence = Evidence::Estimated; c.describe(); }),
+    ("unmeasured", |c| { c.shard(0).evidence = Evidence::Unknown; c.describe(); }),
+    ("unmeasured", |c| {
+        // A piece of a shard whose load is estimated.
+        c.shard(1).evidence = Evidence::Estimated;
+        let (low, _) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
+        c.steps([split_at(1, 8), Step::Merge { low: quarter(0), high: low }]);
+    }),
+    ("unknown part", |c| {
+        c.shard(1).density = Evidence::Estimated;
+        let (low, _) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
+        c.steps([split_at(1, 8), Step::Merge { low: quarter(0), high: low }]);
+    }),
+    ("overstated evidence", |c| c.plan.after[2].evidence = Evidence::Measured),
+    ("above max", |c| c.policy.bounds = bounds(2, 4)),
+    ("above max", |c| { c.policy.bounds = bounds(1, 2); c.plan.desired_shards = 2; }),
+    ("below min", |c| { c.policy.bounds = bounds(4, 6); c.steps([merge_first(), split_last()]); }),
+    ("below min", |c| { c.policy.bounds = bounds(5, 6); c.plan.desired_shards = 5; c.steps([merge_first()]); }),
+    ("scale-up limit", |c| c.demand.scale_up_limit = 4),
+    ("scale-up limit", |c| { c.demand.scale_up_limit = 4; c.shard(2).rejecting = true; }),
+    ("scale-down limit", |c| c.demand.scale_down_limit = 5),
+    ("above pack limit", |c| {
+        for segment in &mut c.shard(0).segments { segment.peak_loads.read_bytes = Load(200_000) }
+        c.describe();
+    }),
+    ("raises load", |c| {
+        for i in [0, 1] {
+            for segment in &mut c.shard(i).segments { segment.loads.ingest_records = Load(75_000) }
+        }
+        c.describe();
+    }),
+    ("monitoring not managed", |c| c.policy.metrics.enhanced_monitoring = EnhancedMonitoring::Require),
+    ("no metrics", |c| c.steps([enable(&[])])),
+    ("metric is on", |c| c.steps([enable(&[ShardMetric::IncomingBytes])])),
+    ("metric is on", |c| c.steps([enable(&[ShardMetric::OutgoingBytes, ShardMetric::OutgoingBytes])])),
+];
+
+/// The kinds of all that is found, in order.
+fn found_in(case: &Case) -> Vec<&'static str> {
+    match case.check() {
+        Ok(()) => vec![],
+        Err(violations) => {
+            assert!(!violations.to_string().contains("{"), "{violations}");
+            violations.as_slice().iter().map(kind).collect()
+        }
+    }
+}
+
+#[test]
+fn a_sound_plan_passes() {
+    let case = Case::sound();
+    assert_eq!(case.check(), Ok(()));
+    assert_eq!(check_steps(&case.plan.identity, &case.snapshot, &case.policy, &case.demand), Ok(()));
+}
+
+#[test]
+fn every_kind_of_violation_is_found_as_what_it_is_and_nothing_else() {
+    for (number, (expected, plant)) in BUGS.iter().enumerate() {
+        let mut case = Case::sound();
+        plant(&mut case);
+        let found = found_in(&case);
+        assert!(!found.is_empty(), "bug {number} ({expected}) passes");
+        assert!(
+            found.iter().all(|found| found == expected),
+            "bug {number} ({expected}) is found as {found:?}"
+        );
+    }
+    let planted: BTreeSet<_> = BUGS.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(planted, KINDS.iter().copied().collect(), "each kind has a planted bug");
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let mut case = Case::sound();
+    case.policy.suspend = true;
+    case.demand.scale_up_limit = 4;
+    case.plan.explanations.clear();
+    assert_eq!(found_in(&case), ["suspended", "scale-up limit", "explanation count"]);
+    let text = case.check().expect_err("three things are wrong").to_string();
+    assert!(text.starts_with("the plan breaks its own rules: it has steps though"), "{text}");
+    assert!(text.contains("; step 1, split ["), "{text}");
+}
+
+#[test]
+fn a_stream_out_of_bounds_may_come_nearer_to_them() {
+    let mut case = Case::sound();
+    case.policy.bounds = bounds(1, 2);
+    case.plan.desired_shards = 2;
+    case.steps([merge_first()]);
+    assert_eq!(case.check(), Ok(()));
+    case.policy.bounds = bounds(6, 6);
+    case.plan.desired_shards = 6;
+    case.steps([split_last()]);
+    assert_eq!(case.check(), Ok(()));
+}
+
+#[test]
+fn a_shard_that_rejects_writes_is_split_above_the_scale_up_limit_and_never_above_max() {
+    let mut case = Case::sound();
+    case.demand.scale_up_limit = 4;
+    case.shard(3).rejecting = true;
+    assert_eq!(case.check(), Ok(()));
+    case.policy.bounds = bounds(2, 4);
+    assert_eq!(found_in(&case), ["above max"]);
+}
+
+#[test]
+fn a_used_up_merge_budget_bars_no_split() {
+    let mut case = Case::sound();
+    case.demand.merges_in_the_last_day = 200;
+    case.steps([split_last()]);
+    assert_eq!(case.check(), Ok(()));
+}
+
+#[test]
+fn metrics_that_are_off_stop_every_step_but_turning_them_on() {
+    let mut case = Case::sound();
+    case.demand.stops.push(Hold::ShardMetricsOff { metrics: vec!["OutgoingBytes".to_owned()] });
+    assert_eq!(found_in(&case), ["stopped", "stopped"]);
+    case.steps([enable(&[ShardMetric::OutgoingBytes])]);
+    assert_eq!(case.check(), Ok(()));
+}
+
+#[test]
+fn a_plan_without_steps_passes_whatever_state_the_stream_is_in() {
+    let mut case = Case::sound();
+    case.steps([]);
+    case.policy.suspend = true;
+    case.snapshot.summary.status = StreamStatus::Updating;
+    case.snapshot.shards.remove(1);
+    case.demand.shards.clear();
+    case.demand.stops.push(Hold::Suspended);
+    case.plan.identity.start.clear();
+    case.plan.desired_shards = 0;
+    case.describe();
+    assert_eq!(case.check(), Ok(()));
+}

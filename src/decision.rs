@@ -1,0 +1,44 @@
+//! The decision: snapshot and policy in, plan out. The one place where demand and planner meet.
+
+use crate::demand::{self, Demand};
+use crate::plan::{PLAN_FORMAT, Plan, PlanIdentity};
+use crate::planner::{self, Proposal};
+use crate::policy::ScalingPolicy;
+use crate::snapshot::Snapshot;
+
+/// A plan with the demand that it answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// What the ranges need.
+    pub demand: Demand,
+    /// What is to be done about it.
+    pub plan: Plan,
+}
+
+/// Decides. A pure function: the same snapshot and policy give the same plan, anywhere.
+pub fn decide(snapshot: &Snapshot, policy: &ScalingPolicy) -> Decision {
+    let demand = demand::assess(snapshot, policy);
+    let in_force = policy.in_force(snapshot.observed_at);
+    let Proposal {
+        steps,
+        explanations,
+        holds,
+        verdicts,
+        desired_shards,
+        before,
+        after,
+        cost_shard_seconds: _,
+    } = planner::plan(&demand, policy, &in_force);
+    let identity = PlanIdentity {
+        format: PLAN_FORMAT,
+        stream_arn: snapshot.summary.arn.clone(),
+        stream_created_at: snapshot.summary.created_at,
+        generation: policy.generation,
+        start: demand.shards.iter().map(|shard| shard.range).collect(),
+        steps,
+    };
+    let verdicts = demand.verdicts.iter().cloned().chain(verdicts).collect();
+    let hash = identity.hash();
+    let plan = Plan { identity, hash, explanations, holds, verdicts, desired_shards, before, after };
+    Decision { demand, plan }
+}

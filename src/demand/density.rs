@@ -1,0 +1,284 @@
+//! Density: how the load of a shard is spread over its keys, as far as the shards that it was
+//! made from tell; evenly where nothing tells.
+
+use crate::hash_key::{HashKey, HashKeyRange};
+use crate::load::{Load, Loads};
+use crate::quota::NARROWEST_SPLIT_SHARE;
+
+use super::Segment;
+use super::history::Amounts;
+use super::lineage::Lineage;
+
+/// Parts into which a shard is cut for planning. A cut is off by at most half a part, 3 % of the
+/// shard, which is well within the tolerance (20 % of the target by default), and 200 shards still
+/// make a row of only 3,200 parts.
+pub(super) const SEGMENTS: usize = 16;
+
+/// Minutes of the parents before a merge that tell how much each side carried.
+const WEIGHING_MINUTES: i64 = 60;
+
+/// Bits by which weights are scaled up, so that parts of small weights keep their digits.
+const SCALE_BITS: u32 = 20;
+
+/// Adjacent pieces, each even in itself, that together are a range.
+#[derive(Clone, Debug)]
+pub(super) struct Density {
+    pieces: Vec<Piece>,
+}
+
+/// Keys over which the load is taken as even.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    range: HashKeyRange,
+    /// The weight in bytes, and in records: only their proportions count.
+    weights: [u64; 2],
+    /// Whether it once was a shard of its own, which was weighed.
+    measured: bool,
+}
+
+impl Density {
+    /// The same everywhere.
+    pub(super) fn even(range: HashKeyRange) -> Density {
+        Density { pieces: vec![Piece { range, weights: [1 << 62; 2], measured: false }] }
+    }
+
+    /// What the lineage tells of every member. `carried_before` gives what each of the two parents
+    /// of a merge carried over the same minutes before it.
+    pub(super) fn of_lineage(
+        lineage: &Lineage,
+        carried_before: impl Fn([usize; 2], i64) -> Option<[Amounts; 2]>,
+    ) -> Vec<Density> {
+        let members = lineage.members();
+        let mut densities: Vec<Density> =
+            members.iter().map(|member| Density::even(member.shard.range)).collect();
+        for at in lineage.order() {
+            let density = match members[*at].parents[..] {
+                [parent] => densities[parent].within(members[*at].shard.range),
+                [low, high] => carried_before([low, high], WEIGHING_MINUTES)
+                    .map(|amounts| Density::joined([&densities[low], &densities[high]], amounts)),
+                _ => None,
+            };
+            if let Some(density) = density {
+                densities[*at] = density;
+            }
+        }
+        densities
+    }
+
+    /// The part that lies in `range`.
+    fn within(&self, range: HashKeyRange) -> Option<Density> {
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            if let Some(part) = piece.range.intersection(range) {
+                let measured = piece.measured && part == piece.range;
+                pieces.push(Piece {
+                    range: part,
+                    weights: [0, 1].map(|of| piece.weight(part, of)),
+                    measured,
+                });
+            }
+        }
+        (!pieces.is_empty()).then(|| Density { pieces }.normalized())
+    }
+
+    /// Two densities side by side, weighed by what each side carried.
+    fn joined(sides: [&Density; 2], amounts: [Amounts; 2]) -> Density {
+        let mut pieces = Vec::new();
+        for (side, amounts) in sides.iter().zip(amounts) {
+            let totals = [0, 1].map(|of| side.total(of));
+            let carried = [amounts.offered_bytes(), amounts.offered_records()];
+            pieces.extend(side.pieces.iter().map(|piece| Piece {
+                range: piece.range,
+                measured: piece.measured || side.pieces.len() == 1,
+                weights: [0, 1].map(|of| {
+                    let scaled = carried[of].saturating_mul(1 << SCALE_BITS);
+                    portion(scaled, piece.weights[of], totals[of])
+                }),
+            }));
+        }
+        Density { pieces }.normalized()
+    }
+
+    /// At most [`SEGMENTS`] pieces, and by width where nothing was carried.
+    fn normalized(mut self) -> Density {
+        while self.pieces.len() > SEGMENTS {
+            let weight = |at: usize| {
+                let pair = &self.pieces[at..=at + 1];
+                pair.iter().map(|piece| u128::from(piece.weights[0]) + u128::from(piece.weights[1])).sum()
+            };
+            let lightest: usize =
+                (0..self.pieces.len() - 1).min_by_key(|at| -> u128 { weight(*at) }).unwrap_or(0);
+            let high = self.pieces.remove(lightest + 1);
+            let low = &mut self.pieces[lightest];
+            low.range = low.range.merge(high.range).unwrap_or(low.range);
+            low.measured &= high.measured;
+            low.weights = [0, 1].map(|of| low.weights[of].saturating_add(high.weights[of]));
+        }
+        for of in [0, 1] {
+            if self.pieces.iter().all(|piece| piece.weights[of] == 0) {
+                for piece in &mut self.pieces {
+                    piece.weights[of] = width_weight(piece.range);
+                    piece.measured = false;
+                }
+            }
+        }
+        self
+    }
+
+    fn total(&self, of: usize) -> u64 {
+        self.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.weights[of]))
+    }
+
+    /// The weight of the keys below `key`.
+    fn below(&self, key: HashKey, of: usize) -> u64 {
+        let mut sum = 0_u64;
+        for piece in &self.pieces {
+            if piece.range.end() < key {
+                sum = sum.saturating_add(piece.weights[of]);
+            } else if piece.range.start() < key {
+                sum = sum.saturating_add(piece.below(key, of));
+            }
+        }
+        sum
+    }
+
+    /// The share of `range` in what the whole carries. Shares of adjacent ranges lose nothing:
+    /// together they give what their union gives.
+    pub(super) fn share(&self, range: HashKeyRange) -> Share {
+        let up_to = |of| match range.end().0.checked_add(1) {
+            Some(next) => self.below(HashKey(next), of),
+            None => self.total(of),
+        };
+        Share([0, 1].map(|of| [self.below(range.start(), of), up_to(of), self.total(of)]))
+    }
+
+    /// Cuts the range into at most [`SEGMENTS`] segments, finer where more is carried. Cuts are
+    /// split points that AWS takes.
+    pub(super) fn segments(&self) -> Vec<HashKeyRange> {
+        let whole = match (self.pieces.first(), self.pieces.last()) {
+            (Some(first), Some(last)) => first.range.start()..=last.range.end(),
+            _ => return Vec::new(),
+        };
+        let whole = HashKeyRange::new(*whole.start(), *whole.end()).expect("pieces ascend");
+        let mut parts = vec![1_u64; self.pieces.len()];
+        let totals = [0, 1].map(|of| u128::from(self.total(of).max(1)));
+        // The part that carries most is cut next.
+        let heaviest = |at: usize, parts: u64| {
+            let share = |of: usize| u128::from(self.pieces[at].weights[of]) * (1 << 32) / totals[of];
+            share(0).max(share(1)) * 1_000 / u128::from(parts)
+        };
+        for _ in self.pieces.len()..SEGMENTS {
+            let next = (0..parts.len()).max_by_key(|at| (heaviest(*at, parts[*at]), std::cmp::Reverse(*at)));
+            parts[next.unwrap_or(0)] += 1;
+        }
+        let mut cuts = Vec::with_capacity(SEGMENTS);
+        for (piece, parts) in self.pieces.iter().zip(parts) {
+            cuts.push(piece.range.start());
+            cuts.extend(piece.range.inner_boundaries(u32::try_from(parts).unwrap_or(1)));
+        }
+        let mut segments = Vec::with_capacity(SEGMENTS);
+        let mut rest = whole;
+        for cut in cuts {
+            let legal = whole.split_points().is_some_and(|(low, high)| low <= cut && cut <= high);
+            if legal && rest.start() < cut {
+                let below = HashKeyRange::new(rest.start(), HashKey(cut.0 - 1));
+                segments.push(below.expect("the cut lies above the start"));
+                rest = HashKeyRange::new(cut, whole.end()).expect("a split point lies below the end");
+            }
+        }
+        segments.push(rest);
+        segments
+    }
+
+    /// Whether each of these segments was weighed as a shard of its own.
+    pub(super) fn is_measured(&self, segments: &[HashKeyRange]) -> bool {
+        segments.len() == self.pieces.len() && self.pieces.iter().all(|piece| piece.measured)
+    }
+
+    /// Spreads loads over the segments; their sums are exactly the loads.
+    pub(super) fn spread(&self, segments: &[HashKeyRange], loads: Loads, peaks: Loads) -> Vec<Segment> {
+        // What the peak has more is spread by itself, so that no rounding puts a segment's peak
+        // under its load.
+        let more = peaks.zip(loads, |peak, load| Load(peak.0.saturating_sub(load.0)));
+        segments
+            .iter()
+            .map(|range| {
+                let share = self.share(*range);
+                let loads = share.of_loads(loads);
+                Segment { range: *range, loads, peak_loads: loads + share.of_loads(more) }
+            })
+            .collect()
+    }
+}
+
+impl Piece {
+    /// The weight of the keys of this piece that lie below `key`.
+    fn below(&self, key: HashKey, of: usize) -> u64 {
+        if key <= self.range.start() {
+            return 0;
+        }
+        let (offset, span) = (key.0 - self.range.start().0, self.range.span());
+        if offset > span {
+            return self.weights[of];
+        }
+        // Down to 64 bits: weight × offset must fit 128.
+        let shift = 64_u32.saturating_sub(span.leading_zeros());
+        let part = u128::from(self.weights[of]) * (offset >> shift) / ((span >> shift) + 1);
+        u64::try_from(part).unwrap_or(u64::MAX)
+    }
+
+    fn weight(&self, part: HashKeyRange, of: usize) -> u64 {
+        let up_to = match part.end().0.checked_add(1) {
+            Some(next) => self.below(HashKey(next), of),
+            None => self.weights[of],
+        };
+        up_to - self.below(part.start(), of)
+    }
+}
+
+/// A share by weight: for bytes and for records the weight below the range, up to its end, and of
+/// the whole.
+#[derive(Clone, Copy)]
+pub(super) struct Share([[u64; 3]; 2]);
+
+impl Share {
+    /// The share of bytes.
+    pub(super) fn of_bytes(&self, amount: u64) -> u64 {
+        self.part(0, amount)
+    }
+
+    /// The share of records.
+    pub(super) fn of_records(&self, amount: u64) -> u64 {
+        self.part(1, amount)
+    }
+
+    fn part(&self, of: usize, amount: u64) -> u64 {
+        let [below, up_to, total] = self.0[of];
+        portion(amount, up_to, total) - portion(amount, below, total)
+    }
+
+    /// What is read is spread as the bytes are that were written.
+    fn of_loads(&self, loads: Loads) -> Loads {
+        Loads {
+            ingest_bytes: Load(self.of_bytes(loads.ingest_bytes.0)),
+            ingest_records: Load(self.of_records(loads.ingest_records.0)),
+            read_bytes: Load(self.of_bytes(loads.read_bytes.0)),
+        }
+    }
+}
+
+/// Whether a range is too narrow to be split any further.
+pub(super) fn is_narrow(range: HashKeyRange) -> bool {
+    range.span() < u128::MAX / u128::from(NARROWEST_SPLIT_SHARE)
+}
+
+/// amount × weight / total, rounded down; the whole amount for the whole weight.
+fn portion(amount: u64, weight: u64, total: u64) -> u64 {
+    let part = u128::from(amount) * u128::from(weight) / u128::from(total.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX)
+}
+
+/// A weight in proportion to the width; those of the whole space fit a `u64`.
+fn width_weight(range: HashKeyRange) -> u64 {
+    u64::try_from(range.span() >> 66).unwrap_or(u64::MAX).max(1)
+}

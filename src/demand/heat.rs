@@ -1,0 +1,155 @@
+//! Heat that no split can spread: what the last splits of a shard's lineage did to its load.
+
+use crate::load::{Load, Loads};
+use crate::plan::Verdict;
+use crate::quota::Dimension;
+use crate::snapshot::Minute;
+
+use super::density::is_narrow;
+use super::history::{Amounts, Reports};
+use super::ingest::{Ingest, Windows};
+use super::lineage::Lineage;
+
+/// A split is lopsided if one child took so many tenths of the load: nine, because a split that
+/// moves less than a tenth of the heat away cannot have been worth a shard, and a split between
+/// many keys, however skewed, almost never leaves so much on one side twice running.
+const LOPSIDED_TENTHS: u128 = 9;
+
+/// A shard that rejects under half of its ceiling is not full; it is hit by bursts.
+const BURSTY_BELOW: Load = Load(Load::CEILING.0 / 2);
+
+/// Minutes before a split that tell whether it was made because writes were rejected: the decision
+/// looks at three, which are two or three minutes old, and the step takes its time.
+const BEFORE_SPLIT_MINUTES: i64 = 10;
+
+/// The least minutes after a split that tell what it did.
+const LEAST_MINUTES: i64 = 2;
+
+/// What the verdicts look at.
+pub(super) struct Heat<'a> {
+    pub(super) lineage: &'a Lineage<'a>,
+    pub(super) reports: &'a Reports<'a>,
+    pub(super) windows: Windows,
+    /// The first minute that is not settled.
+    pub(super) end: Minute,
+    /// The load above which a shard is hot.
+    pub(super) trigger: Loads,
+}
+
+/// What a split did to the load.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// One side kept it.
+    Lopsided,
+    /// Both sides took a part of it.
+    Spread,
+}
+
+impl Heat<'_> {
+    /// Why splitting this open shard again would not help, if it is hot.
+    pub(super) fn verdict(&self, member: usize, ingest: &Ingest, loads: Loads) -> Option<Verdict> {
+        if !ingest.rejecting && loads.within(self.trigger) {
+            return None;
+        }
+        let range = self.lineage.members()[member].shard.range;
+        let shard = self.lineage.members()[member].shard.id.clone();
+        let (dimension, load) = loads.binding(self.trigger);
+        match self.last_two_splits(member, dimension) {
+            Some([Outcome::Lopsided, Outcome::Lopsided]) => {
+                return Some(Verdict::HotKey { range, shard, dimension, load });
+            }
+            Some(_) if ingest.rejecting => {
+                let mean = ingest.mean.loads(0, self.windows.mean);
+                let load = mean.ingest_bytes.max(mean.ingest_records);
+                if load < BURSTY_BELOW && self.last_two_splits_were_for_rejects(member) {
+                    return Some(Verdict::Bursty { shard, load });
+                }
+            }
+            _ => {}
+        }
+        is_narrow(range).then_some(Verdict::Unsplittable { range, shard, dimension, load })
+    }
+
+    /// What the two splits that led to this shard did, if both are known.
+    fn last_two_splits(&self, member: usize, dimension: Dimension) -> Option<[Outcome; 2]> {
+        let parent = self.lineage.members()[member].split_from()?;
+        let grandparent = self.lineage.members()[parent].split_from()?;
+        Some([self.outcome(parent, member, dimension)?, self.outcome(grandparent, parent, dimension)?])
+    }
+
+    fn last_two_splits_were_for_rejects(&self, member: usize) -> bool {
+        let parent = self.lineage.members()[member].split_from();
+        let grandparent = parent.and_then(|parent| self.lineage.members()[parent].split_from());
+        [parent, grandparent].into_iter().all(|split| split.is_some_and(|split| self.was_rejecting(split)))
+    }
+
+    /// How the load stood in the first minutes after `parent` was split, on the side of `child`
+    /// and in all: what came of each side is counted, whatever it was split into since.
+    fn outcome(&self, parent: usize, child: usize, dimension: Dimension) -> Option<Outcome> {
+        let split = self.lineage.members()[child].opened_by()?;
+        let from = match Minute::of(split) {
+            minute if minute.start() == split => minute,
+            minute => minute.plus(1),
+        };
+        let to = from.plus((self.windows.mean as i64).max(LEAST_MINUTES)).min(self.end);
+        if to.since(from) < LEAST_MINUTES {
+            return None;
+        }
+        let carried = |top: usize| self.carried_since(top, from, to).map(|sum| amount(sum, dimension));
+        let side = carried(child)?;
+        let mut all = 0_u128;
+        for child in &self.lineage.members()[parent].children {
+            all += u128::from(carried(*child)?);
+        }
+        (all > 0).then(|| match u128::from(side) * 10 >= all * LOPSIDED_TENTHS {
+            true => Outcome::Lopsided,
+            false => Outcome::Spread,
+        })
+    }
+
+    /// What a shard and those that came of it carried within its range.
+    fn carried_since(&self, top: usize, from: Minute, to: Minute) -> Option<Amounts> {
+        let members = self.lineage.members();
+        let mut sum = Amounts::default();
+        let mut next = vec![top];
+        while let Some(at) = next.pop() {
+            let member = &members[at];
+            if !members[top].shard.range.contains_range(member.shard.range) {
+                // Merged with keys from elsewhere: what these keys carried cannot be told.
+                return None;
+            }
+            let mut minutes = (0..to.since(from)).map(|minute| from.plus(minute));
+            if minutes.any(|minute| member.may_have_been_open(minute)) {
+                sum = sum.plus(self.reports.sum(at, from, to)?);
+                next.extend(&member.children);
+            } else if member.closed_by().is_some_and(|closed| closed <= from.start()) {
+                next.extend(&member.children);
+            }
+        }
+        Some(sum)
+    }
+
+    /// Whether a closed shard rejected in at least two of its last minutes.
+    fn was_rejecting(&self, member: usize) -> bool {
+        let [_, records, rejected] = self.reports.series(member);
+        let (Some(records), Some(rejected)) = (records, rejected) else { return false };
+        let Some(last) = (records.values.iter().zip(&rejected.values)).rposition(|(a, b)| a.or(*b).is_some())
+        else {
+            return false;
+        };
+        let last = records.start.plus(i64::try_from(last).unwrap_or(i64::MAX));
+        let rejects = |back: &i64| {
+            let minute = last.plus(-back);
+            let at = |series: &crate::snapshot::Series| series.at(minute).unwrap_or(0);
+            Amounts { bytes: 0, records: at(records), rejected: at(rejected) }.is_rejecting()
+        };
+        (0..BEFORE_SPLIT_MINUTES).filter(rejects).count() >= 2
+    }
+}
+
+fn amount(amounts: Amounts, dimension: Dimension) -> u64 {
+    match dimension {
+        Dimension::IngestRecords => amounts.offered_records(),
+        _ => amounts.offered_bytes(),
+    }
+}

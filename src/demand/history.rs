@@ -1,0 +1,326 @@
+//! History: what each range carried in each settled minute, and how that is known. What a range
+//! carried before a reshard is known from the shards that held it then.
+
+use crate::hash_key::HashKeyRange;
+use crate::plan::Evidence;
+use crate::quota::Dimension;
+use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
+use crate::stream::{Shard, ShardId};
+
+use super::density::{Density, Share};
+use super::lineage::Lineage;
+
+/// The ingest metrics of the stream, in the order of [`ShardMetric::INGEST`].
+pub(super) const STREAM_INGEST: [StreamMetric; 3] = [
+    StreamMetric::IncomingBytes,
+    StreamMetric::IncomingRecords,
+    StreamMetric::WriteProvisionedThroughputExceeded,
+];
+
+/// The settled minutes that a decision looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    /// The first.
+    pub(super) start: Minute,
+    /// The first after.
+    pub(super) end: Minute,
+    /// The first of which anything can be known: after the start of the look-back and the
+    /// creation of the stream (before it, the name and the shard IDs were another stream's).
+    pub(super) known_from: Minute,
+}
+
+impl Span {
+    /// The minutes, in order.
+    pub(super) fn minutes(self) -> impl ExactSizeIterator<Item = Minute> {
+        (0..self.len()).map(move |at| self.start.plus(i64::try_from(at).unwrap_or(i64::MAX)))
+    }
+
+    pub(super) fn len(self) -> usize {
+        usize::try_from(self.end.since(self.start)).unwrap_or(0)
+    }
+}
+
+/// Amounts that were written, or that producers tried to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amounts {
+    /// Accepted bytes.
+    pub(super) bytes: u64,
+    /// Accepted records.
+    pub(super) records: u64,
+    /// Rejected records.
+    pub(super) rejected: u64,
+}
+
+impl Amounts {
+    /// Rejected records that count as demand. Producers send a rejected record again (the SDKs
+    /// three times, the KPL until it expires), so the count says how often records were turned
+    /// away, not how many there are. It counts at most as much as what was accepted: demand at
+    /// most doubles, and doubles again after the next step if that was too little.
+    fn counted_rejects(self) -> u64 {
+        self.rejected.min(self.records)
+    }
+
+    /// Accepted and rejected records, bounded.
+    pub(super) fn offered_records(self) -> u64 {
+        self.records.saturating_add(self.counted_rejects())
+    }
+
+    /// Accepted and rejected bytes, bounded; a rejected record counts as one of mean size.
+    pub(super) fn offered_bytes(self) -> u64 {
+        let rejected = u128::from(self.bytes) * u128::from(self.counted_rejects());
+        let rejected = rejected.div_ceil(u128::from(self.records.max(1)));
+        self.bytes.saturating_add(u64::try_from(rejected).unwrap_or(u64::MAX))
+    }
+
+    /// Whether more than 0.1 % of the offered records were rejected.
+    pub(super) fn is_rejecting(self) -> bool {
+        let offered = u128::from(self.records) + u128::from(self.rejected);
+        u128::from(self.rejected) * 1_000 > offered
+    }
+
+    pub(super) fn plus(self, other: Amounts) -> Amounts {
+        Amounts {
+            bytes: self.bytes.saturating_add(other.bytes),
+            records: self.records.saturating_add(other.records),
+            rejected: self.rejected.saturating_add(other.rejected),
+        }
+    }
+
+    fn share(self, share: Share) -> Amounts {
+        Amounts {
+            bytes: share.of_bytes(self.bytes),
+            records: share.of_records(self.records),
+            rejected: share.of_records(self.rejected),
+        }
+    }
+
+    fn is_nothing(self) -> bool {
+        self == Amounts::default()
+    }
+}
+
+/// What a range carried in a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) amounts: Amounts,
+    pub(super) evidence: Evidence,
+}
+
+impl Cell {
+    const NOTHING: Cell =
+        Cell { amounts: Amounts { bytes: 0, records: 0, rejected: 0 }, evidence: Evidence::Measured };
+    const UNKNOWN: Cell = Cell { evidence: Evidence::Unknown, ..Cell::NOTHING };
+
+    fn plus(self, other: Cell) -> Cell {
+        Cell { amounts: self.amounts.plus(other.amounts), evidence: self.evidence.max(other.evidence) }
+    }
+
+    /// A split child's share of what its parent carried. A share of nothing is known to be
+    /// nothing; every other is an estimate.
+    fn share(self, share: Share) -> Cell {
+        let evidence =
+            if self.amounts.is_nothing() { self.evidence } else { self.evidence.max(Evidence::Estimated) };
+        Cell { amounts: self.amounts.share(share), evidence }
+    }
+}
+
+/// The stream's own totals over the span, in the order of [`ShardMetric::INGEST`].
+pub(super) struct Totals([Vec<Option<u64>>; 3]);
+
+impl Totals {
+    /// A minute without a data point is zero if the reply is complete and another metric of the
+    /// stream has one in that minute: CloudWatch was told of the stream, and not of this.
+    pub(super) fn read(snapshot: &Snapshot, span: Span) -> Totals {
+        let stream = &snapshot.metrics.stream;
+        let another = |than: StreamMetric, minute| {
+            stream.iter().any(|(metric, series)| *metric != than && series.at(minute).is_some())
+        };
+        Totals(STREAM_INGEST.map(|metric| {
+            let Some(series) = stream.get(&metric) else { return vec![None; span.len()] };
+            let read = |minute| {
+                let zero =
+                    || (series.complete && series.covers(minute) && another(metric, minute)).then_some(0);
+                (minute >= span.known_from).then(|| series.at(minute).or_else(zero)).flatten()
+            };
+            span.minutes().map(read).collect()
+        }))
+    }
+
+    /// The totals of the minute at this place of the span.
+    pub(super) fn at(&self, place: usize) -> [Option<u64>; 3] {
+        [0, 1, 2].map(|of| self.0[of].get(place).copied().flatten())
+    }
+}
+
+/// What the members of a lineage reported, and whether that accounts for the stream's totals.
+pub(super) struct Reports<'a> {
+    span: Span,
+    series: Vec<[Option<&'a Series>; 3]>,
+    /// What all shards reported, in each minute of the span.
+    sums: Vec<[u64; 3]>,
+    /// Whether that is the stream's total but for 1 %.
+    accounted: Vec<[bool; 3]>,
+}
+
+impl<'a> Reports<'a> {
+    pub(super) fn read(
+        snapshot: &'a Snapshot,
+        lineage: &Lineage,
+        span: Span,
+        totals: &Totals,
+    ) -> Reports<'a> {
+        let find = |id: &ShardId| {
+            let shard = snapshot.metrics.shards.get(id);
+            ShardMetric::INGEST.map(|metric| shard.and_then(|shard| shard.get(&metric)))
+        };
+        let series: Vec<_> = lineage.members().iter().map(|member| find(&member.shard.id)).collect();
+        let mut sums = vec![[0_u64; 3]; span.len()];
+        for shard in &series {
+            for (of, series) in shard.iter().enumerate() {
+                let Some(series) = series else { continue };
+                for (sums, minute) in sums.iter_mut().zip(span.minutes()) {
+                    sums[of] = sums[of].saturating_add(series.at(minute).unwrap_or(0));
+                }
+            }
+        }
+        let accounted = sums.iter().enumerate().map(|(place, sums)| {
+            let totals = totals.at(place);
+            [0, 1, 2].map(|of| totals[of].is_some_and(|total| accounts_for(of, sums[of], total)))
+        });
+        let accounted = accounted.collect();
+        Reports { span, series, sums, accounted }
+    }
+
+    /// The series of a member, in the order of [`ShardMetric::INGEST`].
+    pub(super) fn series(&self, member: usize) -> [Option<&'a Series>; 3] {
+        self.series[member]
+    }
+
+    /// What all shards reported in the minute at this place of the span.
+    pub(super) fn sums(&self, place: usize) -> [u64; 3] {
+        self.sums[place]
+    }
+
+    /// What the shards reported from `minutes` before `end`, summed, where every series is
+    /// complete and covers those minutes; missing data points count as nothing.
+    pub(super) fn sum(&self, member: usize, from: Minute, to: Minute) -> Option<Amounts> {
+        let mut sums = [0_u64; 3];
+        for (sum, series) in sums.iter_mut().zip(self.series[member]) {
+            let series =
+                series.filter(|series| series.complete && series.covers(from) && to <= series.end())?;
+            let mut minute = from;
+            while minute < to {
+                *sum = sum.saturating_add(series.at(minute).unwrap_or(0));
+                minute = minute.plus(1);
+            }
+        }
+        let [bytes, records, rejected] = sums;
+        Some(Amounts { bytes, records, rejected })
+    }
+
+    /// What two shards carried over the same minutes, the last before both were closed.
+    pub(super) fn before_merge(
+        &self,
+        lineage: &Lineage,
+        parents: [usize; 2],
+        minutes: i64,
+    ) -> Option<[Amounts; 2]> {
+        let closed = parents.iter().filter_map(|at| lineage.members()[*at].closed_by()).min()?;
+        let all = || parents.iter().flat_map(|at| self.series[*at]);
+        let to = all().map(|series| series.map(Series::end)).min()??.min(Minute::of(closed).plus(1));
+        let from = all().map(|series| series.map(|series| series.start)).max()??.max(to.plus(-minutes));
+        if to <= from {
+            return None;
+        }
+        let [low, high] = parents.map(|at| self.sum(at, from, to));
+        Some([low?, high?])
+    }
+
+    /// What the member itself carried in the minute at this place of the span, wherever it may
+    /// have been open: a missing data point is zero if the reply is complete and what all shards
+    /// reported is the stream's total.
+    fn own(&self, member: usize, place: usize, minute: Minute) -> Cell {
+        let mut amounts = [0_u64; 3];
+        for (of, series) in self.series[member].iter().enumerate() {
+            let Some(series) = series else { return Cell::UNKNOWN };
+            match series.at(minute) {
+                Some(amount) => amounts[of] = amount,
+                None if series.complete && series.covers(minute) && self.accounted[place][of] => {}
+                None => return Cell::UNKNOWN,
+            }
+        }
+        let [bytes, records, rejected] = amounts;
+        Cell { amounts: Amounts { bytes, records, rejected }, evidence: Evidence::Measured }
+    }
+
+    fn reported(&self, member: usize, minute: Minute) -> bool {
+        self.series[member].iter().flatten().any(|series| series.at(minute).is_some())
+    }
+}
+
+/// Whether what the shards reported is the stream's total: within 1 % of it, and what is missing
+/// at most a tenth of what one shard can carry. The second bound keeps the first one honest on wide
+/// streams: of 200 shards one carries half a percent, and its missing data point must not pass for
+/// an idle minute. A tenth of a ceiling is less than the tolerance that merges leave.
+fn accounts_for(of: usize, shards: u64, total: u64) -> bool {
+    let dimension = if of == 0 { Dimension::IngestBytes } else { Dimension::IngestRecords };
+    total.abs_diff(shards).saturating_mul(100) <= total
+        && total.saturating_sub(shards) <= dimension.ceiling_per_second() * 60 / 10
+}
+
+/// What the range of every member carried in each minute of the span: its own report while it was
+/// open, what it inherited from its parents before, and both in the minute of the reshard.
+pub(super) fn carried(lineage: &Lineage, reports: &Reports, densities: &[Density]) -> Vec<Vec<Cell>> {
+    let span = reports.span;
+    let members = lineage.members();
+    let mut carried: Vec<Vec<Cell>> = vec![Vec::new(); members.len()];
+    for at in lineage.order() {
+        let member = &members[*at];
+        let share = member.split_from().map(|parent| densities[parent].share(member.shard.range));
+        let inherited = |carried: &[Vec<Cell>], place: usize| {
+            let parents = member.parents.iter().map(|parent| carried[*parent][place]);
+            parents
+                .map(|cell| share.map_or(cell, |share| cell.share(share)))
+                .reduce(Cell::plus)
+                .unwrap_or(Cell::UNKNOWN)
+        };
+        let cells = span.minutes().enumerate().map(|(place, minute)| {
+            let reported = reports.reported(*at, minute);
+            if minute < span.known_from {
+                Cell::UNKNOWN
+            } else if member.was_closed_before(minute) && !reported {
+                Cell::NOTHING
+            } else if member.had_opened_before(minute) {
+                reports.own(*at, place, minute)
+            } else if member.parents.is_empty() {
+                if reported { reports.own(*at, place, minute) } else { Cell::UNKNOWN }
+            } else if member.may_have_been_open(minute) || reported {
+                reports.own(*at, place, minute).plus(inherited(&carried, place))
+            } else {
+                inherited(&carried, place)
+            }
+        });
+        let cells = cells.collect();
+        carried[*at] = cells;
+    }
+    carried
+}
+
+/// What the range of every open member carried by the owner's word that keys are even: its share
+/// of the stream's totals by width.
+pub(super) fn spread_evenly(lineage: &Lineage, totals: &Totals, span: Span) -> Vec<Vec<Cell>> {
+    let whole = Density::even(HashKeyRange::WHOLE);
+    let spread = |shard: &Shard| {
+        let share = whole.share(shard.range);
+        let cell = |place| match totals.at(place) {
+            [Some(bytes), Some(records), Some(rejected)] => {
+                let amounts = Amounts { bytes, records, rejected }.share(share);
+                Cell { amounts, evidence: Evidence::Measured }
+            }
+            _ => Cell::UNKNOWN,
+        };
+        (0..span.len()).map(cell).collect()
+    };
+    let members = lineage.members().iter();
+    members.map(|member| if member.shard.closed { Vec::new() } else { spread(member.shard) }).collect()
+}

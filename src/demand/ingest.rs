@@ -1,0 +1,182 @@
+//! Ingest demand of one range: the mean over the window that decides splits, the highest mean in
+//! the stabilisation window that decides merges, and whether writes are being rejected.
+
+use std::ops::Range;
+
+use crate::load::{Load, Loads};
+use crate::plan::Evidence;
+use crate::policy::ScalingPolicy;
+use crate::quota::Dimension;
+
+use super::history::{Amounts, Cell};
+
+/// Minutes of which [`REJECTING_IN`] must have rejected for a range to count as rejecting: one
+/// minute alone may be a deployment or a retry storm, two of three are a state.
+const REJECTING_OF: usize = 3;
+const REJECTING_IN: usize = 2;
+
+/// How many of the newest settled minutes each question looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Windows {
+    /// The window over which demand is averaged, in minutes.
+    pub(super) mean: usize,
+    /// The windows that decide merges end within so many of the newest minutes and begin within
+    /// them too: the stabilisation window, at least one window.
+    pub(super) down: usize,
+    /// How many windows before the newest one must agree before shards are added.
+    pub(super) up: usize,
+}
+
+impl Windows {
+    pub(super) fn of(policy: &ScalingPolicy) -> Windows {
+        let minutes = |window: std::time::Duration| {
+            usize::try_from(window.as_secs().div_ceil(60)).unwrap_or(usize::MAX).min(MOST_MINUTES)
+        };
+        let mean =
+            usize::try_from(policy.metrics.window_minutes).unwrap_or(usize::MAX).clamp(1, MOST_MINUTES);
+        Windows {
+            mean,
+            down: minutes(policy.scale_down.stabilization_window).max(mean),
+            up: minutes(policy.scale_up.stabilization_window),
+        }
+    }
+
+    /// The minutes that are needed for all of it.
+    pub(super) fn minutes(self) -> usize {
+        self.down.max(self.mean + self.up).max(REJECTING_OF)
+    }
+}
+
+/// No window reaches further back than the look-back, a day.
+const MOST_MINUTES: usize = 24 * 60;
+
+/// What a range needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ingest {
+    /// The offered bytes and records of the window that decides splits.
+    pub(super) now: Offered,
+    /// Of each, the highest of a window within the stabilisation window.
+    pub(super) peak: Offered,
+    /// How the cells of the window, and of the last three minutes, are known.
+    pub(super) window: Evidence,
+    /// How all cells within the stabilisation window are known.
+    pub(super) span: Evidence,
+    /// Whether writes are being rejected now, measured on this very range.
+    pub(super) rejecting: bool,
+    /// The mean over the newest window, before a rejecting shard is lifted to its ceiling.
+    pub(super) mean: Offered,
+}
+
+/// Bytes and records that were offered over a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offered {
+    pub(super) bytes: u64,
+    pub(super) records: u64,
+    /// The bytes that readers will find: lifting demand to the ceiling writes none.
+    pub(super) to_be_read: u64,
+}
+
+impl Offered {
+    fn zip(self, other: Offered, f: impl Fn(u64, u64) -> u64) -> Offered {
+        Offered {
+            bytes: f(self.bytes, other.bytes),
+            records: f(self.records, other.records),
+            to_be_read: f(self.to_be_read, other.to_be_read),
+        }
+    }
+
+    /// At least what one shard can carry over the window, in the dimension that is fuller.
+    fn at_least_the_ceiling(self, minutes: usize) -> Offered {
+        let full = |dimension: Dimension| {
+            dimension.ceiling_per_second().saturating_mul(60).saturating_mul(minutes as u64)
+        };
+        let (bytes, records) = (full(Dimension::IngestBytes), full(Dimension::IngestRecords));
+        let used = |amount: u64, full: u64| u128::from(amount) * 1_000_000 / u128::from(full);
+        if used(self.bytes, bytes) >= used(self.records, records) {
+            Offered { bytes: self.bytes.max(bytes), ..self }
+        } else {
+            Offered { records: self.records.max(records), ..self }
+        }
+    }
+
+    /// As loads of one shard over `minutes`; the pollers read what was written, each of them all.
+    pub(super) fn loads(self, read: u64, minutes: usize) -> Loads {
+        let load = |dimension, amount| Load::from_sum(dimension, amount, 60 * minutes as u64);
+        Loads {
+            ingest_bytes: load(Dimension::IngestBytes, self.bytes),
+            ingest_records: load(Dimension::IngestRecords, self.records),
+            read_bytes: load(Dimension::ReadBytes, read),
+        }
+    }
+}
+
+impl Ingest {
+    /// Reads the cells of a range, of which the last is the newest settled minute.
+    pub(super) fn of(cells: &[Cell], windows: Windows) -> Ingest {
+        let newest = window_before(cells.len(), windows.mean);
+        let rejecting = is_rejecting(cells, cells.len());
+        let mean = offered(&cells[newest.clone()]);
+        let lifted = |end: usize, mean: Offered| {
+            if is_rejecting(cells, end) { mean.at_least_the_ceiling(windows.mean) } else { mean }
+        };
+        let mut now = lifted(cells.len(), mean);
+        if !rejecting {
+            // As HPA does: the smallest recommendation of the stabilisation window. Windows that are
+            // not known recommend nothing: heat does not wait for the past.
+            for end in (cells.len().saturating_sub(windows.up)..cells.len()).rev() {
+                let window = window_before(end, windows.mean);
+                if window.len() == windows.mean && is_known(&cells[window.clone()]) {
+                    now = now.zip(lifted(end, offered(&cells[window])), u64::min);
+                }
+            }
+        }
+        let first = cells.len().saturating_sub(windows.down);
+        let mut peak = now.zip(lifted(cells.len(), mean), u64::max);
+        for end in (first + windows.mean)..cells.len() {
+            let window = &cells[window_before(end, windows.mean)];
+            if is_known(window) {
+                peak = peak.zip(lifted(end, offered(window)), u64::max);
+            }
+        }
+        let evidence =
+            |cells: &[Cell]| cells.iter().map(|cell| cell.evidence).max().unwrap_or(Evidence::Unknown);
+        Ingest {
+            now,
+            peak,
+            window: evidence(&cells[newest]),
+            span: evidence(&cells[first..]),
+            rejecting,
+            mean,
+        }
+    }
+}
+
+fn window_before(end: usize, minutes: usize) -> Range<usize> {
+    end.saturating_sub(minutes)..end
+}
+
+fn is_known(cells: &[Cell]) -> bool {
+    cells.iter().all(|cell| cell.evidence != Evidence::Unknown)
+}
+
+/// What was offered over the window; minutes that are not known count as the mean of the others.
+fn offered(cells: &[Cell]) -> Offered {
+    let known = || cells.iter().filter(|cell| cell.evidence != Evidence::Unknown);
+    let sum = known().fold(Amounts::default(), |sum, cell| sum.plus(cell.amounts));
+    let minutes = known().count().max(1) as u128;
+    let whole = |amount: u64| {
+        let scaled = (u128::from(amount) * cells.len() as u128).div_ceil(minutes);
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    };
+    let bytes = whole(sum.offered_bytes());
+    Offered { bytes, records: whole(sum.offered_records()), to_be_read: bytes }
+}
+
+/// Whether more than 0.1 % of the offered records were rejected in two of the last three minutes
+/// before `end`. Only what was measured on this range counts: a share of what a parent rejected
+/// would have its children split again before they have rejected anything.
+fn is_rejecting(cells: &[Cell], end: usize) -> bool {
+    let last = &cells[window_before(end, REJECTING_OF)];
+    let rejects = |cell: &&Cell| cell.evidence == Evidence::Measured && cell.amounts.is_rejecting();
+    last.iter().filter(rejects).count() >= REJECTING_IN
+}

@@ -1,0 +1,93 @@
+//! Limits: what `behavior` allows now, from how many shards there were at the start of each
+//! period, and the merges of the last day.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::policy::{RateAmount, RatePolicy, ScalingRules, SelectPolicy};
+use crate::quota::{MAX_SHARDS, MIN_SHARDS};
+use crate::snapshot::Snapshot;
+
+use super::lineage::Lineage;
+
+/// How long before a period's start a topology may have been read and still stand for it.
+const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(60);
+
+/// The span of `budgets.maxMergesPerDay`.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The most shards that `behavior.scaleUp` allows, at least as many as there are.
+pub(super) fn scale_up_limit(snapshot: &Snapshot, rules: &ScalingRules, current: u32) -> u32 {
+    let proposals = rules.policies.iter().map(|policy| {
+        let start = shards_at_start(snapshot, policy, current, Ord::min);
+        start.saturating_add(amount(policy, start))
+    });
+    let limit = match rules.select_policy {
+        SelectPolicy::Disabled => Some(current),
+        SelectPolicy::Max => proposals.max(),
+        SelectPolicy::Min => proposals.min(),
+    };
+    limit.unwrap_or(MAX_SHARDS).max(current)
+}
+
+/// The fewest shards that `behavior.scaleDown` allows, at most as many as there are.
+pub(super) fn scale_down_limit(snapshot: &Snapshot, rules: &ScalingRules, current: u32) -> u32 {
+    let proposals = rules.policies.iter().map(|policy| {
+        let start = shards_at_start(snapshot, policy, current, Ord::max);
+        start.saturating_sub(amount(policy, start))
+    });
+    let limit = match rules.select_policy {
+        SelectPolicy::Disabled => Some(current),
+        SelectPolicy::Max => proposals.min(),
+        SelectPolicy::Min => proposals.max(),
+    };
+    limit.unwrap_or(MIN_SHARDS).clamp(MIN_SHARDS, current.max(MIN_SHARDS))
+}
+
+fn amount(policy: &RatePolicy, start: u32) -> u32 {
+    match policy.amount {
+        RateAmount::Shards(shards) => shards,
+        RateAmount::Percent(percent) => {
+            let shards = (u64::from(start) * u64::from(percent)).div_ceil(100);
+            u32::try_from(shards).unwrap_or(u32::MAX)
+        }
+    }
+}
+
+/// The shards at the period's start. Where no topology was read at that moment, the most cautious
+/// (`cautious` picks it) of the last known before it, all known since, and the shards now.
+fn shards_at_start(
+    snapshot: &Snapshot,
+    policy: &RatePolicy,
+    current: u32,
+    cautious: impl Fn(u32, u32) -> u32,
+) -> u32 {
+    let start = before(snapshot.observed_at, policy.period);
+    // A stream that was still being made had no shards, which is no size to grow from.
+    let topologies = || snapshot.past_topologies.iter().filter(|topology| !topology.open.is_empty());
+    let count = |open: usize| u32::try_from(open).unwrap_or(u32::MAX);
+    let earlier = topologies().filter(|topology| topology.at <= start).max_by_key(|topology| topology.at);
+    if let Some(exact) = earlier.filter(|topology| start.duration_since(topology.at) <= SAME_MOMENT) {
+        return count(exact.open.len());
+    }
+    let later = topologies().filter(|topology| topology.at > start);
+    later.chain(earlier).map(|topology| count(topology.open.len())).fold(current, cautious)
+}
+
+fn before(now: Timestamp, period: Duration) -> Timestamp {
+    SignedDuration::try_from(period)
+        .ok()
+        .and_then(|period| now.checked_sub(period).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// Merges in the last day, as far as the look-back goes: merged shards that are not proved to be
+/// older.
+pub(super) fn merges_in_the_last_day(snapshot: &Snapshot, lineage: &Lineage) -> u32 {
+    let day = snapshot.observed_at.checked_sub(DAY).unwrap_or(Timestamp::MIN).max(snapshot.look_back_start);
+    let merged = lineage.members().iter().filter(|member| {
+        member.shard.adjacent_parent.is_some() && member.opened_by().is_none_or(|by| by > day)
+    });
+    u32::try_from(merged.count()).unwrap_or(u32::MAX)
+}

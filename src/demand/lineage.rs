@@ -1,0 +1,240 @@
+//! Lineage: the listed shards with their parents and children, and between which instants each of
+//! them is proved to have opened and closed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::snapshot::{Minute, ShardMetric, Snapshot};
+use crate::stream::{Shard, ShardId};
+
+/// The listed shards, closed ones included, by their place in the listing.
+pub(super) struct Lineage<'a> {
+    members: Vec<Member<'a>>,
+    /// Every member, each after its parents.
+    order: Vec<usize>,
+}
+
+/// A listed shard.
+pub(super) struct Member<'a> {
+    pub(super) shard: &'a Shard,
+    /// Its parents: the one it was split from, or the two it was merged from in hash-key order.
+    /// Empty where it has none, where one of them is not listed, and where the listed ranges
+    /// contradict the lineage.
+    pub(super) parents: Vec<usize>,
+    /// The shards that it became.
+    pub(super) children: Vec<usize>,
+    opening: Event,
+    closing: Event,
+}
+
+/// Bounds for the instant of an event: it was yet to come at `after`, and past at `by`.
+#[derive(Clone, Copy, Default)]
+struct Event {
+    after: Option<Timestamp>,
+    by: Option<Timestamp>,
+}
+
+impl Event {
+    fn narrow(&mut self, other: Event) {
+        self.after = self.after.max(other.after);
+        self.by = match (self.by, other.by) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+impl<'a> Lineage<'a> {
+    /// Reads the listing, the past topologies and the first and last data points of each shard.
+    pub(super) fn read(snapshot: &'a Snapshot) -> Lineage<'a> {
+        let index: BTreeMap<&ShardId, usize> =
+            snapshot.shards.iter().enumerate().map(|(at, shard)| (&shard.id, at)).collect();
+        let mut members: Vec<Member> = snapshot
+            .shards
+            .iter()
+            .map(|shard| Member {
+                shard,
+                parents: listed_parents(shard, snapshot, &index),
+                children: Vec::new(),
+                opening: Event::default(),
+                closing: Event::default(),
+            })
+            .collect();
+        let order = sort_by_descent(&mut members);
+        for child in 0..members.len() {
+            for parent in members[child].parents.clone() {
+                members[parent].children.push(child);
+            }
+        }
+        witness(&mut members, snapshot, &index);
+        // Parents close at the instant in which their children open. Twice: what one child tells
+        // of the parent holds for its sibling too.
+        for _ in 0..2 {
+            for child in 0..members.len() {
+                for parent in members[child].parents.clone() {
+                    let mut reshard = members[child].opening;
+                    reshard.narrow(members[parent].closing);
+                    members[child].opening = reshard;
+                    members[parent].closing = reshard;
+                }
+            }
+        }
+        Lineage { members, order }
+    }
+
+    /// The members, in the order of the listing.
+    pub(super) fn members(&self) -> &[Member<'a>] {
+        &self.members
+    }
+
+    /// Every member, each after its parents.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
+    }
+}
+
+impl Member<'_> {
+    /// The earliest instant since which the shard is proved to be open; `None` where nothing
+    /// proves it before now.
+    pub(super) fn opened_by(&self) -> Option<Timestamp> {
+        // Contradicting witnesses (two clocks) are read as the younger shard.
+        self.opening.by.max(self.opening.after.filter(|_| self.opening.by.is_some()))
+    }
+
+    /// The earliest instant at which the shard is proved to be closed.
+    pub(super) fn closed_by(&self) -> Option<Timestamp> {
+        self.closing.by
+    }
+
+    /// Whether the shard is proved to have opened before the minute began: from then on its range
+    /// was its own, or its children's.
+    pub(super) fn had_opened_before(&self, minute: Minute) -> bool {
+        self.opened_by().is_some_and(|by| by <= minute.start())
+    }
+
+    /// Whether the shard may have been open at some instant of the minute: nothing proves that it
+    /// opened later or closed earlier.
+    pub(super) fn may_have_been_open(&self, minute: Minute) -> bool {
+        self.opening.after.is_none_or(|at| at < minute.plus(1).start())
+            && self.closing.by.is_none_or(|at| minute.start() < at)
+    }
+
+    /// Whether the shard is proved to have been closed before the minute began.
+    pub(super) fn was_closed_before(&self, minute: Minute) -> bool {
+        self.closing.by.is_some_and(|at| at <= minute.start())
+    }
+
+    /// Whether it was split from one shard, which is listed.
+    pub(super) fn split_from(&self) -> Option<usize> {
+        match self.parents[..] {
+            [parent] => Some(parent),
+            _ => None,
+        }
+    }
+}
+
+/// The parents in hash-key order, if all of them are listed and their ranges fit.
+fn listed_parents(shard: &Shard, snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) -> Vec<usize> {
+    let mut parents = Vec::with_capacity(2);
+    for parent in shard.parents() {
+        match index.get(parent) {
+            Some(at) if snapshot.shards[*at].closed => parents.push(*at),
+            _ => return Vec::new(),
+        }
+    }
+    let range = |at: usize| snapshot.shards[at].range;
+    parents.sort_by_key(|at| range(*at));
+    let fit = match parents[..] {
+        [parent] => range(parent).contains_range(shard.range),
+        [low, high] => range(low).merge(range(high)) == Some(shard.range),
+        _ => false,
+    };
+    if fit { parents } else { Vec::new() }
+}
+
+/// Sorts parents before children. A listing in which shards descend from each other in a circle
+/// is broken: those links are dropped.
+fn sort_by_descent(members: &mut [Member]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(members.len());
+    let mut placed = vec![false; members.len()];
+    while order.len() < members.len() {
+        let before = order.len();
+        for at in 0..members.len() {
+            if !placed[at] && members[at].parents.iter().all(|parent| placed[*parent]) {
+                placed[at] = true;
+                order.push(at);
+            }
+        }
+        if order.len() == before
+            && let Some(at) = placed.iter().position(|placed| !placed)
+        {
+            members[at].parents.clear();
+        }
+    }
+    order
+}
+
+/// What topologies and data points tell of each shard by itself. Each of them proves that the
+/// shard was open at some instant between two ends; open shards are open without a break, so an
+/// instant at which it was not open lies before its opening or after its closing.
+fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) {
+    let mut first_proof: Vec<Option<Timestamp>> = vec![None; members.len()];
+    let mut last_proof = first_proof.clone();
+    let mut prove = |at: usize, from: Timestamp, to: Timestamp| {
+        first_proof[at] = Some(first_proof[at].map_or(to, |known| known.min(to)));
+        last_proof[at] = last_proof[at].max(Some(from));
+    };
+    for topology in &snapshot.past_topologies {
+        for at in topology.open.iter().filter_map(|id| index.get(id)) {
+            prove(*at, topology.at, topology.at);
+        }
+    }
+    for (at, member) in members.iter().enumerate() {
+        if !member.shard.closed {
+            prove(at, snapshot.observed_at, snapshot.observed_at);
+        }
+        // A parent that is listed nowhere was closed before the look-back began.
+        let parent_is_gone = |id: &ShardId| !index.contains_key(id);
+        if member.shard.parents().any(parent_is_gone) {
+            prove(at, snapshot.look_back_start, snapshot.look_back_start);
+        }
+        for (first, last) in ingest_span(snapshot, &member.shard.id) {
+            prove(at, first.start(), first.plus(1).start());
+            prove(at, last.start(), last.plus(1).start());
+        }
+    }
+    for (at, member) in members.iter_mut().enumerate() {
+        member.opening.by = first_proof[at];
+        member.closing.after = last_proof[at].filter(|_| member.shard.closed);
+        if member.shard.closed {
+            member.closing.by = Some(snapshot.observed_at);
+        }
+    }
+    for topology in &snapshot.past_topologies {
+        let mut listed = vec![false; members.len()];
+        for at in topology.open.iter().filter_map(|id| index.get(id)) {
+            listed[*at] = true;
+        }
+        for (at, member) in members.iter_mut().enumerate().filter(|(at, _)| !listed[*at]) {
+            if last_proof[at].is_some_and(|last| topology.at <= last) {
+                member.opening.narrow(Event { after: Some(topology.at), by: None });
+            } else if first_proof[at].is_some_and(|first| first <= topology.at) {
+                member.closing.narrow(Event { after: None, by: Some(topology.at) });
+            }
+        }
+    }
+}
+
+/// The first and the last minute in which each ingest metric of a shard has something: nobody
+/// writes to a shard that is not open.
+fn ingest_span<'a>(snapshot: &'a Snapshot, id: &ShardId) -> impl Iterator<Item = (Minute, Minute)> + 'a {
+    let series = snapshot.metrics.shards.get(id).into_iter().flatten();
+    series.filter(|(metric, _)| ShardMetric::INGEST.contains(metric)).filter_map(|(_, series)| {
+        let has_data = |value: &Option<u64>| value.is_some_and(|value| value > 0);
+        let minute = |at: usize| series.start.plus(i64::try_from(at).unwrap_or(i64::MAX));
+        let first = series.values.iter().position(has_data)?;
+        let last = series.values.iter().rposition(has_data)?;
+        Some((minute(first), minute(last)))
+    })
+}

@@ -1,0 +1,150 @@
+//! What bars every step: the owner's word, the stream's state, a listing that cannot be trusted,
+//! and metrics that are off, late, partial or contradictory.
+
+use jiff::SignedDuration;
+
+use crate::plan::Hold;
+use crate::policy::{MetricsSource, ScalingPolicy};
+use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
+use crate::stream::{OpenShards, StreamMode, StreamStatus, TilingError};
+
+use super::history::{Reports, STREAM_INGEST, Totals};
+use super::lineage::Lineage;
+
+/// What bars every step whatever the metrics say.
+pub(super) fn of_the_stream(
+    snapshot: &Snapshot,
+    policy: &ScalingPolicy,
+    open: &Result<OpenShards, TilingError>,
+) -> Vec<Hold> {
+    let summary = &snapshot.summary;
+    let mut stops = Vec::new();
+    if policy.suspend {
+        stops.push(Hold::Suspended);
+    }
+    if summary.mode == StreamMode::OnDemand {
+        stops.push(Hold::OnDemandStream);
+    }
+    if summary.status != StreamStatus::Active {
+        stops.push(Hold::StreamNotActive { status: summary.status });
+    }
+    match open {
+        Err(error) => stops.push(Hold::ListingDoesNotTile { error: error.clone() }),
+        Ok(open) if open.len() != summary.open_shard_count => {
+            let (listed, described) = (open.len(), summary.open_shard_count);
+            stops.push(Hold::ShardCountMismatch { listed, described });
+        }
+        Ok(_) => {}
+    }
+    stops
+}
+
+/// The first thing that is wrong with the metrics as a whole, if any: where they are off, late or
+/// partial, all that they say afterwards is a consequence.
+pub(super) fn of_the_stream_metrics(
+    snapshot: &Snapshot,
+    policy: &ScalingPolicy,
+    window: [Minute; 2],
+) -> Option<Hold> {
+    if policy.metrics.source == MetricsSource::Shard {
+        let on =
+            |metric: &ShardMetric| snapshot.summary.enhanced_metrics.iter().any(|on| on == metric.name());
+        let off: Vec<_> = ShardMetric::INGEST.into_iter().filter(|metric| !on(metric)).collect();
+        if !off.is_empty() {
+            let metrics = off.iter().map(|metric| metric.name().to_owned()).collect();
+            return Some(Hold::ShardMetricsOff { metrics });
+        }
+    }
+    incomplete_stream(snapshot, window).or_else(|| silent_or_stale(snapshot, policy, window))
+}
+
+fn incomplete_stream(snapshot: &Snapshot, window: [Minute; 2]) -> Option<Hold> {
+    STREAM_INGEST.into_iter().find_map(|metric| {
+        let wrong = match snapshot.metrics.stream.get(&metric) {
+            None => "is missing",
+            Some(series) => wrong_with(series, window)?,
+        };
+        Some(Hold::MetricsIncomplete { what: format!("{} of the stream {wrong}", metric.name()) })
+    })
+}
+
+fn silent_or_stale(snapshot: &Snapshot, policy: &ScalingPolicy, [from, to]: [Minute; 2]) -> Option<Hold> {
+    let newest = STREAM_INGEST
+        .into_iter()
+        .filter_map(|metric| newest(snapshot.metrics.stream.get(&metric)?, to))
+        .max();
+    let max_age = SignedDuration::try_from(policy.metrics.max_age).unwrap_or(SignedDuration::MAX);
+    let is_old = |end: Minute| snapshot.observed_at.duration_since(end.start()) > max_age;
+    let stale = || Hold::MetricsStale {
+        newest: newest.map(Minute::start),
+        max_age_seconds: policy.metrics.max_age.as_secs(),
+    };
+    match newest {
+        // What was asked for ends too early: that nothing is in it says nothing.
+        _ if is_old(to) => Some(stale()),
+        None => Some(Hold::SilentStream),
+        Some(newest) if newest < from => Some(Hold::SilentStream),
+        Some(newest) if is_old(newest.plus(1)) => Some(stale()),
+        Some(_) => None,
+    }
+}
+
+/// The newest minute before `end` that has data.
+fn newest(series: &Series, end: Minute) -> Option<Minute> {
+    let settled = usize::try_from(end.since(series.start)).unwrap_or(0).min(series.values.len());
+    let at = series.values[..settled].iter().rposition(Option::is_some)?;
+    Some(series.start.plus(i64::try_from(at).unwrap_or(i64::MAX)))
+}
+
+/// The first thing that is wrong with the shards' metrics over the window: a reply that is partial
+/// for an open shard, or sums that are not the stream's.
+pub(super) fn of_the_shard_metrics(
+    lineage: &Lineage,
+    reports: &Reports,
+    totals: &Totals,
+    places: std::ops::Range<usize>,
+    window: [Minute; 2],
+) -> Option<Hold> {
+    let newest_minute = window[1].plus(-1);
+    for (at, member) in lineage.members().iter().enumerate() {
+        // A shard of the last minutes may not have been asked for yet.
+        if member.shard.closed || !member.had_opened_before(newest_minute) {
+            continue;
+        }
+        for (metric, series) in ShardMetric::INGEST.into_iter().zip(reports.series(at)) {
+            let wrong = match series {
+                None => Some("is missing"),
+                Some(series) => wrong_with(series, [newest_minute, window[1]]),
+            };
+            if let Some(wrong) = wrong {
+                let what = format!("{} of {} {wrong}", metric.name(), member.shard.id);
+                return Some(Hold::MetricsIncomplete { what });
+            }
+        }
+    }
+    (0..STREAM_INGEST.len()).find_map(|of| {
+        let stream =
+            places.clone().try_fold(0_u64, |sum, at| Some(sum.saturating_add(totals.at(at)[of]?)))?;
+        let shards = places.clone().fold(0_u64, |sum, at| sum.saturating_add(reports.sums(at)[of]));
+        (stream.abs_diff(shards).saturating_mul(100) > stream).then(|| {
+            let metric = metric_name(STREAM_INGEST[of]);
+            Hold::MetricsInconsistent { shards, stream, metric }
+        })
+    })
+}
+
+fn metric_name(metric: StreamMetric) -> String {
+    metric.name().to_owned()
+}
+
+fn wrong_with(series: &Series, [from, to]: [Minute; 2]) -> Option<&'static str> {
+    if !series.complete {
+        Some("came in part, or with impossible values")
+    } else if to <= from {
+        None
+    } else if !(series.covers(from) && series.covers(to.plus(-1))) {
+        Some("does not cover the window")
+    } else {
+        None
+    }
+}

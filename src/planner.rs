@@ -1,0 +1,258 @@
+//! The planner: from what the ranges need to an ordered list of steps. All branching is here.
+//!
+//! # The model
+//!
+//! The hash-key space is a row of *segments*, indivisible parts with a load in each dimension. A
+//! *tiling* is a set of boundaries between segments; its shards are the intervals between
+//! consecutive boundaries. B₀ is the tiling as it is, B₁ the one to reach. A merge removes a
+//! boundary, a split inserts one, so no plan from B₀ to B₁ has fewer than |B₀ △ B₁| steps, and
+//! [`order`] always finds one with exactly so many.
+//!
+//! An interval may be a shard of B₁ if it is one of
+//!
+//! - **kept**: exactly a shard of B₀, and its load lies at or under the *trigger* (the targets) in
+//!   every dimension, or it cannot be split now;
+//! - **part**: within one shard of B₀ that may be split, and its load lies at or under the *pack*
+//!   limit (target × (1 − tolerance)), or it is a single segment, which no cut can relieve;
+//! - **merged**: over several shards of B₀ that all may be merged, and its *peak* load lies at or
+//!   under the pack limit; where it takes but a part of a shard, the spread of that shard's load
+//!   must be known by measurement, for estimates never justify a merge.
+//!
+//! [`optimum`] finds the tiling of least cost `shards × horizon + steps × step cost` (ties: fewest
+//! steps). Every interval's cost is its horizon, plus a step if its upper boundary is inserted,
+//! plus a step for each boundary of B₀ inside it: a shortest path over the boundaries. All three
+//! kinds are hereditary (a sub-interval of a part is a part, of a merged interval a part or
+//! merged), so for each upper boundary the admissible lower ones form a window that only moves
+//! up, and the shortest path is a sliding-window minimum: O(segments), whatever the dimensions.
+//!
+//! If its count lies outside the bounds, the same sweep runs once for each count up to the upper
+//! bound, and the cheapest within the bounds is taken: O(segments × bound). A tiling of more shards
+//! can always be had from one of fewer (cut anything: hereditary), so the counts that exist are
+//! all those from the fewest up.
+//!
+//! [`order`]: splits before merges: every shard in between then lies inside a shard of B₀ or of B₁,
+//! so none is fuller than both. Where `maxShards` leaves no room, merges that are admissible by
+//! themselves go first. That can get stuck, where only boundary moves are left at the cap. Then
+//! the cheapest tiling of the *safe class* is taken: without moves, and if min = max only in the
+//! direction of the bounds (below them no merges, above them no splits, at them nothing). In it
+//! an order always exists: at the cap, count + splits left − merges left ≤ max, so a merge is
+//! left, and each is admissible by itself.
+//!
+//! If no tiling of the safe class satisfies the targets within the bounds, they are raised: the
+//! least per mille p of the trigger is found at which one does, where shards up to p × trigger are
+//! kept and parts are filled up to max(pack, p × trigger). Merges are never raised. So the highest
+//! load becomes as low as the class allows, and the hold `AtMaxShards` says so.
+//!
+//! What guards, rates and budgets keep from the *ideal* tiling (no guards, merges judged by the
+//! load of now) is reported as holds.
+
+use std::collections::BTreeSet;
+
+use crate::demand::Demand;
+use crate::load::Loads;
+use crate::plan::{Explanation, Hold, RangeLoad, Step, StepReason, Verdict};
+use crate::policy::{EnhancedMonitoring, InForce, ScalingPolicy, Tradeoff};
+use crate::snapshot::ShardMetric;
+
+use self::grid::{Grid, Rules};
+use self::optimum::Tiling;
+use self::order::{Allowance, Walk};
+
+mod grid;
+mod holds;
+mod optimum;
+mod order;
+mod spread;
+#[cfg(test)]
+mod tests;
+
+/// What the planner proposes; `decision` makes a plan of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Why each is there and what it does.
+    pub explanations: Vec<Explanation>,
+    /// What is held back, and why.
+    pub holds: Vec<Hold>,
+    /// What no step can cure, as far as the planner finds it.
+    pub verdicts: Vec<Verdict>,
+    /// The number of shards once nothing is held back.
+    pub desired_shards: u32,
+    /// The shards now.
+    pub before: Vec<RangeLoad>,
+    /// The shards after the last step.
+    pub after: Vec<RangeLoad>,
+    /// The cost of the tiling aimed at, in shard-seconds: shards × horizon + steps × step cost,
+    /// before rates and budgets cut it short.
+    pub cost_shard_seconds: u64,
+}
+
+/// Plans for one stream.
+pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Proposal {
+    let grid = Grid::new(&demand.shards);
+    if !demand.stops.is_empty() || demand.shards.is_empty() {
+        return stopped(demand, policy, &grid);
+    }
+    let (min, max) = (in_force.bounds.min() as usize, in_force.bounds.max() as usize);
+    let rules = Rules::guarded(demand, policy);
+    let goal = aim(&grid, &rules, policy.tradeoff, min, max);
+    let allowance = Allowance {
+        min,
+        max,
+        scale_up_limit: demand.scale_up_limit as usize,
+        scale_down_limit: demand.scale_down_limit as usize,
+        merges: policy.budgets.max_merges_per_day.saturating_sub(demand.merges_in_the_last_day) as usize,
+        steps: policy.budgets.max_steps_per_plan as usize,
+    };
+    let walk = order::walk(&grid, &rules, &goal, &allowance);
+    let ideal = if rules.hold_anything_back(&grid) {
+        aim(&grid, &Rules::ideal(policy), policy.tradeoff, min, max)
+    } else {
+        goal.clone()
+    };
+
+    let mut holds = holds::held_back(&grid, demand, policy, &goal, &ideal);
+    holds.extend(walk.holds(policy, demand));
+    let mut verdicts = Vec::new();
+    if let Some((hold, verdict)) = holds::at_max(&grid, &rules, &goal, in_force) {
+        holds.push(hold);
+        verdicts.push(verdict);
+    }
+    if ideal.shard_count() < min {
+        holds.push(Hold::BelowMinShards { min_shards: in_force.bounds.min() });
+    }
+    let explanations = explain(&grid, &rules, &walk, demand, in_force);
+    let Walk { steps, boundaries, .. } = walk;
+    Proposal {
+        steps: steps.into_iter().map(|taken| taken.step).collect(),
+        explanations,
+        holds: combined(holds),
+        verdicts,
+        desired_shards: shard_count(&ideal).clamp(in_force.bounds.min(), in_force.bounds.max()),
+        before: grid.range_loads(grid.shard_boundaries()),
+        after: grid.range_loads(&boundaries.into_iter().collect::<Vec<_>>()),
+        cost_shard_seconds: goal.cost_shard_seconds(&grid, policy.tradeoff),
+    }
+}
+
+/// The number of shards and the cost in shard-seconds of the cheapest tiling, bounds, order and
+/// rates aside: what the load alone asks for. For studies of streams of any size.
+pub fn unbounded_optimum(demand: &Demand, policy: &ScalingPolicy) -> (u32, u64) {
+    let grid = Grid::new(&demand.shards);
+    let tiling = optimum::cheapest(&grid, &Rules::guarded(demand, policy), policy.tradeoff);
+    (shard_count(&tiling), tiling.cost_shard_seconds(&grid, policy.tradeoff))
+}
+
+/// The cheapest tiling within the bounds that can be reached in some admissible order.
+fn aim(grid: &Grid, rules: &Rules, tradeoff: Tradeoff, min: usize, max: usize) -> Tiling {
+    let free = optimum::cheapest(grid, rules, tradeoff);
+    if (min..=max).contains(&free.shard_count()) && order::is_reachable(grid, rules, &free, min, max) {
+        return free;
+    }
+    let safe = rules.safe(grid.shard_count(), min, max);
+    // With too few segments for `min` shards, as many shards as there are segments.
+    let min_shards = min.min(optimum::most_shards(grid, &safe));
+    let within = |rules: &Rules, max_shards: usize| {
+        optimum::within(grid, rules, tradeoff, min_shards, max_shards)
+            .map(|tiling| spread::even(grid, rules, tiling))
+    };
+    within(rules, max)
+        .filter(|tiling| order::is_reachable(grid, rules, tiling, min, max))
+        .or_else(|| within(&safe, max))
+        .or_else(|| {
+            let (raised, max_shards) = optimum::raise_limits(grid, &safe, max);
+            within(&raised, max_shards)
+        })
+        .unwrap_or_else(|| Tiling::of(grid.shard_boundaries()))
+}
+
+/// Where every step is barred: only turning metrics on may be left to do.
+fn stopped(demand: &Demand, policy: &ScalingPolicy, grid: &Grid) -> Proposal {
+    let manage = policy.metrics.enhanced_monitoring == EnhancedMonitoring::Manage;
+    let missing: Vec<ShardMetric> = match &demand.stops[..] {
+        [Hold::ShardMetricsOff { metrics }] if manage => {
+            let off = |metric: &ShardMetric| metrics.iter().any(|name| name == metric.name());
+            ShardMetric::ALL.into_iter().filter(off).collect()
+        }
+        _ => Vec::new(),
+    };
+    let before = grid.range_loads(grid.shard_boundaries());
+    let mut proposal = Proposal {
+        steps: Vec::new(),
+        explanations: Vec::new(),
+        holds: combined(demand.stops.clone()),
+        verdicts: Vec::new(),
+        desired_shards: shard_count(&Tiling::of(grid.shard_boundaries())),
+        after: before.clone(),
+        before,
+        cost_shard_seconds: 0,
+    };
+    if !missing.is_empty() {
+        proposal.steps.push(Step::EnableShardMetrics { metrics: missing });
+        proposal.explanations.push(Explanation {
+            reason: StepReason::ShardMetricsOff,
+            before: Vec::new(),
+            after: Vec::new(),
+        });
+    }
+    proposal
+}
+
+/// Why each step is there, and what it does to whom.
+fn explain(grid: &Grid, rules: &Rules, walk: &Walk, demand: &Demand, in_force: &InForce) -> Vec<Explanation> {
+    let start = grid.shard_boundaries();
+    let mut boundaries: BTreeSet<usize> = start.iter().copied().collect();
+    let max = in_force.bounds.max();
+    let mut explanations = Vec::with_capacity(walk.steps.len());
+    for taken in &walk.steps {
+        let (low, high) = order::neighbours(&boundaries, taken.position);
+        let whole = grid.range_loads(&[low, high]);
+        let halves = grid.range_loads(&[low, taken.position, high]);
+        let (reason, before, after) = if boundaries.insert(taken.position) {
+            let shard = &demand.shards[grid.shard_of(taken.position)];
+            let loads = shard.loads();
+            let (dimension, load) = loads.binding(rules.limits.trigger);
+            let reason = if shard.rejecting {
+                StepReason::Rejecting { dimension, load }
+            } else if !loads.within(rules.limits.trigger) {
+                let target = rules.limits.trigger.of(dimension);
+                StepReason::AboveTarget { dimension, load, target }
+            } else if taken.moves {
+                StepReason::MovesBoundary
+            } else {
+                StepReason::BelowMinShards { min_shards: in_force.bounds.min() }
+            };
+            (reason, whole, halves)
+        } else {
+            boundaries.remove(&taken.position);
+            let peak = whole.iter().map(|range| range.peak_loads).sum::<Loads>();
+            let (dimension, load) = peak.binding(rules.limits.pack);
+            let reason = if start.len() - 1 > max as usize {
+                StepReason::AboveMaxShards { max_shards: max }
+            } else if taken.moves {
+                StepReason::MovesBoundary
+            } else {
+                StepReason::Cold { dimension, load, limit: rules.limits.pack.of(dimension) }
+            };
+            (reason, halves, whole)
+        };
+        explanations.push(Explanation { reason, before, after });
+    }
+    explanations
+}
+
+fn shard_count(tiling: &Tiling) -> u32 {
+    u32::try_from(tiling.shard_count()).unwrap_or(u32::MAX)
+}
+
+/// The same hold of several shards told once.
+fn combined(holds: Vec<Hold>) -> Vec<Hold> {
+    let mut told: Vec<Hold> = Vec::new();
+    for hold in holds {
+        if !told.iter_mut().any(|earlier| earlier.absorb(&hold)) {
+            told.push(hold);
+        }
+    }
+    told
+}

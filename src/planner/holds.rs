@@ -1,0 +1,68 @@
+//! Why the plan is less than the ideal: the holds.
+
+use super::grid::{Grid, Rules, fill};
+use super::optimum::Tiling;
+use crate::demand::Demand;
+use crate::load::Loads;
+use crate::plan::{Evidence, Hold, Verdict};
+use crate::policy::{InForce, ScalingPolicy};
+
+/// The guards and bars that keep the plan's goal from the ideal one.
+pub(super) fn held_back(
+    grid: &Grid,
+    demand: &Demand,
+    policy: &ScalingPolicy,
+    goal: &Tiling,
+    ideal: &Tiling,
+) -> Vec<Hold> {
+    let mut holds = Vec::new();
+    for position in ideal.inserted(grid).filter(|position| !goal.contains(*position)) {
+        holds.extend(demand.shards[grid.shard_of(position)].split_guard.clone());
+        holds.extend_from_slice(&demand.split_bars);
+    }
+    for position in ideal.removed(grid).filter(|position| goal.contains(*position)) {
+        let high = grid.shard_of(position);
+        let before = holds.len();
+        holds.extend_from_slice(&demand.merge_bars);
+        for shard in &demand.shards[high - 1..=high] {
+            let estimated = || {
+                (shard.evidence != Evidence::Measured)
+                    .then(|| Hold::LoadEstimated { shards: vec![shard.id.clone()] })
+            };
+            holds.extend(shard.merge_guard.clone().or_else(estimated));
+        }
+        let peaks: Loads = demand.shards[high - 1..=high].iter().map(|shard| shard.peak_loads()).sum();
+        if holds.len() == before && !peaks.within(policy.pack()) {
+            let window_seconds = policy.scale_down.stabilization_window.as_secs();
+            holds.push(Hold::Stabilizing { window_seconds });
+        }
+    }
+    let mut distinct: Vec<Hold> = Vec::new();
+    for hold in holds {
+        if !distinct.contains(&hold) {
+            distinct.push(hold);
+        }
+    }
+    distinct
+}
+
+/// That not everything fits within the bounds: the highest load that the goal leaves above its
+/// target though a cut would relieve it.
+pub(super) fn at_max(
+    grid: &Grid,
+    rules: &Rules,
+    goal: &Tiling,
+    in_force: &InForce,
+) -> Option<(Hold, Verdict)> {
+    let limit = rules.limits.trigger;
+    let fullest = goal
+        .boundaries()
+        .windows(2)
+        .filter(|pair| rules.may_cut(grid, pair[0], pair[1]))
+        .map(|pair| grid.loads(pair[0], pair[1]))
+        .filter(|loads| !loads.within(limit))
+        .max_by_key(|loads| fill(*loads, limit))?;
+    let (dimension, load) = fullest.binding(limit);
+    let max_shards = in_force.bounds.max();
+    Some((Hold::AtMaxShards { max_shards, load, dimension }, Verdict::AtMaxShards { max_shards }))
+}

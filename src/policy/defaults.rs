@@ -1,0 +1,121 @@
+//! What holds where the owner says nothing: every default of the resource, and no default stands
+//! anywhere else.
+
+use std::time::Duration;
+
+use super::*;
+
+/// What is done with a plan: to show is safe, to act is the owner's decision.
+pub const MODE: Mode = Mode::DryRun;
+/// The fewest shards.
+pub const MIN_SHARDS: u32 = crate::quota::MIN_SHARDS;
+/// Time between two passes of the loop: CloudWatch has a new minute each minute.
+pub const INTERVAL: Duration = Duration::from_secs(60);
+/// The iterator age above which nothing is merged.
+pub const MAX_ITERATOR_AGE: Duration = Duration::from_secs(2 * 60);
+/// How far below the target shards are packed, in millionths.
+pub const TOLERANCE_MILLIONTHS: u32 = 200_000;
+/// Time between two polls of a KCL application on one shard (KCL's `idleTimeBetweenReadsInMillis`).
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+impl ScalingPolicy {
+    /// What a resource gives that names a stream and `maxShards` and nothing else. `max_shards` is
+    /// brought into 1–200.
+    pub fn for_stream(name: impl Into<String>, max_shards: u32) -> ScalingPolicy {
+        ScalingPolicy {
+            stream: StreamRef { name: name.into(), region: None, arn: None },
+            generation: 0,
+            role_arn: None,
+            mode: MODE,
+            suspend: false,
+            interval: INTERVAL,
+            bounds: ShardBounds { min: MIN_SHARDS, max: max_shards.clamp(MIN_SHARDS, MAX_SHARDS) },
+            targets: Targets::default(),
+            metrics: MetricsPolicy::default(),
+            scale_up: ScalingRules::scale_up(),
+            scale_down: ScalingRules::scale_down(),
+            tolerance_millionths: TOLERANCE_MILLIONTHS,
+            tradeoff: Tradeoff::default(),
+            budgets: Budgets::default(),
+            approval: Approval::default(),
+            consumers: Vec::new(),
+            max_iterator_age: MAX_ITERATOR_AGE,
+            schedules: Vec::new(),
+        }
+    }
+}
+
+/// 70 % for what is written, which AWS rejects above the ceiling; 80 % for what is read.
+impl Default for Targets {
+    fn default() -> Targets {
+        Targets {
+            limits: Loads {
+                ingest_bytes: Load::from_percent(70),
+                ingest_records: Load::from_percent(70),
+                read_bytes: Load::from_percent(80),
+            },
+            read_calls: Load::from_percent(80),
+        }
+    }
+}
+
+/// Three settled minutes of shard metrics, which the owner turns on.
+impl Default for MetricsPolicy {
+    fn default() -> MetricsPolicy {
+        MetricsPolicy {
+            source: MetricsSource::Shard,
+            window_minutes: 3,
+            max_age: Duration::from_secs(5 * 60),
+            enhanced_monitoring: EnhancedMonitoring::Require,
+        }
+    }
+}
+
+impl ScalingRules {
+    /// Up: at once; in 5 minutes twice as many or 8 more, whichever is more.
+    pub fn scale_up() -> ScalingRules {
+        let period = Duration::from_secs(300);
+        ScalingRules {
+            stabilization_window: Duration::ZERO,
+            select_policy: SelectPolicy::Max,
+            policies: vec![
+                RatePolicy { amount: RateAmount::Percent(100), period },
+                RatePolicy { amount: RateAmount::Shards(8), period },
+            ],
+        }
+    }
+
+    /// Down: what an hour agrees on; in 15 minutes 15 % or 2 fewer, whichever is more.
+    pub fn scale_down() -> ScalingRules {
+        let period = Duration::from_secs(900);
+        ScalingRules {
+            stabilization_window: Duration::from_secs(3_600),
+            select_policy: SelectPolicy::Max,
+            policies: vec![
+                RatePolicy { amount: RateAmount::Percent(15), period },
+                RatePolicy { amount: RateAmount::Shards(2), period },
+            ],
+        }
+    }
+}
+
+/// A step is worth a quarter of a shard-hour; savings count for 4 hours.
+impl Default for Tradeoff {
+    fn default() -> Tradeoff {
+        Tradeoff { step_cost_shard_seconds: 900, horizon_seconds: 4 * 3_600 }
+    }
+}
+
+/// 20 steps a plan, 150 merges a day.
+impl Default for Budgets {
+    fn default() -> Budgets {
+        Budgets { max_steps_per_plan: 20, max_merges_per_day: 150 }
+    }
+}
+
+/// Every plan needs approval and waits 4 hours for it.
+impl Default for Approval {
+    fn default() -> Approval {
+        Approval { required: ApprovalRequired::All, expire_after: Duration::from_secs(4 * 3_600) }
+    }
+}

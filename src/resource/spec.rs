@@ -1,0 +1,201 @@
+//! The fields of `spec`, as the user guide and the custom resource definition describe them.
+//!
+//! Numbers are signed and wide, durations and names are text: what is out of range is to be
+//! reported with its path and beside the other faults, not by the first decoder that meets it.
+
+use serde::{Deserialize, Serialize};
+
+pub use self::limits::*;
+pub use self::readers::*;
+use super::duration::DurationText;
+use crate::policy::{self, EnhancedMonitoring, MetricsSource, Mode, defaults};
+
+mod limits;
+mod readers;
+
+/// What is wanted for one stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KinesisStreamAutoscalerSpec {
+    /// The stream, by name or by ARN. Cannot be changed.
+    pub stream_ref: StreamReference,
+    /// How AWS is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsAccess>,
+    /// What is done with a plan: `DryRun` shows it, `Approve` carries it out once its hash has
+    /// been approved, `Apply` carries it out. Default: `DryRun`.
+    #[serde(default = "mode")]
+    pub mode: Mode,
+    /// While true, nothing is done to the stream. Default: false.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Time between two looks at the stream, 10s to 1h. Default: 60s.
+    #[serde(default = "interval")]
+    pub interval: DurationText,
+    /// The fewest shards, 1 to `maxShards`. Default: 1.
+    #[serde(default = "min_shards")]
+    pub min_shards: i64,
+    /// The most shards, `minShards` to 200.
+    pub max_shards: i64,
+    /// How full a shard may be.
+    #[serde(default)]
+    pub targets: Targets,
+    /// Which metrics decide.
+    #[serde(default)]
+    pub metrics: Metrics,
+    /// How fast shards are added and removed, in the words of the HorizontalPodAutoscaler.
+    #[serde(default)]
+    pub behavior: Behavior,
+    /// What a step is worth beside what shards cost.
+    #[serde(default)]
+    pub tradeoff: Tradeoff,
+    /// How much may be done.
+    #[serde(default)]
+    pub budgets: Budgets,
+    /// Whether UpdateShardCount may be called. Default: `Never`.
+    #[serde(default)]
+    pub update_shard_count: UpdateShardCount,
+    /// What needs approval in mode `Approve`, and for how long a proposal stands.
+    #[serde(default)]
+    pub approval: Approval,
+    /// Who reads the stream. Without any, the readers are derived from metrics. At most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumers: Vec<Consumer>,
+    /// What the consumers' lag forbids.
+    #[serde(default)]
+    pub lag_guard: LagGuard,
+    /// Times with other bounds. Where several hold, the highest `minShards` and the narrowest
+    /// `allow` count. At most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
+}
+
+impl KinesisStreamAutoscalerSpec {
+    /// A spec that says no more than it must.
+    pub fn new(stream: impl Into<String>, max_shards: u32) -> KinesisStreamAutoscalerSpec {
+        KinesisStreamAutoscalerSpec {
+            stream_ref: StreamReference { name: Some(stream.into()), ..StreamReference::default() },
+            aws: None,
+            mode: mode(),
+            suspend: false,
+            interval: interval(),
+            min_shards: min_shards(),
+            max_shards: i64::from(max_shards),
+            targets: Targets::default(),
+            metrics: Metrics::default(),
+            behavior: Behavior::default(),
+            tradeoff: Tradeoff::default(),
+            budgets: Budgets::default(),
+            update_shard_count: UpdateShardCount::default(),
+            approval: Approval::default(),
+            consumers: Vec::new(),
+            lag_guard: LagGuard::default(),
+            schedules: Vec::new(),
+        }
+    }
+}
+
+fn mode() -> Mode {
+    defaults::MODE
+}
+
+fn interval() -> DurationText {
+    defaults::INTERVAL.into()
+}
+
+fn min_shards() -> i64 {
+    i64::from(defaults::MIN_SHARDS)
+}
+
+/// A stream: its name or its ARN, never both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamReference {
+    /// The stream's name: letters, digits, `_`, `.` and `-`, at most 128 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The stream's ARN: `arn:aws:kinesis:<region>:<account>:stream/<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// The region, such as `eu-west-1`. Default: the ARN's, else the environment's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// How AWS is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AwsAccess {
+    /// The role to assume before any call: `arn:aws:iam::<account>:role/<path and name>`.
+    /// Default: none, the credentials are used as they are found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+}
+
+/// How full a shard may be in each dimension, in percent of the shard's ceiling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Targets {
+    /// Bytes written, of 1 MB/s. Default: 70.
+    pub ingest_bytes: Target,
+    /// Records written, of 1,000 a second. Default: 70.
+    pub ingest_records: Target,
+    /// Bytes read by the polling consumers together, of 2 MB/s. Default: 80.
+    pub read_bytes: Target,
+    /// GetRecords calls, of 5 a second. No split relieves them: above it there is a verdict only.
+    /// Default: 80.
+    pub read_calls: Target,
+}
+
+impl Default for Targets {
+    fn default() -> Targets {
+        let policy::Targets { limits, read_calls } = policy::Targets::default();
+        Targets {
+            ingest_bytes: limits.ingest_bytes.into(),
+            ingest_records: limits.ingest_records.into(),
+            read_bytes: limits.read_bytes.into(),
+            read_calls: read_calls.into(),
+        }
+    }
+}
+
+/// How full a shard may be in one dimension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    /// A whole percentage of the ceiling, 1 to 100.
+    pub utilization: Utilization,
+}
+
+impl From<crate::load::Load> for Target {
+    fn from(load: crate::load::Load) -> Target {
+        let percent = i64::try_from(load.0 / crate::load::Load::from_percent(1).0).unwrap_or(i64::MAX);
+        Target { utilization: Utilization::Percent(percent) }
+    }
+}
+
+/// Which metrics decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Metrics {
+    /// `Shard` reads each shard's metrics; `Stream` spreads the stream's load evenly over the key
+    /// space, which is the owner's word that the keys are even. Default: `Shard`.
+    pub source: MetricsSource,
+    /// The span over which demand is averaged: whole minutes, 1m to 60m. Default: 3m.
+    pub window: DurationText,
+    /// How old the newest complete minute may be before nothing is done any more, 3m to 1h.
+    /// Default: 5m.
+    pub max_age: DurationText,
+    /// What happens where shard metrics are off: `Require` holds and says how to turn them on,
+    /// `Manage` turns them on as a priced step. Default: `Require`.
+    pub enhanced_monitoring: EnhancedMonitoring,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let policy::MetricsPolicy { source, window_minutes, max_age, enhanced_monitoring } =
+            policy::MetricsPolicy::default();
+        let window = std::time::Duration::from_secs(60 * u64::from(window_minutes));
+        Metrics { source, window: window.into(), max_age: max_age.into(), enhanced_monitoring }
+    }
+}

@@ -1,0 +1,139 @@
+//! The fields about who reads the stream, about times with other bounds, and the one field that
+//! takes a number or a word.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::policy::{Allow, defaults};
+use crate::resource::duration::DurationText;
+
+/// A whole percentage of a ceiling, or `Auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Utilization {
+    /// So much.
+    Percent(i64),
+    /// Derived from the forecast's error and the price of rejecting. Not in this release.
+    Auto,
+}
+
+impl Serialize for Utilization {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Utilization::Percent(percent) => serializer.serialize_i64(percent),
+            Utilization::Auto => serializer.serialize_str("Auto"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Utilization {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Utilization, D::Error> {
+        struct PercentOrAuto;
+
+        impl Visitor<'_> for PercentOrAuto {
+            type Value = Utilization;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole percentage from 1 to 100, such as 70")
+            }
+
+            fn visit_i64<E: de::Error>(self, percent: i64) -> Result<Utilization, E> {
+                Ok(Utilization::Percent(percent))
+            }
+
+            fn visit_u64<E: de::Error>(self, percent: u64) -> Result<Utilization, E> {
+                let percent = i64::try_from(percent)
+                    .map_err(|_| E::invalid_value(Unexpected::Unsigned(percent), &self))?;
+                Ok(Utilization::Percent(percent))
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Utilization, E> {
+                match word {
+                    "Auto" => Ok(Utilization::Auto),
+                    _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(PercentOrAuto)
+    }
+}
+
+/// A reader of the stream. Makes its calls and its lag explicit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Consumer {
+    /// Its own name: delivery stream, function, KCL application or registered consumer.
+    pub name: String,
+    /// What it is, which tells how it reads and where its lag is found.
+    pub r#type: ConsumerType,
+    /// Time between two of its polls of a shard, 200ms to 1h; for type `Polling` only.
+    /// Default: 1s, as in KCL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_interval: Option<DurationText>,
+}
+
+/// What a consumer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ConsumerType {
+    /// A Firehose delivery stream: one call a second on each shard.
+    Firehose,
+    /// A Lambda event source mapping: one call a second on each shard.
+    Lambda,
+    /// A KCL application or another poller.
+    Polling,
+    /// A consumer with enhanced fan-out: outside the shared limits.
+    EnhancedFanOut,
+}
+
+/// What the consumers' lag forbids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LagGuard {
+    /// Nothing is merged while a consumer lags further than this, 1s to 24h. Default: 2m.
+    pub max_iterator_age: DurationText,
+}
+
+impl Default for LagGuard {
+    fn default() -> LagGuard {
+        LagGuard { max_iterator_age: defaults::MAX_ITERATOR_AGE.into() }
+    }
+}
+
+/// A window with other bounds, which opens at each match of a cron expression.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Schedule {
+    /// Its name, unlike the other schedules' names.
+    pub name: String,
+    /// When it opens: minute, hour, day of month, month, day of week.
+    pub schedule: String,
+    /// The time zone of `schedule`, by its IANA name. Default: UTC.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// How long it stays open, 1m to 8784h. Elapsed time: a change of clocks does not stretch it.
+    pub duration: DurationText,
+    /// How much earlier `minShards` already holds, 0s to 24h. Default: 0s.
+    #[serde(default = "no_lead_time", skip_serializing_if = "is_no_lead_time")]
+    pub lead_time: DurationText,
+    /// The fewest shards while it is open, 1 to `maxShards`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_shards: Option<i64>,
+    /// What may be done while it is open: `All`, `ScaleUpOnly`, `ScaleDownOnly`, `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Allow>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn no_lead_time() -> DurationText {
+    Duration::ZERO.into()
+}
+
+fn is_no_lead_time(lead_time: &DurationText) -> bool {
+    *lead_time == no_lead_time()
+}
