@@ -92,6 +92,9 @@ pub(crate) struct State {
     pub(crate) page_size: usize,
     pub(crate) ignores_filters: bool,
     pub(crate) expire_tokens: usize,
+    /// Whether metrics come in two pages; and whether the second never says `Complete`.
+    pub(crate) halves_metrics: bool,
+    pub(crate) keeps_metrics_partial: bool,
     pub(crate) asked: Vec<GetMetricData>,
     pub(crate) slept: Duration,
     pub(crate) exists: bool,
@@ -136,6 +139,8 @@ impl TestPlane {
             page_size: 1_000,
             ignores_filters: false,
             expire_tokens: 0,
+            halves_metrics: false,
+            keeps_metrics_partial: false,
             asked: Vec::new(),
             slept: Duration::ZERO,
             exists: true,
@@ -341,14 +346,26 @@ impl ControlPlane for TestPlane {
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
         self.request("GetMetricData", |state| {
             state.asked.push(request.clone());
+            let middle = (request.start.0 + request.end.0) / 2;
+            let (minutes, status) = match (&request.next_token, state.halves_metrics) {
+                (None, true) => (request.start.0..middle, MetricStatus::PartialData),
+                (Some(_), _) if state.keeps_metrics_partial => {
+                    (middle..request.end.0, MetricStatus::PartialData)
+                }
+                (Some(_), _) => (middle..request.end.0, MetricStatus::Complete),
+                (None, false) => (request.start.0..request.end.0, MetricStatus::Complete),
+            };
             let results = request.queries.iter().enumerate().map(|(query, metric)| {
-                let minutes = (request.start.0..request.end.0).map(Minute);
                 let points = minutes
+                    .clone()
+                    .map(Minute)
                     .filter_map(|minute| Some((minute.start(), state.value(metric, minute)?)))
                     .collect();
-                MetricResult { query, status: MetricStatus::Complete, points }
+                MetricResult { query, status, points }
             });
-            Ok(MetricPage { results: results.collect(), next_token: None })
+            let next_token = (status == MetricStatus::PartialData && request.next_token.is_none())
+                .then(|| "the other half".to_owned());
+            Ok(MetricPage { results: results.collect(), next_token })
         })
         .await
     }
