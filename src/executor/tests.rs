@@ -218,34 +218,26 @@ async fn a_stream_that_is_gone_or_another_or_on_demand_is_not_touched() {
 
 #[tokio::test]
 async fn a_stream_that_is_deleted_or_made_anew_in_flight_is_named() {
-    for (gone, n) in [(true, 0), (false, 1)] {
+    for gone in [true, false] {
         let plane = TestPlane::new(1);
         let plan = plan_on(&plane, vec![split_whole()]);
         let policy = policy(1, 10);
         let progress = |event: &Event<'_>| {
             if let Event::Sending { .. } = event {
-                let mut state = plane.state();
-                state.exists = !gone;
-                if !gone {
-                    // The deletion and the new stream come right after the request.
-                    state.reshard_takes = Duration::ZERO;
-                }
+                plane.state().exists = !gone;
             }
             if let Event::Waiting { .. } = event {
                 let mut state = plane.state();
                 state.summary.created_at = state.now;
             }
         };
-        plane.state().faults = if gone {
-            vec![(2, Fault::Refuse(ErrorClass::Ambiguous))]
-        } else {
-            vec![(2, Fault::Refuse(ErrorClass::Ambiguous))]
-        };
+        plane.state().faults = vec![(2, Fault::Refuse(ErrorClass::Ambiguous))];
         let executor = Executor::new(&plane, &policy).with_progress(&progress);
         let error = executor.execute_step(&plan, 0).await.expect_err("the stream is another");
-        match n {
-            0 => assert_eq!(error, ExecuteError::StreamGone),
-            _ => assert!(matches!(error, ExecuteError::OtherStream { .. }), "{error:?}"),
+        match error {
+            ExecuteError::StreamGone => assert!(gone),
+            ExecuteError::OtherStream { .. } => assert!(!gone),
+            error => panic!("{error:?}"),
         }
     }
 }
@@ -368,14 +360,11 @@ async fn holds_that_time_lifts_are_sat_out_up_to_the_limit() {
         }
     };
     let executor = Executor::new(&plane, &policy);
-    let wait = Some(Duration::from_secs(200));
-    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), wait).await;
-    assert!(
-        matches!(report.end, End::WaitedEnough { waited, .. } if waited == wait.expect("set")),
-        "{report:?}"
-    );
+    let wait = Duration::from_secs(200);
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), Some(wait)).await;
+    assert!(matches!(report.end, End::WaitedEnough { waited, .. } if waited == wait), "{report:?}");
     assert_eq!(report.done, []);
-    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), wait).await;
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), Some(wait)).await;
     assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
     assert_eq!(report.done.len(), 1);
 }

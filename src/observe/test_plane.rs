@@ -321,7 +321,8 @@ impl ControlPlane for TestPlane {
                     }
                     let mut parts = token.split(' ');
                     let from = parts.next().and_then(|from| from.parse().ok()).expect("our own token");
-                    let at = || parts.clone().last().and_then(|at| at.parse().ok()).expect("our own token");
+                    let at =
+                        || parts.clone().next_back().and_then(|at| at.parse().ok()).expect("our own token");
                     let filter = match parts.clone().next() {
                         Some("latest") => ShardFilter::AtLatest,
                         Some("at") => ShardFilter::AtTimestamp(at()),
