@@ -203,14 +203,16 @@ async fn an_idle_pass_asks_who_is_open_and_for_the_streams_metrics_alone() {
 
 #[tokio::test]
 async fn a_stream_made_anew_under_its_name_inherits_nothing_from_the_cache() {
-    let plane = TestPlane::new(1);
+    let plane = TestPlane::new(2);
     let mut observer = Observer::one_shot();
     let policy = policy(1, 10);
     observer.observe(&plane, &policy).await.expect("an observation");
     plane.state().asked.clear();
     {
         let mut state = plane.state();
-        state.summary.created_at = state.now - SignedDuration::from_mins(10);
+        state.summary.created_at = state.now - SignedDuration::from_mins(40);
+        state.summary.open_shard_count = 1;
+        state.lives = TestPlane::new(1).made_minutes_ago(40).state().lives.clone();
     }
     let snapshot = observer.observe(&plane, &policy).await.expect("an observation").snapshot;
     let fresh = observe(&plane, &policy).await.expect("an observation").snapshot;
