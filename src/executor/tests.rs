@@ -178,6 +178,22 @@ async fn reads_that_fail_while_a_step_is_in_flight_do_not_end_it() {
 }
 
 #[tokio::test]
+async fn a_listing_that_is_behind_the_status_confirms_nothing() {
+    let plane = TestPlane::new(1);
+    plane.state().stale_listings = 20;
+    plane.state().reshard_takes = Duration::from_secs(10);
+    let outcome = execute(&plane, vec![split_whole()]).await.expect("it is confirmed in the end");
+    assert!(matches!(outcome, StepOutcome::Done { took } if took >= Duration::from_secs(80)), "{outcome:?}");
+    assert_eq!((count(&plane, "SplitShard"), plane.state().stale_listings), (1, 0));
+
+    // One that stays behind is not taken for a lost request either.
+    let plane = TestPlane::new(1);
+    plane.state().stale_listings = 1_000;
+    let error = execute(&plane, vec![split_whole()]).await.expect_err("it cannot be confirmed");
+    assert!(error.to_string().contains("shows 1 open shards, DescribeStreamSummary counts 2"), "{error}");
+}
+
+#[tokio::test]
 async fn a_reshard_that_does_not_end_is_given_up_with_a_clear_word() {
     let plane = TestPlane::new(1);
     plane.state().reshard_takes = Duration::from_secs(3_600);

@@ -91,6 +91,8 @@ pub(crate) struct State {
     pub(crate) refusals: Vec<ErrorClass>,
     pub(crate) page_size: usize,
     pub(crate) ignores_filters: bool,
+    /// So many listings of open shards still show the shards that the stream was made with.
+    pub(crate) stale_listings: usize,
     pub(crate) expire_tokens: usize,
     /// Whether metrics come in two pages; and whether the second never says `Complete`.
     pub(crate) halves_metrics: bool,
@@ -138,6 +140,7 @@ impl TestPlane {
             refusals: Vec::new(),
             page_size: 1_000,
             ignores_filters: false,
+            stale_listings: 0,
             expire_tokens: 0,
             halves_metrics: false,
             keeps_metrics_partial: false,
@@ -331,7 +334,12 @@ impl ControlPlane for TestPlane {
                     (filter, from)
                 }
             };
-            let all = state.filtered(filter);
+            let mut all = state.filtered(filter);
+            if filter == ShardFilter::AtLatest && state.stale_listings > 0 && state.reshards > 0 {
+                state.stale_listings -= 1;
+                let first = state.lives.iter().filter(|life| life.shard.parent.is_none());
+                all = first.map(|life| Shard { closed: false, ..life.shard.clone() }).collect();
+            }
             let shards: Vec<Shard> = all.iter().skip(from).take(state.page_size).cloned().collect();
             let to = from + shards.len();
             let next_token = (to < all.len()).then(|| match filter {
