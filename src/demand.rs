@@ -74,6 +74,8 @@ use self::readers::Readers;
 use self::view::View;
 
 mod density;
+#[cfg(test)]
+mod fixture;
 mod heat;
 mod history;
 mod ingest;
@@ -81,6 +83,8 @@ mod limits;
 mod lineage;
 mod readers;
 mod stops;
+#[cfg(test)]
+mod tests;
 mod view;
 
 /// What the open ranges of a stream need.

@@ -39,7 +39,7 @@ struct Piece {
 impl Density {
     /// The same everywhere.
     pub(super) fn even(range: HashKeyRange) -> Density {
-        Density { pieces: vec![Piece { range, weights: [1 << 40; 2], measured: false }] }
+        Density { pieces: vec![Piece { range, weights: [1 << 62; 2], measured: false }] }
     }
 
     /// What the lineage tells of every member. `carried_before` gives what each of the two parents

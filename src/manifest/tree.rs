@@ -155,19 +155,19 @@ mod tests {
     #[test]
     fn merges_chain_and_what_is_written_wins() {
         let yaml = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, y: 2, z: 2}\nc: {<<: *b, z: 3}\nd: {<<: [*a, *b]}";
-        let tree = read(yaml).unwrap();
+        let tree = read(yaml).expect("good");
         assert_eq!(tree["c"], serde_json::json!({"x": 1, "y": 2, "z": 3}));
         assert_eq!(tree["d"], serde_json::json!({"x": 1, "y": 1, "z": 2}));
     }
 
     #[test]
     fn a_key_without_a_value_is_left_out() {
-        assert_eq!(read("a:\nb: ~\nc: null\nd: 0").unwrap(), serde_json::json!({"d": 0}));
+        assert_eq!(read("a:\nb: ~\nc: null\nd: 0").expect("good"), serde_json::json!({"d": 0}));
     }
 
     #[test]
     fn a_key_given_twice_is_refused() {
-        assert!(read("a: 1\na: 2").unwrap_err().to_string().contains("`a` is given twice"));
+        assert!(read("a: 1\na: 2").expect_err("twice").to_string().contains("`a` is given twice"));
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
             nested.push_str(&format!("l{level}: &l{level} [{}]\n", format!("*l{below},").repeat(9)));
         }
         for bomb in [long_text, wide_list] {
-            let error = read(&bomb).unwrap_err().to_string();
+            let error = read(&bomb).expect_err("too large").to_string();
             assert!(error.contains("aliases make it too large"), "{error}");
         }
         // serde_yaml's own limit on jumps ends this one.
