@@ -142,14 +142,19 @@ impl Density {
         sum
     }
 
+    /// The share of the load that lies below `key`, of bytes and of records.
+    fn share_below(&self, key: HashKey) -> [Share; 2] {
+        [0, 1].map(|of| Share::of(self.below(key, of), self.total(of)))
+    }
+
     /// The share of `range` in what the whole carries. Shares of adjacent ranges lose nothing:
     /// together they give what their union gives.
-    pub(super) fn share(&self, range: HashKeyRange) -> Share {
-        let up_to = |of| match range.end().0.checked_add(1) {
-            Some(next) => self.below(HashKey(next), of),
-            None => self.total(of),
+    pub(super) fn share(&self, range: HashKeyRange) -> RangeShare {
+        let up_to = match range.end().0.checked_add(1) {
+            Some(next) => self.share_below(HashKey(next)),
+            None => [Share::WHOLE; 2],
         };
-        Share([0, 1].map(|of| [self.below(range.start(), of), up_to(of), self.total(of)]))
+        RangeShare { below: self.share_below(range.start()), up_to }
     }
 
     /// Cuts the range into at most [`SEGMENTS`] segments, finer where more is carried. Cuts are
@@ -200,14 +205,15 @@ impl Density {
         // What the peak has more is spread by itself, so that no rounding puts a segment's peak
         // under its load.
         let more = peaks.zip(loads, |peak, load| Load(peak.0.saturating_sub(load.0)));
-        segments
-            .iter()
-            .map(|range| {
-                let share = self.share(*range);
-                let loads = share.of_loads(loads);
-                Segment { range: *range, loads, peak_loads: loads + share.of_loads(more) }
-            })
-            .collect()
+        let mut below = [Share::NONE; 2];
+        let spread = segments.iter().enumerate().map(|(at, range)| {
+            let next = segments.get(at + 1);
+            let up_to = next.map_or([Share::WHOLE; 2], |next| self.share_below(next.start()));
+            let share = RangeShare { below: std::mem::replace(&mut below, up_to), up_to };
+            let loads = share.of_loads(loads);
+            Segment { range: *range, loads, peak_loads: loads + share.of_loads(more) }
+        });
+        spread.collect()
     }
 }
 
@@ -236,12 +242,35 @@ impl Piece {
     }
 }
 
-/// A share by weight: for bytes and for records the weight below the range, up to its end, and of
-/// the whole.
-#[derive(Clone, Copy)]
-pub(super) struct Share([[u64; 3]; 2]);
+/// A share of a whole, from none to all of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Share(u64);
 
 impl Share {
+    /// Parts of a whole: a power of two, so that taking a share is a product and a shift.
+    const BITS: u32 = 62;
+    const NONE: Share = Share(0);
+    const WHOLE: Share = Share(1 << Share::BITS);
+
+    fn of(weight: u64, total: u64) -> Share {
+        // Rounded up, so that a share that comes out even is not a unit short.
+        let share = (u128::from(weight) << Share::BITS).div_ceil(u128::from(total.max(1)));
+        u64::try_from(share).map_or(Share::WHOLE, |share| Share(share).min(Share::WHOLE))
+    }
+
+    fn of_amount(self, amount: u64) -> u64 {
+        u64::try_from((u128::from(amount) * u128::from(self.0)) >> Share::BITS).unwrap_or(u64::MAX)
+    }
+}
+
+/// The share of a range in bytes and in records: what lies below its end less what lies below it.
+#[derive(Clone, Copy)]
+pub(super) struct RangeShare {
+    below: [Share; 2],
+    up_to: [Share; 2],
+}
+
+impl RangeShare {
     /// The share of bytes.
     pub(super) fn of_bytes(&self, amount: u64) -> u64 {
         self.part(0, amount)
@@ -253,8 +282,7 @@ impl Share {
     }
 
     fn part(&self, of: usize, amount: u64) -> u64 {
-        let [below, up_to, total] = self.0[of];
-        portion(amount, up_to, total) - portion(amount, below, total)
+        self.up_to[of].of_amount(amount) - self.below[of].of_amount(amount)
     }
 
     /// What is read is spread as the bytes are that were written.
@@ -281,4 +309,75 @@ fn portion(amount: u64, weight: u64, total: u64) -> u64 {
 /// A weight in proportion to the width; those of the whole space fit a `u64`.
 fn width_weight(range: HashKeyRange) -> u64 {
     u64::try_from(range.span() >> 66).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: u128, end: u128) -> HashKeyRange {
+        HashKeyRange::new(HashKey(start), HashKey(end)).expect("ascending")
+    }
+
+    fn carried(records: u64) -> Amounts {
+        Amounts { bytes: records * 10, records, rejected: 0 }
+    }
+
+    fn joined(low: (HashKeyRange, u64), high: (HashKeyRange, u64)) -> Density {
+        Density::joined([&Density::even(low.0), &Density::even(high.0)], [carried(low.1), carried(high.1)])
+    }
+
+    #[test]
+    fn a_range_of_few_keys_is_cut_only_where_aws_takes_a_cut() {
+        let segments = Density::even(range(10, 40)).segments();
+        assert_eq!((segments.len(), segments[0]), (15, range(10, 11)));
+        assert_eq!(Density::even(range(10, 12)).segments(), [range(10, 12)]);
+        // A border with a single key below it.
+        let density = joined((range(10, 10), 5), (range(11, 20), 5));
+        assert!(
+            density.segments().iter().skip(1).all(|segment| range(10, 20).split(segment.start()).is_ok())
+        );
+    }
+
+    #[test]
+    fn what_two_sides_carried_is_kept_through_a_merge_and_a_split_elsewhere() {
+        let whole = joined((range(0, 99), 300), (range(100, 199), 100));
+        assert_eq!(whole.share(range(0, 99)).of_records(400), 300);
+        let upper = whole.within(range(50, 199)).expect("a part of it");
+        assert_eq!(upper.share(range(50, 99)).of_records(250), 150);
+    }
+
+    #[test]
+    fn a_spread_is_measured_only_where_every_segment_once_was_a_shard() {
+        let pieces = (0..16).map(|at| Piece {
+            range: range(at * 1_000, at * 1_000 + 999),
+            weights: [at as u64 + 1; 2],
+            measured: true,
+        });
+        let sixteen = Density { pieces: pieces.collect() };
+        assert!(sixteen.is_measured(&sixteen.segments()));
+        let clipped = sixteen.within(range(500, 15_999)).expect("a part of it");
+        assert!(!clipped.is_measured(&clipped.segments()));
+        let two = joined((range(0, 99), 300), (range(100, 199), 100));
+        assert!(!two.is_measured(&two.segments()));
+    }
+
+    #[test]
+    fn no_more_pieces_are_kept_than_segments() {
+        let pieces = (0..40).map(|at| Piece {
+            range: range(at * 1_000, at * 1_000 + 999),
+            weights: [at as u64 % 7; 2],
+            measured: true,
+        });
+        let density = Density { pieces: pieces.collect() };
+        let total = density.total(0);
+        let fewer = density.normalized();
+        assert_eq!((fewer.pieces.len(), fewer.total(0)), (SEGMENTS, total));
+    }
+
+    #[test]
+    fn where_nothing_was_carried_the_width_tells() {
+        let idle = joined((range(0, (1 << 127) - 1), 0), (range(1 << 127, u128::MAX), 0));
+        assert_eq!(idle.share(range(0, (1 << 127) - 1)).of_bytes(1_000), 500);
+    }
 }
