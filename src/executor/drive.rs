@@ -269,8 +269,10 @@ fn passes_with_time(hold: &Hold) -> bool {
         | Hold::ConsumerSilent { .. }
         | Hold::ParentsDraining { .. }
         | Hold::Frozen { .. } => true,
-        Hold::Suspended | Hold::OnDemandStream | Hold::ShardMetricsOff { .. } | Hold::AtMaxShards { .. } => {
-            false
-        }
+        Hold::Suspended
+        | Hold::OnDemandStream
+        | Hold::ShardMetricsOff { .. }
+        | Hold::AtMaxShards { .. }
+        | Hold::BelowMinShards { .. } => false,
     }
 }
