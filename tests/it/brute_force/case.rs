@@ -116,6 +116,21 @@ impl Case {
         self.policy.in_force(self.snapshot.observed_at)
     }
 
+    /// The same stream with nothing barred, and as if the load of now had always been.
+    pub(super) fn unguarded(&self) -> Case {
+        let mut case = self.clone();
+        case.demand.split_bars.clear();
+        case.demand.merge_bars.clear();
+        for shard in &mut case.demand.shards {
+            (shard.split_guard, shard.merge_guard) = (None, None);
+            shard.evidence = Evidence::Measured;
+            for segment in &mut shard.segments {
+                segment.peak_loads = segment.loads;
+            }
+        }
+        case
+    }
+
     /// Whether only bounds and guards decide how far a plan goes.
     pub(super) fn nothing_limits_the_way(&self) -> bool {
         !self.limited
