@@ -14,6 +14,8 @@ use self::exhaustive::{Goal, Search};
 
 mod case;
 mod exhaustive;
+mod intervals;
+mod large;
 
 /// Runs `test` on many cases, beginning with that of `RESHARD_SEED`.
 fn each_case(profile: &Profile, usual: u64, mut test: impl FnMut(&Case)) {
@@ -70,7 +72,7 @@ fn judge(case: &Case) -> Aim {
         |goal: &Goal| (goal.shards as u32).clamp(bounds.min(), bounds.max()) == proposal.desired_shards;
     assert!(Search::of(&ideal).goals().iter().any(as_desired), "desired is no goal's count\n{}", story());
     let below_min = proposal.holds.contains(&Hold::BelowMinShards { min_shards: bounds.min() });
-    assert_eq!(below_min, search.segments() < bounds.min() as usize, "BelowMinShards\n{}", story());
+    assert_eq!(below_min, case.segments().len() < bounds.min() as usize, "BelowMinShards\n{}", story());
     if aimed[0].cost == goals[0].cost { Aim::Best } else { Aim::Fallback }
 }
 
@@ -145,6 +147,11 @@ fn guards_and_estimates_are_kept() {
 }
 
 #[test]
+fn guards_at_max_shards_are_kept() {
+    judge_each(&Profile { guards: true, tight_bounds: true, ..Profile::default() }, 1_000);
+}
+
+#[test]
 fn rates_and_budgets_cut_the_way_short_and_never_make_it_wrong() {
     judge_each(&Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() }, 1_500);
 }
@@ -158,4 +165,55 @@ fn the_same_inputs_give_the_same_plan_hash() {
         };
         assert_eq!(decide(case), decide(&case.clone()), "{case}");
     });
+}
+
+#[test]
+fn carrying_plans_out_comes_to_an_end() {
+    let profile = Profile { tight_bounds: true, ..Profile::default() };
+    each_case(&profile, 1_000, |first| {
+        let mut case = first.clone();
+        for _ in 0..6 {
+            let proposal = planner::plan(&case.demand, &case.policy, &case.in_force());
+            if proposal.steps.is_empty() {
+                return;
+            }
+            case = case.carried_out(&proposal);
+        }
+        panic!("after six plans there is another\n{first}now\n{case}");
+    });
+}
+
+#[test]
+fn a_step_budget_leaves_the_first_steps_as_they_are() {
+    let profile = Profile { guards: true, tight_bounds: true, ..Profile::default() };
+    each_case(&profile, 1_000, |case| {
+        let all = planner::plan(&case.demand, &case.policy, &case.in_force()).steps;
+        let mut case = case.clone();
+        for budget in 1..all.len() {
+            case.policy.budgets.max_steps_per_plan = budget as u32;
+            let cut = planner::plan(&case.demand, &case.policy, &case.in_force());
+            assert_eq!(cut.steps, all[..budget], "{case}");
+        }
+    });
+}
+
+#[test]
+fn what_guards_rates_and_budgets_hold_back_is_told() {
+    let profile = Profile { guards: true, limits: true, tight_bounds: true, ..Profile::default() };
+    let (mut held, mut cases) = (0, 0);
+    each_case(&profile, 1_500, |case| {
+        let plan = |case: &Case| planner::plan(&case.demand, &case.policy, &case.in_force());
+        let (kept, free) = (plan(case), plan(&case.unguarded().unlimited()));
+        cases += 1;
+        if kept.steps.len() < free.steps.len() {
+            held += 1;
+            assert!(
+                !kept.holds.is_empty(),
+                "nothing tells why\n{case}{}{}",
+                told(case, &kept),
+                told(case, &free)
+            );
+        }
+    });
+    assert!(held * 10 >= cases, "{held} of {cases} plans are held back");
 }

@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use reshard::load::{Load, Loads};
-use reshard::plan::Evidence;
+use reshard::load::Loads;
 
 use super::case::Case;
+use super::intervals::{Class, Intervals, UNRAISED};
 
 /// What a tiling costs; ordered as the planner prefers: cheapest, then fewest steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,26 +28,6 @@ pub(super) struct Goal {
     class: Class,
 }
 
-/// No rise is needed: kept shards lie under the trigger, parts under the pack limit.
-const UNRAISED: u64 = 0;
-
-/// Which boundaries a tiling may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Class {
-    moves: bool,
-    splits: bool,
-    merges: bool,
-}
-
-impl Class {
-    const WHOLE: Class = Class { moves: true, splits: true, merges: true };
-
-    /// No moves; with min = max only in the direction of the bounds.
-    fn safe(open: usize, min: usize, max: usize) -> Class {
-        Class { moves: false, splits: min < max || open < max, merges: min < max || open > min }
-    }
-}
-
 /// A tiling that the rules allow.
 struct Tiling {
     cost: Cost,
@@ -63,13 +43,7 @@ impl Tiling {
 
 /// What of a stream the search looks at.
 pub(super) struct Search<'a> {
-    case: &'a Case,
-    /// The shard of each segment.
-    shard_of: Vec<usize>,
-    /// The position at which each shard starts, and the last position.
-    bounds_of_shards: Vec<usize>,
-    loads: Vec<Loads>,
-    peaks: Vec<Loads>,
+    intervals: Intervals<'a>,
     /// The tiling as it is.
     now: u32,
     min: usize,
@@ -78,19 +52,11 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub(super) fn of(case: &'a Case) -> Self {
-        let segments = case.segments();
+        let intervals = Intervals::of(case);
         let bounds = case.in_force().bounds;
-        let mut bounds_of_shards = vec![0];
-        for shard in &case.demand.shards {
-            bounds_of_shards.push(bounds_of_shards[bounds_of_shards.len() - 1] + shard.segments.len());
-        }
         Search {
-            case,
-            shard_of: segments.iter().map(|(shard, _)| *shard).collect(),
-            loads: segments.iter().map(|(_, segment)| segment.loads).collect(),
-            peaks: segments.iter().map(|(_, segment)| segment.peak_loads).collect(),
-            now: bounds_of_shards[1..].iter().fold(0, |set, end| set | 1 << end),
-            bounds_of_shards,
+            now: intervals.bounds_of_shards[1..].iter().fold(0, |set, end| set | 1 << end),
+            intervals,
             min: bounds.min() as usize,
             max: bounds.max() as usize,
         }
@@ -99,9 +65,9 @@ impl<'a> Search<'a> {
     /// What a plan may aim at, the best first: the cheapest tiling within the bounds that can be
     /// reached in any order, if there is one, and the cheapest of the safe class.
     pub(super) fn goals(&self) -> Vec<Goal> {
-        let open = self.case.demand.shards.len();
+        let open = self.intervals.case.demand.shards.len();
         let safe = Class::safe(open, self.min, self.max);
-        let min = self.min.min((0..open).map(|shard| self.pieces(safe, shard)).sum());
+        let min = self.min.min((0..open).map(|shard| self.intervals.pieces(safe, shard)).sum());
         let mut whole = self.tilings(Class::WHOLE);
         whole.retain(|tiling| (min..=self.max).contains(&tiling.shards()) && tiling.rise == UNRAISED);
         whole.sort_by_key(|tiling| (tiling.cost, tiling.ends));
@@ -115,7 +81,11 @@ impl<'a> Search<'a> {
         let rise = tilings.iter().map(|tiling| tiling.rise).min().expect("the fewest are among them");
         let fallback = tilings.iter().filter(|tiling| tiling.rise <= rise).min_by_key(|tiling| tiling.cost);
         let fallback = fallback.expect("one has the least rise");
-        assert!(self.is_reachable(fallback.ends), "all of the safe class can be reached\n{}", self.case);
+        assert!(
+            self.is_reachable(fallback.ends),
+            "all of the safe class can be reached\n{}",
+            self.intervals.case
+        );
 
         let goal =
             |tiling: &Tiling, rise, class| Goal { cost: tiling.cost, shards: tiling.shards(), rise, class };
@@ -127,7 +97,7 @@ impl<'a> Search<'a> {
     pub(super) fn is_met(&self, goal: &Goal, ends: &[usize]) -> bool {
         let set = ends.iter().fold(0, |set, end| set | 1 << end);
         let starts = [0].into_iter().chain(ends.iter().copied());
-        let rise = |(low, high): (usize, &usize)| self.rise(goal.class, low, *high);
+        let rise = |(low, high): (usize, &usize)| self.intervals.rise(goal.class, low, *high);
         self.cost(set) == goal.cost
             && starts.zip(ends).all(|interval| rise(interval).is_some_and(|rise| rise <= goal.rise))
     }
@@ -138,87 +108,30 @@ impl<'a> Search<'a> {
         starts
             .zip(ends)
             .filter(|(low, high)| {
-                let shard = self.shard_of[*low];
-                *high - low > 1 && shard == self.shard_of[*high - 1] && self.may_split(Class::WHOLE, shard)
+                let shard = self.intervals.shard_of[*low];
+                *high - low > 1
+                    && shard == self.intervals.shard_of[*high - 1]
+                    && self.intervals.may_split(Class::WHOLE, shard)
             })
-            .map(|(low, high)| sum(&self.loads[low..*high]))
-            .filter(|loads| !loads.within(self.case.policy.trigger()))
+            .map(|(low, high)| self.intervals.loads(low, *high))
+            .filter(|loads| !loads.within(self.intervals.case.policy.trigger()))
             .collect()
-    }
-
-    /// How many segments there are.
-    pub(super) fn segments(&self) -> usize {
-        self.shard_of.len()
     }
 
     /// shards × horizon + steps × step cost; a step for each boundary that comes or goes.
     fn cost(&self, ends: u32) -> Cost {
         let steps = (ends ^ self.now).count_ones();
-        let tradeoff = self.case.policy.tradeoff;
+        let tradeoff = self.intervals.case.policy.tradeoff;
         let shard_seconds = u64::from(ends.count_ones()) * tradeoff.horizon_seconds
             + u64::from(steps) * tradeoff.step_cost_shard_seconds;
         Cost { shard_seconds, steps: steps as usize }
     }
 
-    fn may_split(&self, class: Class, shard: usize) -> bool {
-        let demand = &self.case.demand;
-        class.splits
-            && demand.split_bars.is_empty()
-            && demand.shards[shard].split_guard.is_none()
-            && demand.shards[shard].segments.len() > 1
-    }
-
-    fn may_merge(&self, class: Class, shard: usize) -> bool {
-        let demand = &self.case.demand;
-        class.merges
-            && demand.merge_bars.is_empty()
-            && demand.shards[shard].merge_guard.is_none()
-            && demand.shards[shard].evidence == Evidence::Measured
-    }
-
-    /// Into how many shards a shard can be cut.
-    fn pieces(&self, class: Class, shard: usize) -> usize {
-        if self.may_split(class, shard) { self.case.demand.shards[shard].segments.len() } else { 1 }
-    }
-
-    /// Whether the interval over several shards may be one shard.
-    fn may_be_merged(&self, class: Class, low: usize, high: usize) -> bool {
-        let (first, last) = (self.shard_of[low], self.shard_of[high - 1]);
-        (first..=last).all(|shard| {
-            let takes_part = low > self.bounds_of_shards[shard] || high < self.bounds_of_shards[shard + 1];
-            let spread_known = self.case.demand.shards[shard].density == Evidence::Measured;
-            let divisible = class.moves && spread_known && self.may_split(class, shard);
-            self.may_merge(class, shard) && (!takes_part || divisible)
-        }) && sum(&self.peaks[low..high]).within(self.case.policy.pack())
-    }
-
-    /// The rise that an interval needs to be a shard, by the three written kinds; none where no
-    /// rise makes it one.
-    fn rise(&self, class: Class, low: usize, high: usize) -> Option<u64> {
-        let (first, last) = (self.shard_of[low], self.shard_of[high - 1]);
-        if first != last {
-            return self.may_be_merged(class, low, high).then_some(UNRAISED);
-        }
-        let whole = low == self.bounds_of_shards[first] && high == self.bounds_of_shards[first + 1];
-        if !self.may_split(class, first) {
-            return whole.then_some(UNRAISED);
-        }
-        let policy = &self.case.policy;
-        let load = sum(&self.loads[low..high]);
-        if high - low == 1 || load.within(if whole { policy.trigger() } else { policy.pack() }) {
-            return Some(UNRAISED);
-        }
-        // The least p at which p × trigger, rounded up, is at least the load.
-        let least = |(load, limit): (Load, Load)| (load.0.saturating_sub(1) * 1_000 / limit.0) + 1;
-        let dimensions = load.as_array().into_iter().zip(policy.trigger().as_array());
-        Some(dimensions.map(least).max().expect("three dimensions").max(1_000))
-    }
-
     /// All tilings of intervals that may be shards, whatever their number and the rise they need.
     fn tilings(&self, class: Class) -> Vec<Tiling> {
-        let last = self.segments();
+        let last = self.intervals.segments();
         let intervals_from = |low: usize| -> Vec<(usize, u64)> {
-            (low + 1..=last).filter_map(|high| Some((high, self.rise(class, low, high)?))).collect()
+            (low + 1..=last).filter_map(|high| Some((high, self.intervals.rise(class, low, high)?))).collect()
         };
         let next: Vec<Vec<(usize, u64)>> = (0..last).map(intervals_from).collect();
         let mut complete = Vec::new();
@@ -245,14 +158,16 @@ impl<'a> Search<'a> {
                 return true;
             }
             let count = state.count_ones() as usize;
-            for position in (1..self.segments()).filter(|position| (state ^ goal) >> position & 1 == 1) {
+            for position in
+                (1..self.intervals.segments()).filter(|position| (state ^ goal) >> position & 1 == 1)
+            {
                 let is_split = goal >> position & 1 == 1;
                 let possible = if is_split {
                     count < self.max
                 } else {
                     let low = (0..position).rev().find(|p| *p == 0 || state >> p & 1 == 1).unwrap();
                     let high = (position + 1..).find(|p| state >> p & 1 == 1).unwrap();
-                    count > self.min && self.may_be_merged(Class::WHOLE, low, high)
+                    count > self.min && self.intervals.may_be_merged(Class::WHOLE, low, high)
                 };
                 let next = state ^ 1 << position;
                 if possible && seen.insert(next) {
@@ -262,8 +177,4 @@ impl<'a> Search<'a> {
         }
         false
     }
-}
-
-fn sum(loads: &[Loads]) -> Loads {
-    loads.iter().copied().sum()
 }
