@@ -45,7 +45,8 @@
 //! # Why no shard is split in a loop
 //!
 //! What a parent carried is shared among its children, never multiplied, so inherited history asks
-//! for no more shards than the parent did; `rejecting` must be measured on the very range. From
+//! for no more shards than the parent did; `rejecting` must be measured on the very range. While a
+//! window holds both, a share of the parent's and measurements, only rejects lead to a split. From
 //! then on each split that leads to a hot shard either left less than nine tenths of the load on
 //! its side, or was lopsided; two lopsided ones running end in [`Verdict::HotKey`]. So of every
 //! two splits one shrinks the load to less than 9/10: demand is at most twice what was accepted,
@@ -74,6 +75,8 @@ use self::readers::Readers;
 use self::view::View;
 
 mod density;
+#[cfg(test)]
+mod fixture;
 mod heat;
 mod history;
 mod ingest;
@@ -81,6 +84,8 @@ mod limits;
 mod lineage;
 mod readers;
 mod stops;
+#[cfg(test)]
+mod tests;
 mod view;
 
 /// What the open ranges of a stream need.
@@ -125,6 +130,9 @@ pub struct ShardDemand {
     /// the parts (or the owner vouches for an even spread), else [`Evidence::Estimated`]. A part
     /// of a shard may be merged with a neighbour in one plan only where the spread is measured.
     pub density: Evidence,
+    /// Why its load of now is not known by measurement, if so: a plan made of it is provisional,
+    /// whatever it says.
+    pub unsettled: Option<Hold>,
     /// Why it must not be split now, if so.
     pub split_guard: Option<Hold>,
     /// Why it must not be merged now, if so.

@@ -67,7 +67,7 @@ pub enum ManifestError {
         line: usize,
     },
     /// It is not YAML.
-    #[error("{file}: {}is not valid YAML: {message}", ordinal(*document))]
+    #[error("{file}: {}cannot be read as YAML: {message}", ordinal(*document))]
     Syntax {
         /// The file.
         file: String,
@@ -164,12 +164,12 @@ pub fn to_yaml(value: &impl Serialize) -> Result<String, ManifestError> {
 fn parse(text: &str, file: &str) -> Result<Vec<Manifest>, ManifestError> {
     let documents = documents(text, file)?;
     let several = documents.len() > 1;
-    let mut manifests = Vec::new();
+    let mut manifests: Vec<Manifest> = Vec::new();
     let mut faults = Vec::new();
     for (number, tree) in (1..).zip(documents) {
         let document = several.then_some(number);
         for (path, tree) in decode::items(tree) {
-            match decode::manifest(&path, tree) {
+            match decode::manifest(&path, tree).and_then(|manifest| sole(manifest, &path, &manifests)) {
                 Ok(manifest) => manifests.push(manifest),
                 Err(errors) => faults.extend(errors.into_iter().map(|error| Fault {
                     file: file.to_owned(),
@@ -183,6 +183,21 @@ fn parse(text: &str, file: &str) -> Result<Vec<Manifest>, ManifestError> {
         (false, _) => Err(ManifestError::Invalid(faults)),
         (true, true) => Err(ManifestError::Empty { file: file.to_owned() }),
         (true, false) => Ok(manifests),
+    }
+}
+
+/// The manifest, unless one before it is about the same stream: two would undo each other's work.
+fn sole(manifest: Manifest, path: &str, before: &[Manifest]) -> Result<Manifest, Vec<FieldError>> {
+    let target = |manifest: &Manifest| (manifest.policy.stream.clone(), manifest.policy.role_arn.clone());
+    match before.iter().find(|other| target(other) == target(&manifest)) {
+        None => Ok(manifest),
+        Some(other) => Err(vec![FieldError {
+            path: decode::join(path, "spec.streamRef"),
+            message: format!(
+                "`{}` is about the same stream: give each stream one resource",
+                other.resource.metadata.name
+            ),
+        }]),
     }
 }
 

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 pub use self::check::FieldError;
+#[cfg(feature = "cli")]
+pub(crate) use self::check::harmless;
 pub use self::duration::DurationText;
 pub use self::spec::*;
 use crate::policy::ScalingPolicy;

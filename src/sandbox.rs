@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! $ reshard sandbox --stream orders --shards 4 --rate 3MB --zipf 1.1 &
-//! $ export AWS_ENDPOINT_URL=http://127.0.0.1:4567 AWS_REGION=us-east-1
+//! $ export AWS_ENDPOINT_URL=http://127.0.0.1:4567 AWS_DEFAULT_REGION=us-east-1
 //! $ export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox
 //! $ aws kinesis list-shards --stream-name orders
 //! $ aws kinesis split-shard --stream-name orders --shard-to-split shardId-000000000000 \

@@ -37,11 +37,12 @@
 //!   are stored one by one and share the shards' throttles with the fluid.
 //! - What goes wrong on purpose is said in [`fault`]. [`ApiErrorCode::ReplyLost`] means that no reply
 //!   reaches the caller: drop the connection.
-//! - `control_plane::SimulatedControlPlane` puts the product's own trait on top.
+//! - [`control_plane::SimulatedControlPlane`] puts the product's own trait on top.
 
 pub mod api;
 mod clock;
 mod consumers;
+pub mod control_plane;
 mod dice;
 mod error;
 pub mod fault;
@@ -187,3 +188,6 @@ impl Cloud {
         &self.config
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,6 +149,7 @@ fn shard_demand((i, load): (usize, u64)) -> ShardDemand {
         rejecting: false,
         segments: (0..4).map(part).collect(),
         density: Evidence::Measured,
+        unsettled: None,
         split_guard: None,
         merge_guard: None,
     }

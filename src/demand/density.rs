@@ -39,7 +39,7 @@ struct Piece {
 impl Density {
     /// The same everywhere.
     pub(super) fn even(range: HashKeyRange) -> Density {
-        Density { pieces: vec![Piece { range, weights: [1 << 40; 2], measured: false }] }
+        Density { pieces: vec![Piece { range, weights: [1 << 62; 2], measured: false }] }
     }
 
     /// What the lineage tells of every member. `carried_before` gives what each of the two parents
@@ -142,14 +142,19 @@ impl Density {
         sum
     }
 
+    /// The share of the load that lies below `key`, of bytes and of records.
+    fn share_below(&self, key: HashKey) -> [Share; 2] {
+        [0, 1].map(|of| Share::of(self.below(key, of), self.total(of)))
+    }
+
     /// The share of `range` in what the whole carries. Shares of adjacent ranges lose nothing:
     /// together they give what their union gives.
-    pub(super) fn share(&self, range: HashKeyRange) -> Share {
-        let up_to = |of| match range.end().0.checked_add(1) {
-            Some(next) => self.below(HashKey(next), of),
-            None => self.total(of),
+    pub(super) fn share(&self, range: HashKeyRange) -> RangeShare {
+        let up_to = match range.end().0.checked_add(1) {
+            Some(next) => self.share_below(HashKey(next)),
+            None => [Share::WHOLE; 2],
         };
-        Share([0, 1].map(|of| [self.below(range.start(), of), up_to(of), self.total(of)]))
+        RangeShare { below: self.share_below(range.start()), up_to }
     }
 
     /// Cuts the range into at most [`SEGMENTS`] segments, finer where more is carried. Cuts are
@@ -200,14 +205,15 @@ impl Density {
         // What the peak has more is spread by itself, so that no rounding puts a segment's peak
         // under its load.
         let more = peaks.zip(loads, |peak, load| Load(peak.0.saturating_sub(load.0)));
-        segments
-            .iter()
-            .map(|range| {
-                let share = self.share(*range);
-                let loads = share.of_loads(loads);
-                Segment { range: *range, loads, peak_loads: loads + share.of_loads(more) }
-            })
-            .collect()
+        let mut below = [Share::NONE; 2];
+        let spread = segments.iter().enumerate().map(|(at, range)| {
+            let next = segments.get(at + 1);
+            let up_to = next.map_or([Share::WHOLE; 2], |next| self.share_below(next.start()));
+            let share = RangeShare { below: std::mem::replace(&mut below, up_to), up_to };
+            let loads = share.of_loads(loads);
+            Segment { range: *range, loads, peak_loads: loads + share.of_loads(more) }
+        });
+        spread.collect()
     }
 }
 
@@ -236,12 +242,34 @@ impl Piece {
     }
 }
 
-/// A share by weight: for bytes and for records the weight below the range, up to its end, and of
-/// the whole.
-#[derive(Clone, Copy)]
-pub(super) struct Share([[u64; 3]; 2]);
+/// A share of a whole, from none to all of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Share(u64);
 
 impl Share {
+    /// Parts of a whole: a power of two, so that taking a share is a product and a shift.
+    const BITS: u32 = 62;
+    const NONE: Share = Share(0);
+    const WHOLE: Share = Share(1 << Share::BITS);
+
+    fn of(weight: u64, total: u64) -> Share {
+        let share = (u128::from(weight) << Share::BITS) / u128::from(total.max(1));
+        u64::try_from(share).map_or(Share::WHOLE, |share| Share(share).min(Share::WHOLE))
+    }
+
+    fn of_amount(self, amount: u64) -> u64 {
+        u64::try_from((u128::from(amount) * u128::from(self.0)) >> Share::BITS).unwrap_or(u64::MAX)
+    }
+}
+
+/// The share of a range in bytes and in records: what lies below its end less what lies below it.
+#[derive(Clone, Copy)]
+pub(super) struct RangeShare {
+    below: [Share; 2],
+    up_to: [Share; 2],
+}
+
+impl RangeShare {
     /// The share of bytes.
     pub(super) fn of_bytes(&self, amount: u64) -> u64 {
         self.part(0, amount)
@@ -253,8 +281,7 @@ impl Share {
     }
 
     fn part(&self, of: usize, amount: u64) -> u64 {
-        let [below, up_to, total] = self.0[of];
-        portion(amount, up_to, total) - portion(amount, below, total)
+        self.up_to[of].of_amount(amount) - self.below[of].of_amount(amount)
     }
 
     /// What is read is spread as the bytes are that were written.

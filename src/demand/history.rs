@@ -7,7 +7,7 @@ use crate::quota::Dimension;
 use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
 use crate::stream::{Shard, ShardId};
 
-use super::density::{Density, Share};
+use super::density::{Density, RangeShare};
 use super::lineage::Lineage;
 
 /// The ingest metrics of the stream, in the order of [`ShardMetric::INGEST`].
@@ -67,6 +67,9 @@ impl Amounts {
 
     /// Accepted and rejected bytes, bounded; a rejected record counts as one of mean size.
     pub(super) fn offered_bytes(self) -> u64 {
+        if self.rejected == 0 {
+            return self.bytes;
+        }
         let rejected = u128::from(self.bytes) * u128::from(self.counted_rejects());
         let rejected = rejected.div_ceil(u128::from(self.records.max(1)));
         self.bytes.saturating_add(u64::try_from(rejected).unwrap_or(u64::MAX))
@@ -86,7 +89,7 @@ impl Amounts {
         }
     }
 
-    fn share(self, share: Share) -> Amounts {
+    fn share(self, share: RangeShare) -> Amounts {
         Amounts {
             bytes: share.of_bytes(self.bytes),
             records: share.of_records(self.records),
@@ -117,7 +120,7 @@ impl Cell {
 
     /// A split child's share of what its parent carried. A share of nothing is known to be
     /// nothing; every other is an estimate.
-    fn share(self, share: Share) -> Cell {
+    fn share(self, share: RangeShare) -> Cell {
         let evidence =
             if self.amounts.is_nothing() { self.evidence } else { self.evidence.max(Evidence::Estimated) };
         Cell { amounts: self.amounts.share(share), evidence }

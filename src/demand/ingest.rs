@@ -163,9 +163,12 @@ fn is_known(cells: &[Cell]) -> bool {
 fn offered(cells: &[Cell]) -> Offered {
     let known = || cells.iter().filter(|cell| cell.evidence != Evidence::Unknown);
     let sum = known().fold(Amounts::default(), |sum, cell| sum.plus(cell.amounts));
-    let minutes = known().count().max(1) as u128;
+    let minutes = known().count().max(1);
     let whole = |amount: u64| {
-        let scaled = (u128::from(amount) * cells.len() as u128).div_ceil(minutes);
+        if minutes == cells.len() {
+            return amount;
+        }
+        let scaled = (u128::from(amount) * cells.len() as u128).div_ceil(minutes as u128);
         u64::try_from(scaled).unwrap_or(u64::MAX)
     };
     let bytes = whole(sum.offered_bytes());

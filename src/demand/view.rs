@@ -80,6 +80,11 @@ impl View<'_> {
         let estimated = || {
             (evidence != Evidence::Measured).then(|| Hold::LoadEstimated { shards: vec![shard.id.clone()] })
         };
+        let settling = || {
+            (ingest.window != Evidence::Measured)
+                .then(|| Hold::MetricsSettling { shards: vec![shard.id.clone()] })
+        };
+        let half_measured = || settling().filter(|_| self.is_half_measured(cells));
         let demand = ShardDemand {
             id: shard.id.clone(),
             range: shard.range,
@@ -87,14 +92,28 @@ impl View<'_> {
             rejecting: ingest.rejecting,
             density: if spread_is_known { Evidence::Measured } else { Evidence::Estimated },
             segments: density.spread(&segments, now, peak),
+            unsettled: unknown.clone().or_else(settling),
             // Rejects that were measured are proof enough of heat, and heat does not wait.
-            split_guard: if ingest.rejecting { None } else { unknown.clone().or(draining.clone()) },
+            split_guard: if ingest.rejecting {
+                None
+            } else {
+                unknown.clone().or(draining.clone()).or_else(half_measured)
+            },
             merge_guard: unknown
                 .or(draining)
                 .or_else(|| self.unknown(at, cells, self.windows.down, ingest.span))
                 .or_else(estimated),
         };
         (demand, verdict)
+    }
+
+    /// Whether the window holds both a share of what a wider shard carried and measurements of this
+    /// one. Until the measurements are alone, they tell neither how hot the shard is nor what the
+    /// split did: a shard that was split a moment ago would be split again for its parent's heat.
+    fn is_half_measured(&self, cells: &[Cell]) -> bool {
+        let window = &cells[cells.len().saturating_sub(self.windows.mean)..];
+        let any = |evidence| window.iter().any(|cell| cell.evidence == evidence);
+        any(Evidence::Measured) && any(Evidence::Estimated)
     }
 
     /// Why the last `minutes` are not known as a whole, if they are not.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Manifest;
-use crate::resource::{API_VERSION, FieldError, KIND, KinesisStreamAutoscaler};
+use crate::resource::{API_VERSION, FieldError, KIND, KinesisStreamAutoscaler, harmless};
 
 /// The objects of a document with their paths: the items of a list, else the document itself.
 pub(super) fn items(tree: Value) -> Vec<(String, Value)> {
@@ -41,7 +41,7 @@ pub(super) fn manifest(path: &str, mut tree: Value) -> Result<Manifest, Vec<Fiel
 /// Whether this is our resource at all, in a version that is known.
 fn check_type(tree: &Value) -> Result<(), FieldError> {
     if !tree.is_object() {
-        let message = format!("holds no mapping: give a {KIND} ({API_VERSION})");
+        let message = format!("is not a mapping: give a {KIND} ({API_VERSION})");
         return Err(FieldError { path: String::new(), message });
     }
     for (field, expected) in [("kind", KIND), ("apiVersion", API_VERSION)] {
@@ -71,7 +71,8 @@ fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldEr
     }
 }
 
-fn join(path: &str, field: &str) -> String {
+/// The path of `field` inside `path`; either may be empty.
+pub(super) fn join(path: &str, field: &str) -> String {
     match (path, field) {
         ("", only) | (only, "") => only.to_owned(),
         _ => format!("{path}.{field}"),
@@ -80,26 +81,32 @@ fn join(path: &str, field: &str) -> String {
 
 /// A decoder's message in the words of people who write YAML, without what could steer a terminal.
 pub(super) fn in_plain_words(message: &str) -> String {
-    const MOST: usize = 400;
-    let mut text: String = message
-        .chars()
-        .take(MOST)
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect();
-    for (decoders, ours) in [
-        ("expected i64", "expected a whole number"),
-        ("expected f64", "expected a number"),
-        ("expected a boolean", "expected true or false"),
-        ("expected a sequence", "expected a list"),
-        ("invalid type: map", "invalid type: a mapping"),
-        ("invalid type: sequence", "invalid type: a list"),
-        ("invalid type: boolean", "invalid type: a truth value"),
-        ("invalid type: floating point", "invalid type: fraction"),
-    ] {
-        text = text.replace(decoders, ours);
-    }
-    match text.find("expected struct ") {
-        Some(start) => text[..start].to_owned() + "expected a mapping",
+    const WORDS: [(&str, &str); 21] = [
+        ("invalid type: ", "is "),
+        ("invalid value: ", "is "),
+        ("is string ", "is the text "),
+        ("is integer ", "is the number "),
+        ("is floating point ", "is the number "),
+        ("is boolean ", "is "),
+        ("is map", "is a mapping"),
+        ("is sequence", "is a list"),
+        ("is enum", "is a value with a tag"),
+        ("unknown variant ", "unknown value "),
+        (", expected ", ": give "),
+        ("give i64", "give a whole number"),
+        ("give f64", "give a number"),
+        ("give a boolean", "give true or false"),
+        ("give a sequence", "give a list"),
+        ("give a string", "give text, in quotes where it looks like anything else"),
+        ("give string or map", "give a word"),
+        ("recursion limit exceeded", "it is nested too deeply"),
+        ("repetition limit exceeded", "its aliases make it too large"),
+        ("unknown anchor", "an alias without its anchor"),
+        ("found character that cannot start any token", "found a character that begins no value (a tab?)"),
+    ];
+    let text = WORDS.iter().fold(harmless(message, 600), |text, (theirs, ours)| text.replace(theirs, ours));
+    match text.split_once("give struct ") {
+        Some((before, _)) => format!("{before}give a mapping"),
         None => text,
     }
 }

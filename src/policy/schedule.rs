@@ -74,8 +74,8 @@ mod tests {
     fn paris(cron: &str, duration: Duration, lead_time: Duration) -> Schedule {
         Schedule {
             name: cron.to_owned(),
-            cron: cron.parse().unwrap(),
-            time_zone: TimeZone::get("Europe/Paris").unwrap(),
+            cron: cron.parse().expect("a cron expression"),
+            time_zone: TimeZone::get("Europe/Paris").expect("a bundled zone"),
             duration,
             lead_time,
             min_shards: None,
@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn at(moment: &str) -> Timestamp {
-        moment.parse().unwrap()
+        moment.parse().expect("a moment in RFC 3339")
     }
 
     #[test]
@@ -184,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn the_edges_of_time_are_no_panic() {
+    fn at_the_ends_of_the_calendar_schedules_are_closed() {
         let schedule = paris("0 0 * * *", 366 * 24 * HOUR, 24 * HOUR);
-        assert_eq!(schedule.phase(Timestamp::MAX), Phase::Open);
         assert_eq!(schedule.phase(Timestamp::MIN), Phase::Closed);
+        assert_eq!(schedule.phase(Timestamp::MAX), Phase::Closed);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) struct Field<'a> {
     faults: &'a RefCell<Vec<FieldError>>,
 }
 
-/// The durations that a field takes: from `least` to `most` in whole multiples of `step`.
+/// The durations that a field takes: multiples of `step` from `least` to `most`.
 pub(super) struct DurationRange {
     pub(super) least: Duration,
     pub(super) most: Duration,
@@ -40,7 +40,7 @@ pub(super) struct DurationRange {
 }
 
 impl DurationRange {
-    /// Whole seconds from `least` to `most`, both in seconds.
+    /// Multiples of a second from `least` to `most`, both in seconds.
     pub(super) const fn seconds(least: u64, most: u64) -> DurationRange {
         DurationRange {
             least: Duration::from_secs(least),
@@ -52,13 +52,8 @@ impl DurationRange {
 
 impl fmt::Display for DurationRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DurationRange { least, most, step } = self;
-        let whole = match step.as_millis() {
-            60_000 => "whole minutes, ",
-            1_000 => "whole seconds, ",
-            _ => "",
-        };
-        write!(f, "{whole}{} to {}", DurationText::from(*least), DurationText::from(*most))
+        let DurationRange { least, most, step: _ } = self;
+        write!(f, "{} to {}", DurationText::from(*least), DurationText::from(*most))
     }
 }
 
@@ -111,18 +106,22 @@ impl<'a> Field<'a> {
 
     /// The duration where it is one and lies in `range`.
     pub(super) fn duration(&self, text: &DurationText, range: &DurationRange) -> Option<Duration> {
-        let Some(duration) = text.parse() else {
-            self.fault(format!(
-                "{} is not a duration: give whole hours, minutes or seconds such as 1h30m, 3m or 60s ({range})",
-                quoted(&text.0)
-            ));
-            return None;
-        };
         let DurationRange { least, most, step } = range;
-        let valid =
-            (*least..=*most).contains(&duration) && duration.as_millis().is_multiple_of(step.as_millis());
-        self.require(valid, || format!("{text} is out of range: give {range}"));
-        valid.then_some(duration)
+        match text.parse() {
+            None => self.fault(format!(
+                "{} is not a duration: give {range}, in whole hours, minutes and seconds such as 1h30m",
+                quoted(&text.0)
+            )),
+            Some(duration) if !(*least..=*most).contains(&duration) => {
+                self.fault(format!("{} is out of range: give {range}", quoted(&text.0)));
+            }
+            Some(duration) if !duration.as_millis().is_multiple_of(step.as_millis()) => {
+                let step = DurationText::from(*step);
+                self.fault(format!("{} is not a multiple of {step}: give {range}", quoted(&text.0)));
+            }
+            Some(duration) => return Some(duration),
+        }
+        None
     }
 
     /// Notes a fault where a list has more than `most` items.
@@ -145,16 +144,17 @@ impl<'a> Field<'a> {
 
 /// What was written, cut to a line and without what could steer a terminal.
 pub(super) fn quoted(text: &str) -> String {
-    const MOST: usize = 80;
-    let mut shown: String = text
-        .chars()
-        .take(MOST)
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
+    format!("`{}`", harmless(text, 80))
+}
+
+/// At most `most` characters of a text that comes from outside, control characters escaped.
+pub(crate) fn harmless(text: &str, most: usize) -> String {
+    let shown = text.chars().take(most).flat_map(|c| {
+        let escaped = c.is_control().then(|| c.escape_default());
+        let plain = escaped.is_none().then_some(c);
+        escaped.into_iter().flatten().chain(plain)
+    });
+    shown.chain(text.chars().nth(most).map(|_| '…')).collect()
 }
 
 #[cfg(test)]

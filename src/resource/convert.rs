@@ -218,10 +218,12 @@ fn bounds(min_shards: i64, max_shards: i64, at: &Field<'_>) -> Option<ShardBound
     let max = at.at("maxShards").integer(max_shards, MIN_SHARDS..=MAX_SHARDS);
     let (min, max) = (min?, max?);
     let bounds = ShardBounds::new(min, max);
-    at.at("minShards").require(bounds.is_some(), || {
-        format!("{min} is more than maxShards: give {MIN_SHARDS} to {max}, or raise maxShards")
-    });
+    at.at("minShards").require(bounds.is_some(), || more_than_max_shards(min, max));
     bounds
+}
+
+fn more_than_max_shards(min: u32, max: u32) -> String {
+    format!("{min} is more than maxShards: give {MIN_SHARDS} to {max}, or raise maxShards")
 }
 
 fn convert_targets(targets: &spec::Targets, at: &Field<'_>) -> policy::Targets {
@@ -307,7 +309,8 @@ mod tests {
     #[test]
     fn a_resource_with_stream_and_max_shards_only_is_the_default_policy() {
         for max_shards in [1, 64, 200] {
-            let policy = KinesisStreamAutoscaler::new("orders", "orders", max_shards).to_policy().unwrap();
+            let policy =
+                KinesisStreamAutoscaler::new("orders", "orders", max_shards).to_policy().expect("good");
             let expected = ScalingPolicy::for_stream("orders", max_shards);
             assert_eq!(format!("{policy:?}"), format!("{expected:?}"));
         }
@@ -319,7 +322,7 @@ mod tests {
         resource.spec.interval = DurationText("soon".to_owned());
         resource.spec.targets.read_calls.utilization = spec::Utilization::Auto;
         resource.spec.budgets.max_steps_per_plan = 0;
-        let faults = resource.to_policy().unwrap_err();
+        let faults = resource.to_policy().expect_err("six faults");
         let paths: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(
             paths,
@@ -339,7 +342,7 @@ mod tests {
         for (shard_hours, shard_seconds) in [(0.0, 0), (0.25, 900), (1.0 / 3.0, 1_200), (100.0, 360_000)] {
             let mut resource = KinesisStreamAutoscaler::new("orders", "orders", 8);
             resource.spec.tradeoff.step_cost = shard_hours;
-            let policy = resource.to_policy().unwrap();
+            let policy = resource.to_policy().expect("good");
             assert_eq!(policy.tradeoff.step_cost_shard_seconds, shard_seconds);
         }
     }

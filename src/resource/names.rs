@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn an_arn_names_region_and_stream() {
-        let arn = parse_stream_arn("arn:aws-cn:kinesis:cn-north-1:111122223333:stream/a.b_c-D").unwrap();
+        let arn =
+            parse_stream_arn("arn:aws-cn:kinesis:cn-north-1:111122223333:stream/a.b_c-D").expect("an ARN");
         assert_eq!((arn.region, arn.name), ("cn-north-1", "a.b_c-D"));
         for arn in [
             "",

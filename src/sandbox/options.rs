@@ -140,3 +140,55 @@ impl Default for SandboxOptions {
 fn defaults() -> SandboxOptions {
     SandboxOptions::default()
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: SandboxOptions,
+    }
+
+    fn parse(flags: &str) -> Result<SandboxOptions, clap::Error> {
+        Cli::try_parse_from(["sandbox"].into_iter().chain(flags.split_whitespace())).map(|cli| cli.options)
+    }
+
+    #[test]
+    fn no_flags_are_the_defaults() {
+        assert_eq!(parse("").expect("none is required"), SandboxOptions::default());
+    }
+
+    #[test]
+    fn every_flag_is_taken() {
+        let options = parse(
+            "--listen 127.0.0.1:0 --allow-remote-clients --speed 60 --region eu-west-1 --stream orders --shards 8 \
+             --rate 3MB --shape spike --peak 9MB --after 5m --over 1h --record-bytes 500 --keys 100 --zipf 1.2 \
+             --hot-spot 0.5:0.01:10m --consumers billing=polling:1s,archive=firehose --replay 10m \
+             --reshard-seconds 45 --metric-delay 90s --enhanced-monitoring IncomingBytes,IncomingRecords \
+             --history 1h --seed 7",
+        )
+        .expect("they are sound");
+        assert_eq!((options.speed, options.shards, options.seed), (60, 8, 7));
+        assert_eq!((options.rate, options.peak), (ByteRate(3_000_000), Some(ByteRate(9_000_000))));
+        assert_eq!(
+            (options.after, options.over, options.history),
+            (Seconds(300), Seconds(3_600), Seconds(3_600))
+        );
+        assert_eq!((options.replay, options.metric_delay), (Some(Seconds(600)), Seconds(90)));
+        assert_eq!(options.consumers.len(), 2);
+        assert_eq!(options.enhanced_monitoring, ["IncomingBytes", "IncomingRecords"]);
+        assert!(options.hot_spot.is_some() && options.shape == Shape::Spike && options.check().is_ok());
+    }
+
+    #[test]
+    fn flags_that_may_stand_alone_have_their_default_value() {
+        let options = parse("--stream a --replay --enhanced-monitoring").expect("they are sound");
+        assert_eq!(options.replay, Some(Seconds(0)));
+        assert_eq!(options.enhanced_monitoring, ["ALL"]);
+        let trace = parse("--trace a.csv --shape step").expect_err("one or the other");
+        assert_eq!(trace.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
+}

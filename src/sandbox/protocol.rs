@@ -95,9 +95,10 @@ fn unknown_content_type(media_type: &str) -> ErrorReply {
     ErrorReply::new(UNKNOWN_OPERATION, message).with_status(404)
 }
 
-/// The error for an operation that the service does not have.
-pub(super) fn unknown_operation() -> ErrorReply {
-    ErrorReply::bare(UNKNOWN_OPERATION)
+/// The error for an operation that the service or its model does not have. AWS gives no text.
+pub(super) fn unknown_operation(name: &str, known: &str) -> ErrorReply {
+    let name: String = name.chars().take(128).collect();
+    ErrorReply::new(UNKNOWN_OPERATION, format!("the sandbox has no operation '{name}'; it has {known}"))
 }
 
 /// A reply's body with the headers that go with it.

@@ -164,8 +164,13 @@ fn find(address: &Address, request: &Value) -> Result<&'static Operation, ErrorR
     };
     let in_body = || request.as_structure().and_then(|members| members.text("Action"));
     let name = address.operation.as_deref().or_else(in_body).unwrap_or_default();
-    let found = operations.binary_search_by(|operation| operation.name.cmp(name));
-    found.map(|at| &operations[at]).map_err(|_| protocol::unknown_operation())
+    match operations.binary_search_by(|operation| operation.name.cmp(name)) {
+        Ok(at) => Ok(&operations[at]),
+        Err(_) => {
+            let names: Vec<_> = operations.iter().map(|operation| operation.name).collect();
+            Err(protocol::unknown_operation(name, &names.join(", ")))
+        }
+    }
 }
 
 /// Any signature will do, but there must be one: a client that sends none would fail on AWS.

@@ -148,7 +148,6 @@ fn calls(kind: ConsumerKind, second: i64) -> u64 {
 impl Stream {
     /// One second of reading, which ends at `now`.
     pub fn read_second(&mut self, readers: &mut Readers, record_bytes: u64, now: Timestamp, config: &Config) {
-        self.start_readers(readers, now);
         let count = readers.0.len();
         let second = now.as_second();
         let mut lag = vec![StatisticSet::EMPTY; count];
@@ -188,7 +187,7 @@ impl Stream {
     }
 
     /// Gives those consumers whose time has come their first positions.
-    fn start_readers(&mut self, readers: &mut Readers, now: Timestamp) {
+    pub fn start_readers(&mut self, readers: &mut Readers, now: Timestamp) {
         for (number, reader) in readers.0.iter_mut().enumerate() {
             let due = reader.consumer.starts_at.is_none_or(|at| at <= now);
             if reader.started || !due {

@@ -62,7 +62,7 @@ pub enum When {
 pub enum Effect {
     /// It is refused with this error and has no effect.
     Refuse(ApiError),
-    /// It takes effect, and the caller gets [`super::ApiErrorCode::ReplyLost`].
+    /// It is done, or refused, and either way the caller gets [`super::ApiErrorCode::ReplyLost`].
     LoseReply,
     /// It has no effect, and the caller gets [`super::ApiErrorCode::ReplyLost`].
     LoseRequest,
@@ -229,7 +229,7 @@ impl Cloud {
             }
         }
         let result = act(self, &struck);
-        if struck.lose_reply { result.and(Err(lost())) } else { result }
+        if struck.lose_reply { Err(lost()) } else { result }
     }
 
     fn rate_exceeded(&self, operation: Operation, stream: &str) -> ApiError {

@@ -115,13 +115,13 @@ pub(super) struct Bucket {
 impl Bucket {
     /// A full one.
     pub fn new(per_second: u64, now: Timestamp) -> Self {
-        Bucket { per_second, thousandths: per_second as i64 * 1_000, at_millisecond: now.as_millisecond() }
+        Bucket { per_second, thousandths: thousandths(per_second), at_millisecond: now.as_millisecond() }
     }
 
     fn refill(&mut self, now: Timestamp) {
         let millisecond = now.as_millisecond();
         let elapsed = (millisecond - self.at_millisecond).max(0);
-        let full = self.per_second as i64 * 1_000;
+        let full = thousandths(self.per_second);
         let gained = elapsed.saturating_mul(self.per_second as i64);
         self.thousandths = self.thousandths.saturating_add(gained).min(full);
         self.at_millisecond = millisecond;
@@ -144,8 +144,12 @@ impl Bucket {
 
     /// Takes `tokens` even if there are fewer: a reply of 10 MB blocks a shard for 5 s.
     pub fn spend(&mut self, tokens: u64) {
-        self.thousandths -= tokens as i64 * 1_000;
+        self.thousandths = self.thousandths.saturating_sub(thousandths(tokens));
     }
+}
+
+fn thousandths(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX).saturating_mul(1_000)
 }
 
 #[cfg(test)]

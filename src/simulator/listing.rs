@@ -144,7 +144,7 @@ impl Cloud {
         }
         let page: PageToken = token::decode(text)
             .ok_or_else(|| ApiError::new(ApiErrorCode::InvalidArgument, "NextToken is invalid."))?;
-        if self.now.as_millisecond() - page.issued_millisecond > TOKEN_LIFE.as_millis() as i64 {
+        if self.now.as_millisecond().saturating_sub(page.issued_millisecond) > TOKEN_LIFE.as_millis() as i64 {
             return Err(ApiError::new(
                 ApiErrorCode::ExpiredNextToken,
                 "The pagination token passed to the operation is expired: it is good for 300 seconds.",
@@ -206,7 +206,7 @@ fn number_of(id: &str) -> Result<u32, ApiError> {
 /// not including, its closing, so that those open at a moment always tile the space.
 fn passes(filter: &ShardFilter, shard: &Shard, stream: &Stream, now: Timestamp) -> bool {
     let horizon = stream.trim_horizon(now);
-    let timestamp = filter.timestamp.map_or(now, |at| at.clamp(horizon, now));
+    let timestamp = filter.timestamp.map_or(now, |at| at.max(horizon).min(now));
     let open_since = |at: Timestamp| shard.closed_at.is_none_or(|closed| closed > at);
     match filter.r#type {
         ShardFilterType::AfterShardId => {

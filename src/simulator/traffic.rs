@@ -99,6 +99,8 @@ impl Stream {
     pub fn tick(&mut self, now: Timestamp, config: &Config) {
         let Some(mut flow) = self.flow.take() else { return };
         self.dirty = true;
+        // Before the second's writes: they are the first that a new consumer reads.
+        self.start_readers(&mut flow.readers, now);
         flow.write_second(self, now, config);
         let record_bytes = u64::from(flow.workload.record_bytes);
         self.read_second(&mut flow.readers, record_bytes, now, config);

@@ -44,8 +44,9 @@ impl Constraints {
     /// A decimal hash key. `None` also where AWS's pattern allows a number beyond 2^128 − 1: the
     /// operation refuses that in its own words.
     pub fn hash_key(&mut self, field: &str, text: &str) -> Option<HashKey> {
-        let digits = text.len() <= 39 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !(text == "0" || digits && !text.is_empty() && !text.starts_with('0')) {
+        let digits = (1..=39).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let leading_zero = text.len() > 1 && text.starts_with('0');
+        if !digits || leading_zero {
             let constraint = r"Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})";
             self.broken(field, &text, constraint);
         }

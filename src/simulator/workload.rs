@@ -10,6 +10,9 @@ pub(super) mod keys;
 
 pub use curve::{Curve, CurveError, Scale};
 
+/// More than any stream takes: 10,000 shards take 10 GB/s. Sums stay far from overflow below it.
+const MOST_BYTES_PER_SECOND: u64 = 1_000_000_000_000;
+
 /// What is written to a stream, and who reads it.
 #[derive(Debug, Clone)]
 pub struct Workload {
@@ -62,6 +65,12 @@ impl Workload {
         };
         if self.record_bytes == 0 || self.records_per_put == 0 {
             return Err("the workload's record_bytes and records_per_put must be at least 1".to_owned());
+        }
+        let peak = self.curve.peak_bytes_per_second();
+        if peak > MOST_BYTES_PER_SECOND {
+            return Err(format!(
+                "the workload's curve peaks at {peak} bytes a second: it must stay at or below {MOST_BYTES_PER_SECOND}"
+            ));
         }
         match &self.keys {
             KeySkew::Even => {}

@@ -1,6 +1,8 @@
 //! The integration tests: one binary, one module for each subject.
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
+mod bad_input;
 mod brute_force;
 mod sandbox;
+mod scenarios;
 mod tidy;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::policy::{self, ConsumerKind, defaults};
-use crate::resource::check::{DurationRange, Field};
+use crate::resource::check::{DurationRange, Field, quoted};
 use crate::resource::spec::{Consumer, ConsumerType};
 
 /// AWS serves 5 GetRecords calls a second on a shard: a poller cannot be faster than 200 ms.
@@ -23,7 +23,7 @@ pub(super) fn convert(consumers: &[Consumer], at: &Field<'_>) -> Vec<policy::Con
         let at = at.item(index);
         at.at("name").printable(name, 256);
         at.at("name").require(seen.insert((name.clone(), *r#type)), || {
-            "this consumer is listed before: list each once".to_owned()
+            format!("another consumer of type {type:?} has the name {}: list each once", quoted(name))
         });
         let poll_interval_at = at.at("pollInterval");
         let poll_interval = match poll_interval {

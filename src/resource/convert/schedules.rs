@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{DAY, MINUTE};
+use super::{DAY, MINUTE, more_than_max_shards};
 use crate::policy::{self, Allow};
-use crate::quota::MIN_SHARDS;
+use crate::quota::{MAX_SHARDS, MIN_SHARDS};
 use crate::resource::check::{DurationRange, Field, quoted};
 use crate::resource::spec::Schedule;
 
@@ -26,7 +27,7 @@ pub(super) fn convert(schedules: &[Schedule], most_shards: u32, at: &Field<'_>) 
         let at = at.item(index);
         at.at("name").printable(name, 63);
         at.at("name").require(seen.insert(name.clone()), || {
-            format!("{} is the name of a schedule before: give each its own", quoted(name))
+            format!("another schedule has the name {}: give each its own", quoted(name))
         });
         let cron = cron(schedule, &at.at("schedule"));
         let time_zone = time_zone_named(time_zone, &at.at("timeZone"));
@@ -37,7 +38,9 @@ pub(super) fn convert(schedules: &[Schedule], most_shards: u32, at: &Field<'_>) 
             "it brings minShards forward, and there is none: give minShards, or leave it out".to_owned()
         });
         let min_shards_at = at.at("minShards");
-        let min_shards = min_shards.map(|min| min_shards_at.integer(min, MIN_SHARDS..=most_shards));
+        if let Some(min) = min_shards.and_then(|min| min_shards_at.integer(min, MIN_SHARDS..=MAX_SHARDS)) {
+            min_shards_at.require(min <= most_shards, || more_than_max_shards(min, most_shards));
+        }
         at.require(min_shards.is_some() || allow.is_some(), || {
             "it changes nothing: give minShards, allow or both".to_owned()
         });
@@ -47,7 +50,7 @@ pub(super) fn convert(schedules: &[Schedule], most_shards: u32, at: &Field<'_>) 
             time_zone: time_zone?,
             duration: duration?,
             lead_time: lead_time?,
-            min_shards: min_shards.flatten(),
+            min_shards: min_shards.and_then(|min| u32::try_from(min).ok()),
             allow: allow.unwrap_or(Allow::All),
         })
     };
@@ -56,13 +59,13 @@ pub(super) fn convert(schedules: &[Schedule], most_shards: u32, at: &Field<'_>) 
 
 /// The cron expression where it is one and ever matches.
 fn cron(text: &str, at: &Field<'_>) -> Option<Cron> {
-    const FORM: &str =
-        "give five fields: minute, hour, day of month, month, day of week, such as `0 6 * * 1-5`";
+    const FORM: &str = "give minute, hour, day of month, month and day of week (0 to 7 or MON to SUN), \
+                        such as `0 6 * * 1-5`";
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     // A field more or less has many messages in the parser, and one here; `@daily` and the like are one word.
     let fields = text.split_whitespace().count();
     if fields != 5 && !(fields == 1 && text.trim().starts_with('@')) {
-        at.fault(format!("{} has {fields} fields: {FORM}; the time zone goes into timeZone", quoted(text)));
+        at.fault(format!("{} has {fields} fields: {FORM}", quoted(text)));
         return None;
     }
     // The parser passes over an empty item; a field of nothing else never matches, which takes it
@@ -74,24 +77,23 @@ fn cron(text: &str, at: &Field<'_>) -> Option<Cron> {
     let cron = match parser.parse(text) {
         Ok(cron) => cron,
         Err(error) => {
-            at.fault(format!("{} is not a cron expression ({}): {FORM}", quoted(text), reason(&error)));
+            at.fault(format!("{} is not a cron expression{}: {FORM}", quoted(text), reason(&error)));
             return None;
         }
     };
     let opens = cron.find_next_occurrence(&Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC), true).is_ok();
     at.require(opens, || format!("{} never comes: give a day that there is", quoted(text)));
-    opens.then_some(cron)
+    Some(cron)
 }
 
-/// The parser's own words without its headings.
-fn reason(error: &croner::errors::CronError) -> String {
-    let text = error.to_string();
-    let text = text.rsplit_once("error: ").map_or(text.as_str(), |(_, reason)| reason);
-    let mut reason = text.trim_end_matches('.').to_owned();
-    if let Some(first) = reason.get_mut(..1) {
-        first.make_ascii_lowercase();
+/// What the parser says of one field; the rest of its messages is about its own settings.
+fn reason(error: &CronError) -> String {
+    match error {
+        CronError::ComponentError(reason) => {
+            format!(" ({})", reason.trim_end_matches('.').to_ascii_lowercase())
+        }
+        _ => String::new(),
     }
-    reason
 }
 
 fn time_zone_named(name: &str, at: &Field<'_>) -> Option<TimeZone> {

@@ -47,9 +47,17 @@ pub enum OptionsError {
         /// What is wrong with it.
         source: CurveError,
     },
-    /// The model refused the stream.
-    #[error("the stream cannot be made: {0}")]
-    Stream(#[from] ApiError),
+    /// Two options that exclude each other.
+    #[error("{0} and {1} exclude each other")]
+    Exclusive(&'static str, &'static str),
+    /// The model refused what an option says.
+    #[error("{option}: {source}")]
+    Refused {
+        /// The option's name.
+        option: &'static str,
+        /// The model's answer, in AWS's words.
+        source: ApiError,
+    },
 }
 
 /// The fastest that the sandbox's time runs: a day in less than a second.
@@ -111,6 +119,9 @@ impl SandboxOptions {
             ("--replay", self.replay.is_some()),
             ("--enhanced-monitoring", !self.enhanced_monitoring.is_empty()),
         ];
+        if self.trace.is_some() && self.rate != ByteRate(0) {
+            return Err(OptionsError::Exclusive("--trace", "--rate"));
+        }
         match given.into_iter().find(|(_, given)| *given && self.stream.is_none()) {
             Some((option, _)) => Err(OptionsError::NoStream(option)),
             None => Ok(()),
@@ -132,23 +143,22 @@ impl SandboxOptions {
         let making = config.timings.create + config.timings.other_update;
         config.start = now.saturating_sub(self.history.duration() + making).unwrap_or(Timestamp::MIN);
         let timings = config.timings;
+        let refused = |option| move |source| OptionsError::Refused { option, source };
         let mut cloud = Cloud::new(config);
         if let Some(name) = &self.stream {
-            cloud.create_stream(CreateStream {
-                stream_name: name.clone(),
-                shard_count: i32::try_from(self.shards).ok(),
-                ..CreateStream::default()
-            })?;
+            let shard_count = i32::try_from(self.shards).ok();
+            let create = CreateStream { stream_name: name.clone(), shard_count, ..CreateStream::default() };
+            cloud.create_stream(create).map_err(refused("--stream"))?;
             cloud.advance(timings.create);
             if !self.enhanced_monitoring.is_empty() {
-                cloud.enable_enhanced_monitoring(ChangeEnhancedMonitoring {
-                    stream: StreamRef::name(name.clone()),
-                    shard_level_metrics: self.enhanced_monitoring.clone(),
-                })?;
+                let (stream, shard_level_metrics) =
+                    (StreamRef::name(name.clone()), self.enhanced_monitoring.clone());
+                let enable = ChangeEnhancedMonitoring { stream, shard_level_metrics };
+                cloud.enable_enhanced_monitoring(enable).map_err(refused("--enhanced-monitoring"))?;
             }
             cloud.advance(timings.other_update);
             if let Some(workload) = self.workload(now)? {
-                cloud.set_workload(name, workload)?;
+                cloud.set_workload(name, workload).map_err(refused("--stream"))?;
             }
         }
         cloud.advance_to(now);
@@ -195,5 +205,135 @@ impl SandboxOptions {
             Shape::Ramp => Curve::Ramp { from: rate, to: peak, at, over: self.over.duration() },
             Shape::Spike => Curve::Spike { base: rate, peak, at, lasting: self.over.duration() },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::api::{
+        DescribeStreamSummary, Dimension, GetMetricData, Metric, MetricDataQuery, MetricStat, ScanBy,
+    };
+    use crate::stream::StreamStatus;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).expect("it is in range")
+    }
+
+    fn of_stream() -> SandboxOptions {
+        SandboxOptions {
+            stream: Some("orders".to_owned()),
+            rate: ByteRate(500_000),
+            ..SandboxOptions::default()
+        }
+    }
+
+    #[test]
+    fn a_stream_has_a_past_when_the_sandbox_starts() {
+        let options = SandboxOptions { enhanced_monitoring: vec!["ALL".to_owned()], ..of_stream() };
+        let mut cloud = options.build(now()).expect("they are sound");
+        assert_eq!(cloud.now(), now());
+        let stream = StreamRef::name("orders");
+        let summary = cloud.describe_stream_summary(DescribeStreamSummary { stream }).expect("it is there");
+        let summary = summary.stream_description_summary;
+        assert_eq!((summary.stream_status, summary.open_shard_count), (StreamStatus::Active, 4));
+        assert_eq!(summary.enhanced_monitoring[0].shard_level_metrics.len(), 7);
+        let (namespace, metric_name) = ("AWS/Kinesis".to_owned(), "IncomingBytes".to_owned());
+        let metric =
+            Metric { namespace, metric_name, dimensions: vec![Dimension::new("StreamName", "orders")] };
+        let query = MetricDataQuery {
+            id: "a".to_owned(),
+            metric_stat: Some(MetricStat { metric, period: 60, stat: "Sum".to_owned() }),
+            expression: None,
+            label: None,
+            return_data: None,
+        };
+        let reply = cloud.get_metric_data(GetMetricData {
+            metric_data_queries: vec![query],
+            start_time: now() - SignedDuration::from_mins(12),
+            end_time: now() - SignedDuration::from_mins(2),
+            next_token: None,
+            scan_by: ScanBy::TimestampAscending,
+            max_datapoints: None,
+        });
+        let values = &reply.expect("they are read").metric_data_results[0].values;
+        assert_eq!(values.len(), 10);
+        assert!(
+            values.iter().all(|bytes| (29e6..31e6).contains(bytes)),
+            "500 kB/s are 30 MB a minute: {values:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_would_be_right() {
+        let base = of_stream;
+        let remote = SocketAddr::from(([0, 0, 0, 0], 4_567));
+        let text = |options: SandboxOptions| options.build(now()).expect_err("it is wrong").to_string();
+        let cases = [
+            (
+                SandboxOptions { listen: remote, ..base() },
+                "--listen 0.0.0.0:4567 is not an address of the loopback",
+            ),
+            (SandboxOptions { speed: 0, ..base() }, "--speed is 0, where 1 to 100000 is right"),
+            (SandboxOptions { speed: 100_001, ..base() }, "--speed is 100001, where 1 to 100000 is right"),
+            (SandboxOptions { shards: 0, ..base() }, "--shards is 0, where 1 to 10000 is right"),
+            (SandboxOptions { record_bytes: 0, ..base() }, "--record-bytes is 0, where"),
+            (SandboxOptions { keys: Some(0), ..base() }, "--keys is 0, where 1 to 1000000 is right"),
+            (SandboxOptions { zipf: Some(f64::NAN), ..base() }, "--zipf is NaN, where 0 to 10 is right"),
+            (
+                SandboxOptions { region: "eu west".to_owned(), ..base() },
+                "--region is 'eu west', where a region's name",
+            ),
+            (
+                SandboxOptions { peak: Some(ByteRate(1)), ..base() },
+                "--peak is 1B, where at least --rate is right",
+            ),
+            (SandboxOptions { stream: None, ..base() }, "--rate needs a stream: give --stream NAME besides"),
+            (
+                SandboxOptions { trace: Some("a.csv".into()), ..base() },
+                "--trace and --rate exclude each other",
+            ),
+            (
+                SandboxOptions { rate: ByteRate(0), trace: Some("/none/a.csv".into()), ..base() },
+                "cannot read the trace /none/a.csv: No such file",
+            ),
+            (
+                SandboxOptions { stream: Some("a b".to_owned()), ..base() },
+                "--stream: ValidationException: 1 validation",
+            ),
+            (
+                SandboxOptions { enhanced_monitoring: vec!["Bytes".to_owned()], ..base() },
+                "--enhanced-monitoring: ValidationException: 1 validation",
+            ),
+        ];
+        for (options, expected) in cases {
+            let told = text(options);
+            assert!(told.starts_with(expected), "{told}\nis not\n{expected}");
+        }
+        let open = SandboxOptions { listen: remote, allow_remote_clients: true, ..base() };
+        assert!(open.check().is_ok(), "whoever says so may listen anywhere");
+    }
+
+    #[test]
+    fn each_shape_begins_and_ends_where_its_options_say() {
+        let shape = |shape| SandboxOptions { shape, ..of_stream() }.curve(now()).expect("it needs no file");
+        let at = now() + SignedDuration::from_mins(10);
+        assert_eq!(shape(Shape::Constant), Curve::constant(500_000));
+        assert_eq!(shape(Shape::Diurnal), Curve::Diurnal { trough: 500_000, peak: 1_500_000 });
+        assert_eq!(shape(Shape::Step), Curve::Step { before: 500_000, after: 1_500_000, at });
+        let over = SignedDuration::from_mins(10);
+        assert_eq!(shape(Shape::Ramp), Curve::Ramp { from: 500_000, to: 1_500_000, at, over });
+        assert_eq!(shape(Shape::Spike), Curve::Spike { base: 500_000, peak: 1_500_000, at, lasting: over });
+    }
+
+    #[test]
+    fn a_replay_is_one_more_consumer_and_an_idle_stream_has_no_load() {
+        let replay = SandboxOptions { replay: Some(super::super::Seconds(60)), ..of_stream() };
+        let workload = replay.workload(now()).expect("it needs no file").expect("there is a load");
+        assert_eq!(workload.consumers.len(), 1);
+        assert!(workload.consumers[0].from_trim_horizon);
+        assert_eq!(workload.consumers[0].starts_at, Some(now() + SignedDuration::from_mins(1)));
+        let idle = SandboxOptions { rate: ByteRate(0), ..of_stream() };
+        assert!(idle.workload(now()).expect("it needs no file").is_none());
     }
 }

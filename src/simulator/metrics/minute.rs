@@ -29,9 +29,8 @@ impl ShardMinute {
     }
 }
 
-/// The stream-level metrics that are not sums of the shards'.
+/// The stream-level metrics that are not sums of the shards', by AWS's own names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "these are AWS's own names, with a dot before the second word")]
 pub(in crate::simulator) enum CallMetric {
     GetRecordsBytes,
     GetRecordsIteratorAge,

@@ -96,7 +96,7 @@ impl Cloud {
                 let whole = skip + here.len() == total;
                 if !whole {
                     status = MetricStatusCode::PartialData;
-                    let skip = page.skip + limit;
+                    let skip = page.skip.saturating_add(limit);
                     let as_of_millisecond = page.as_of_millisecond;
                     next_token = Some(token::encode(&PageToken { skip, as_of_millisecond }));
                 }

@@ -105,7 +105,7 @@ impl Cloud {
                 return Err(invalid("Invalid ShardIterator."));
             }
             let now = cloud.now;
-            let age = now.as_millisecond() - iterator.issued_millisecond;
+            let age = now.as_millisecond().saturating_sub(iterator.issued_millisecond);
             if age > TOKEN_LIFE.as_millis() as i64 {
                 return Err(expired(iterator.issued_millisecond, now));
             }
@@ -273,7 +273,7 @@ fn first_counter(
                      account {account} is invalid because it did not come from this stream."
                 )));
             }
-            Ok(number.counter + u64::from(kind == AfterSequenceNumber))
+            Ok(number.counter.saturating_add(u64::from(kind == AfterSequenceNumber)))
         }
         (_, given) => Err(invalid(format!(
             "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber or (2) \

@@ -141,6 +141,18 @@ impl Curve {
         Ok(Curve::Samples { start, samples, period_seconds })
     }
 
+    /// The highest rate that it ever has.
+    pub fn peak_bytes_per_second(&self) -> u64 {
+        match self {
+            Curve::Constant(bytes) => *bytes,
+            Curve::Diurnal { trough: one, peak: other }
+            | Curve::Step { before: one, after: other, .. }
+            | Curve::Ramp { from: one, to: other, .. }
+            | Curve::Spike { base: one, peak: other, .. } => *one.max(other),
+            Curve::Samples { samples, .. } => samples.iter().map(|sample| sample.1).max().unwrap_or(0),
+        }
+    }
+
     /// The rate at a moment.
     pub fn bytes_per_second(&self, now: Timestamp) -> f64 {
         let bytes = match self {

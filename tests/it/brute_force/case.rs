@@ -253,6 +253,7 @@ pub(super) fn demand(profile: &Profile, random: &mut Random, counts: &[u64]) -> 
             rejecting: random.percent(20),
             segments,
             density: if spread_known { Evidence::Measured } else { Evidence::Estimated },
+            unsettled: None,
             split_guard,
             merge_guard,
         });

@@ -18,13 +18,13 @@ use differences::{Difference, FERROKINESIS, KINESIS_LOCAL};
 /// What each step of the sequence was answered, by the step's name.
 type Log = BTreeMap<&'static str, String>;
 
-/// How long a change takes on either side, real time: longer than a few calls, shorter than a nap.
-const CHANGE_MILLIS: u64 = 400;
+/// How long a change takes, real time: longer than a few calls on a busy machine.
+const CHANGE_MILLIS: u64 = 800;
 
 async fn of_sandbox() -> Log {
     let mut config = Config::default();
     let speed = 60;
-    let change = SignedDuration::from_secs(i64::from(speed) * CHANGE_MILLIS as i64 / 1_000);
+    let change = SignedDuration::from_secs(i64::from(speed) * CHANGE_MILLIS.cast_signed() / 1_000);
     for timing in [
         &mut config.timings.create,
         &mut config.timings.delete,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::client::{RawReply, RawRequest, SIGNED, kinesis_json, sandbox};
 use reshard::sandbox::Sandbox;
 use reshard::simulator::fault::{Effect, Fault, Operation, When};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const LIST_SHARDS: (&str, &str) = ("x-amz-target", "Kinesis_20131202.ListShards");
@@ -15,6 +15,9 @@ const JSON_1_0: (&str, &str) = ("content-type", "application/x-amz-json-1.0");
 const PUT_METRIC_DATA: (&str, &str) = ("x-amz-target", "GraniteServiceVersion20100801.PutMetricData");
 const RPC_PATH: &str = "POST /service/GraniteServiceVersion20100801/operation/ListMetrics";
 const RPC: (&str, &str) = ("smithy-protocol", "rpc-v2-cbor");
+
+/// What it is, its request line, headers and body, and the status and code of its reply.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
 
 async fn is_alive(sandbox: &Sandbox) {
     // ListStreams is taken five times a second.
@@ -31,7 +34,7 @@ async fn garbage_is_refused_in_aws_words_and_harms_nobody_else() {
     let sandbox = sandbox().await;
     let deep = "[".repeat(200_000);
     let deep_object = r#"{"a":"#.repeat(200_000);
-    let cases: &[(&str, &str, &[(&str, &str)], &[u8], u16, &str)] = &[
+    let cases: &[Case] = &[
         ("no target", "POST /", &[JSON_1_1, SIGNED], b"{}", 404, "UnknownOperationException"),
         ("a GET", "GET /", &[SIGNED], b"", 405, "UnknownOperationException"),
         (
@@ -198,6 +201,24 @@ async fn slow_clients_do_not_hold_up_others() {
     tokio::time::timeout(Duration::from_secs(5), is_alive(&sandbox))
         .await
         .expect("nobody waits for the slow");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_sends_its_body_is_told_so_in_the_end() {
+    let sandbox = sandbox().await;
+    let mut stream = TcpStream::connect(sandbox.address()).await.expect("the sandbox listens");
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n{}: {}\r\n{}: {}\r\ncontent-length: 10\r\n\r\n{{",
+        LIST_SHARDS.0, LIST_SHARDS.1, JSON_1_1.0, JSON_1_1.1
+    );
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    let mut reply = Vec::new();
+    let read = stream.read_to_end(&mut reply);
+    tokio::time::timeout(Duration::from_secs(60), read)
+        .await
+        .expect("it does not hang")
+        .expect("it is answered");
+    assert!(reply.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&reply));
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use aws_sdk_kinesis::types::{
     StreamMode, StreamModeDetails, StreamStatus,
 };
 use reshard::hash_key::HashKey;
-use reshard::sandbox::Sandbox;
+use reshard::sandbox::{Sandbox, SandboxOptions};
 
-use super::client::{kinesis, kinesis_json, sandbox};
+use super::client::{RawRequest, SIGNED, kinesis, kinesis_json, sandbox};
 
 /// The middle of the hash-key space.
 const MIDDLE: &str = "170141183460469231731687303715884105728";
@@ -379,4 +379,62 @@ async fn an_endpoint_that_is_gone_is_a_dispatch_failure() {
     sandbox.stop().await;
     let error = client.list_streams().send().await.expect_err("nobody listens");
     assert!(matches!(error, SdkError::DispatchFailure(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_java_sdk_s_cbor_is_spoken() {
+    let (sandbox, _) = with_stream(1).await;
+    let call = async |operation: &str, request: ciborium::Value| {
+        let mut body = Vec::new();
+        ciborium::into_writer(&request, &mut body).expect("memory takes it");
+        let target = format!("Kinesis_20131202.{operation}");
+        let headers = [("x-amz-target", &*target), ("content-type", "application/x-amz-cbor-1.1"), SIGNED];
+        let reply = RawRequest { line: "POST /", headers: &headers, body: &body }.send(&sandbox).await;
+        let reply = reply.expect("there is a reply");
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/x-amz-cbor-1.1")));
+        let reply: ciborium::Value = ciborium::from_reader(reply.body.as_slice()).expect("it is CBOR");
+        reply.into_map().expect("it is a map")
+    };
+    let map = |members: Vec<(&str, ciborium::Value)>| {
+        ciborium::Value::Map(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    };
+    let get = |reply: &[(ciborium::Value, ciborium::Value)], name: &str| {
+        reply.iter().find(|(member, _)| member.as_text() == Some(name)).map(|(_, value)| value.clone())
+    };
+    let data = ciborium::Value::Bytes(vec![0, 255]);
+    let stream = ("StreamName", "orders".into());
+    call("PutRecord", map(vec![stream.clone(), ("PartitionKey", "a".into()), ("Data", data.clone())])).await;
+    let now = sandbox.clock().now().as_millisecond();
+    let at = ciborium::Value::Tag(1, Box::new((now - 10_000).into()));
+    let iterator = vec![
+        stream,
+        ("ShardId", id(0).into()),
+        ("ShardIteratorType", "AT_TIMESTAMP".into()),
+        ("Timestamp", at),
+    ];
+    let iterator =
+        get(&call("GetShardIterator", map(iterator)).await, "ShardIterator").expect("there is one");
+    let records = get(&call("GetRecords", map(vec![("ShardIterator", iterator)])).await, "Records");
+    let records = records.and_then(|records| records.into_array().ok()).expect("a list");
+    let record = records[0].as_map().expect("a structure");
+    assert_eq!(get(record, "Data"), Some(data));
+    let arrived = get(record, "ApproximateArrivalTimestamp").expect("there is a time");
+    let (tag, millis) = arrived.as_tag().expect("times are tagged");
+    let millis = millis.as_integer().and_then(|millis| i64::try_from(millis).ok()).expect("a whole number");
+    assert!(tag == 1 && (now - 10_000..now + 10_000).contains(&millis), "{millis} is not about {now}");
+}
+
+#[tokio::test]
+async fn a_sandbox_opens_where_its_options_say_and_nowhere_else() {
+    let free =
+        SandboxOptions { listen: "127.0.0.1:0".parse().expect("an address"), ..SandboxOptions::default() };
+    let now = jiff::Timestamp::now();
+    let sandbox = Sandbox::open(&free, now).await.expect("there is a free port");
+    assert!(sandbox.clock().now() >= now);
+    let taken = SandboxOptions { listen: sandbox.address(), ..free.clone() };
+    let error = Sandbox::open(&taken, now).await.expect_err("the port is taken").to_string();
+    assert!(error.starts_with(&format!("cannot listen on {}", sandbox.address())), "{error}");
+    let remote = SandboxOptions { listen: "0.0.0.0:0".parse().expect("an address"), ..free };
+    let error = Sandbox::open(&remote, now).await.expect_err("it is not loopback").to_string();
+    assert!(error.contains("--allow-remote-clients"), "{error}");
 }

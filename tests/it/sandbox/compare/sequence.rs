@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::ProvideErrorMetadata;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::describe_stream_summary::builders::DescribeStreamSummaryFluentBuilder;
 use aws_sdk_kinesis::operation::list_shards::builders::ListShardsFluentBuilder;
 use aws_sdk_kinesis::operation::merge_shards::builders::MergeShardsFluentBuilder;
@@ -118,8 +118,10 @@ pub async fn run(client: &Client) -> Log {
     log
 }
 
-fn refusal<E: ProvideErrorMetadata + std::fmt::Debug>(error: &E) -> String {
-    error.code().map_or_else(|| format!("no code: {error:?}"), str::to_owned)
+/// The error's code, or the reply's status where it has none.
+fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> String {
+    let status = || error.raw_response().map_or(0, |reply| reply.status().as_u16());
+    error.code().map_or_else(|| format!("HTTP {} without a code", status()), str::to_owned)
 }
 
 async fn streams(client: &Client, log: &mut Log) {

@@ -1,0 +1,126 @@
+//! Metrics that are off, late, partial, contradictory or silent stop everything.
+
+use super::*;
+use crate::plan::Hold;
+use crate::snapshot::{Series, ShardMetric, Snapshot, StreamMetric};
+use jiff::SignedDuration;
+
+fn stops(change: impl Fn(&mut Snapshot)) -> Vec<Hold> {
+    let mut snapshot = two([40, 20]).snapshot();
+    change(&mut snapshot);
+    assess(&snapshot, &policy()).stops
+}
+
+fn stream(snapshot: &mut Snapshot, metric: StreamMetric) -> &mut Series {
+    snapshot.metrics.stream.get_mut(&metric).expect("told")
+}
+
+#[test]
+fn shard_metrics_that_are_off_stop_and_nothing_else_is_said_of_metrics() {
+    let stops = stops(|snapshot| {
+        snapshot.summary.enhanced_metrics.remove(1);
+        snapshot.metrics.shards.clear();
+    });
+    assert_eq!(stops, [Hold::ShardMetricsOff { metrics: vec!["IncomingRecords".to_owned()] }]);
+}
+
+#[test]
+fn a_stream_that_shows_nothing_for_the_whole_window_stops() {
+    let silence = |minutes: usize| {
+        stops(move |snapshot| {
+            for series in snapshot
+                .metrics
+                .stream
+                .values_mut()
+                .chain(snapshot.metrics.shards.values_mut().flat_map(|shard| shard.values_mut()))
+            {
+                let from = series.values.len() - minutes;
+                series.values[from..].fill(None);
+            }
+        })
+    };
+    assert_eq!(silence(3), [Hold::SilentStream]);
+    assert_ne!(silence(1), [Hold::SilentStream]);
+}
+
+#[test]
+fn metrics_older_than_max_age_stop() {
+    assert_eq!(
+        reasons(&stops(|snapshot| snapshot.observed_at += SignedDuration::from_mins(2))),
+        Vec::<&str>::new()
+    );
+    let late = stops(|snapshot| snapshot.observed_at += SignedDuration::from_secs(121));
+    assert_eq!(reasons(&late), ["MetricsStale"]);
+    let none = stops(|snapshot| snapshot.metrics.settled_until = None);
+    assert!(!none.is_empty());
+}
+
+#[test]
+fn the_newest_data_within_a_long_window_must_not_be_too_old_either() {
+    let mut snapshot = two([40, 20]).snapshot();
+    for series in snapshot.metrics.stream.values_mut() {
+        series.values[16..].fill(None);
+    }
+    let mut long = policy();
+    long.metrics.window_minutes = 10;
+    assert_eq!(reasons(&assess(&snapshot, &long).stops), ["MetricsStale"]);
+}
+
+#[test]
+fn a_partial_reply_for_the_stream_or_an_open_shard_stops() {
+    let partial = stops(|snapshot| stream(snapshot, StreamMetric::IncomingBytes).complete = false);
+    assert_eq!(reasons(&partial), ["MetricsIncomplete"]);
+    let missing = stops(|snapshot| {
+        snapshot.metrics.stream.remove(&StreamMetric::WriteProvisionedThroughputExceeded);
+    });
+    assert_eq!(reasons(&missing), ["MetricsIncomplete"]);
+    let shard = stops(|snapshot| {
+        let id = snapshot.shards[1].id.clone();
+        let series = snapshot
+            .metrics
+            .shards
+            .get_mut(&id)
+            .and_then(|shard| shard.get_mut(&ShardMetric::IncomingRecords));
+        series.expect("told").complete = false;
+    });
+    assert_eq!(reasons(&shard), ["MetricsIncomplete"]);
+    let gone = stops(|snapshot| {
+        let id = snapshot.shards[1].id.clone();
+        snapshot.metrics.shards.remove(&id);
+    });
+    assert_eq!(reasons(&gone), ["MetricsIncomplete"]);
+}
+
+#[test]
+fn shards_that_do_not_sum_to_the_stream_stop() {
+    let change = |numerator: u64| {
+        stops(move |snapshot| {
+            for value in &mut stream(snapshot, StreamMetric::IncomingBytes).values {
+                *value = value.map(|value| value * numerator / 1_000);
+            }
+        })
+    };
+    assert_eq!(reasons(&change(1_009)), Vec::<&str>::new());
+    assert_eq!(reasons(&change(1_011)), ["MetricsInconsistent"]);
+    assert_eq!(reasons(&change(980)), ["MetricsInconsistent"]);
+}
+
+#[test]
+fn loads_are_shown_even_where_everything_is_stopped() {
+    let mut snapshot = two([40, 20]).snapshot();
+    snapshot.summary.status = crate::stream::StreamStatus::Updating;
+    let demand = assess(&snapshot, &policy());
+    assert_eq!(reasons(&demand.stops), ["StreamNotActive"]);
+    assert_eq!(heat(&demand), [4_000, 2_000]);
+}
+
+#[test]
+fn the_state_of_the_stream_stops() {
+    let stopped = |change: &dyn Fn(&mut Snapshot)| reasons(&stops(change));
+    assert_eq!(stopped(&|s| s.summary.mode = crate::stream::StreamMode::OnDemand), ["OnDemandStream"]);
+    assert_eq!(stopped(&|s| s.summary.open_shard_count = 3), ["ShardCountMismatch"]);
+    assert_eq!(stopped(&|s| s.shards[1].closed = true)[0], "ListingDoesNotTile");
+    let mut suspended = policy();
+    suspended.suspend = true;
+    assert_eq!(reasons(&assess(&two([40, 20]).snapshot(), &suspended).stops), ["Suspended"]);
+}
