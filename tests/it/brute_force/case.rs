@@ -156,6 +156,7 @@ impl Case {
             range: after.range,
             evidence: Evidence::Measured,
             rejecting: false,
+            unsettled: None,
             segments: self
                 .segments()
                 .into_iter()
