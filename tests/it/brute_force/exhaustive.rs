@@ -28,6 +28,13 @@ pub(super) struct Goal {
     class: Class,
 }
 
+impl Goal {
+    /// Whether shards may stay above their targets.
+    pub(super) fn is_raised(&self) -> bool {
+        self.rise != UNRAISED
+    }
+}
+
 /// A tiling that the rules allow.
 struct Tiling {
     cost: Cost,
