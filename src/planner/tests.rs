@@ -211,6 +211,16 @@ fn each_guard_holds_its_step_back_and_says_why() {
 }
 
 #[test]
+fn a_shard_that_peaks_keep_from_joining_two_others_is_told_of() {
+    let mut demand = demand(&[&[10], &[10], &[10]]);
+    for shard in &mut demand.shards {
+        shard.segments[0].peak_loads.ingest_bytes = Load::from_percent(20);
+    }
+    let proposal = plan_within(&demand, 1, 200);
+    assert_eq!((kinds(&proposal), reasons(&proposal)), ("M".to_owned(), vec!["Stabilizing"]));
+}
+
+#[test]
 fn a_plan_made_of_estimates_says_that_it_is_provisional() {
     let mut demand = demand(&[&[10], &[60]]);
     let settling = Hold::MetricsSettling { shards: vec![demand.shards[1].id.clone()] };
