@@ -11,6 +11,7 @@
 //! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
 
 // model
+pub mod cost;
 pub mod hash_key;
 pub mod load;
 pub mod plan;
@@ -24,6 +25,7 @@ pub mod checks;
 pub mod decision;
 pub mod demand;
 pub mod planner;
+pub mod report;
 
 // execution
 #[cfg(feature = "aws")]
@@ -41,5 +43,9 @@ pub mod simulator;
 
 // shells
 #[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
 pub mod manifest;
 pub mod resource;
+#[cfg(feature = "cli")]
+pub mod telemetry;

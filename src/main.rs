@@ -1,2 +1,7 @@
-//! The `reshard` binary.
-fn main() {}
+//! The `reshard` binary: parse, run, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reshard::cli::main(std::env::args_os())
+}

@@ -201,8 +201,12 @@ fn sole(manifest: Manifest, path: &str, before: &[Manifest]) -> Result<Manifest,
     }
 }
 
-/// The documents of a file that are not empty.
-fn documents(text: &str, file: &str) -> Result<Vec<Value>, ManifestError> {
+/// The documents of a file that are not empty, whatever they describe; errors call it `file`.
+///
+/// # Errors
+///
+/// [`ManifestError::Syntax`] where one is not YAML.
+pub fn documents(text: &str, file: &str) -> Result<Vec<Value>, ManifestError> {
     let mut documents = Vec::new();
     let budget = tree::Budget::default();
     for (number, document) in (1..).zip(serde_yaml::Deserializer::from_str(text)) {

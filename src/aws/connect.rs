@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -16,6 +17,10 @@ pub struct AwsOptions {
     pub region: Option<String>,
     /// Where credentials and endpoints come from.
     pub access: Access,
+    /// With [`Access::Environment`]: the profile, before `AWS_PROFILE`.
+    pub profile: Option<String>,
+    /// With [`Access::Environment`]: where all services are, before `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
     /// How long calls may take.
     pub timeouts: Timeouts,
     /// `DescribeStreamSummary` calls a second: a share of the account's 20, which others need too.
@@ -31,6 +36,8 @@ impl Default for AwsOptions {
         AwsOptions {
             region: None,
             access: Access::Environment { role: None },
+            profile: None,
+            endpoint_url: None,
             timeouts: Timeouts::default(),
             describe_calls_per_second: 10,
             clock_speed: 1,
@@ -194,6 +201,15 @@ pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectE
                 .retry_config(RetryConfig::standard());
             if let Some(region) = region {
                 loader = loader.region(Region::new(region));
+            }
+            if let Some(profile) = &options.profile {
+                // A profile that somebody names goes before keys in the environment, as with the
+                // AWS CLI; the chain would have it the other way round.
+                let keys = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+                loader = loader.profile_name(profile).credentials_provider(keys);
+            }
+            if let Some(url) = &options.endpoint_url {
+                loader = loader.endpoint_url(check_endpoint(url)?);
             }
             let config = loader.load().await;
             let region = check_region(config.region().ok_or(ConnectError::NoRegion)?.as_ref())?;

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod brute_force;
+mod cli;
 mod sandbox;
 mod scenarios;
 mod tidy;

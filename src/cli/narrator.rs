@@ -1,0 +1,94 @@
+//! Tells what an executor does: finished steps on stdout, the one in flight in a spinner.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::output::{Output, Spinner};
+use crate::executor::{Event, StepOutcome};
+use crate::report::{Report, StepReport};
+
+/// Tells of the steps of one stream.
+pub(super) struct Narrator {
+    stream: String,
+    output: Arc<Output>,
+    spinner: Spinner,
+    told: Mutex<Told>,
+}
+
+/// The steps of the latest plan in words, and the one that is under way.
+#[derive(Default)]
+struct Told {
+    steps: Vec<StepReport>,
+    current: usize,
+}
+
+impl Narrator {
+    pub fn new(stream: &str, output: &Arc<Output>) -> Narrator {
+        Narrator {
+            stream: stream.to_owned(),
+            output: Arc::clone(output),
+            spinner: output.spinner(format!("{stream}: looking")),
+            told: Mutex::default(),
+        }
+    }
+
+    /// The plan that the next events are about.
+    pub fn plan(&self, report: &Report) {
+        let mut told = self.told();
+        *told = Told { steps: report.steps.clone(), current: 0 };
+    }
+
+    /// Says a line of result.
+    pub fn say(&self, line: &str) {
+        // Where nobody reads any more, the steps are still to be brought to their end.
+        let _nobody_reads = self.output.result(&format!("{}: {line}\n", self.stream));
+    }
+
+    /// What became of the step at `index` of the plan.
+    pub fn finished(&self, index: usize, outcome: StepOutcome) {
+        let line = step_line(self.told().steps.get(index), outcome);
+        self.say(&line);
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of an event.
+    pub fn tell(&self, event: &Event<'_>) {
+        tracing::info!(stream = self.stream, "{event}");
+        let mut told = self.told();
+        match event {
+            Event::Planned { .. } | Event::NotAccepted { .. } => {}
+            Event::Sending { index, of, .. } => {
+                told.current = *index;
+                let action = told.steps.get(*index).map_or("", |step| step.action.as_str());
+                self.spinner.say(format!("{}: step {} of {of}: {action}", self.stream, index + 1));
+            }
+            Event::Waiting { status, waited } => {
+                let status = status.map_or_else(|| "unreadable".to_owned(), |status| status.to_string());
+                self.spinner.say(format!("{}: the stream is {status} ({} s)", self.stream, waited.as_secs()));
+            }
+            Event::Finished { outcome, .. } => {
+                let line = step_line(told.steps.get(told.current), *outcome);
+                self.say(&line);
+                self.spinner.say(format!("{}: looking", self.stream));
+            }
+            Event::Holding { plan, next_look_in } => {
+                let reasons: Vec<_> = plan.holds.iter().map(|hold| hold.reason()).collect();
+                let seconds = next_look_in.as_secs();
+                self.spinner.say(format!(
+                    "{}: waiting for {}, next look in {seconds} s",
+                    self.stream,
+                    reasons.join(", ")
+                ));
+            }
+        }
+    }
+}
+
+fn step_line(step: Option<&StepReport>, outcome: StepOutcome) -> String {
+    match step {
+        Some(step) => format!("{}: {outcome} ({})", step.action, step.reason),
+        None => format!("a step {outcome}"),
+    }
+}

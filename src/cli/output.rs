@@ -1,0 +1,146 @@
+//! Where results, progress and errors go, and how wide and colourful they may be.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::report::Style;
+
+/// The width of a terminal that does not tell.
+const UNKNOWN_WIDTH: usize = 80;
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ColorChoice {
+    fn for_stream(self, is_terminal: bool) -> bool {
+        self.decide(is_terminal, |name| std::env::var_os(name))
+    }
+
+    /// `no-color.org`: NO_COLOR counts where it is set and not empty.
+    fn decide(self, is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+        match self {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                let no_color = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+                is_terminal && !no_color && !dumb
+            }
+        }
+    }
+}
+
+/// The two streams of a command.
+#[derive(Debug)]
+pub(super) struct Output {
+    style: Style,
+    error_color: bool,
+    bars: MultiProgress,
+}
+
+impl Output {
+    pub fn new(color: ColorChoice) -> Output {
+        let width = terminal_size::terminal_size_of(io::stdout())
+            .map_or(UNKNOWN_WIDTH, |(terminal_size::Width(columns), _)| usize::from(columns));
+        Output {
+            style: Style { width, color: color.for_stream(io::stdout().is_terminal()) },
+            error_color: color.for_stream(io::stderr().is_terminal()),
+            // Hidden where stderr is no terminal.
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+        }
+    }
+
+    /// How tables are drawn on stdout.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Whether stderr takes colours.
+    pub fn error_color(&self) -> bool {
+        self.error_color
+    }
+
+    /// Writes a result.
+    ///
+    /// # Errors
+    /// Where stdout cannot be written to: `BrokenPipe` where nobody reads it any more.
+    pub fn result(&self, text: &str) -> io::Result<()> {
+        self.bars.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text.as_bytes())?;
+            stdout.flush()
+        })
+    }
+
+    /// Says what went wrong. Where stderr is gone nobody can be told.
+    pub fn error(&self, message: &str) {
+        let label = if self.error_color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
+        self.note(&format!("{label} {}", message.trim_end().replace('\n', "\n  ")));
+    }
+
+    /// Says something beside the results.
+    pub fn note(&self, message: &str) {
+        let _nobody_listens = self.bars.suspend(|| writeln!(io::stderr(), "{message}"));
+    }
+
+    /// Shows on a terminal that something takes its time.
+    pub fn spinner(&self, message: String) -> Spinner {
+        let bar = self.bars.add(ProgressBar::new_spinner());
+        let template = if self.error_color { "{spinner:.cyan} {msg}" } else { "{spinner} {msg}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(message);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Spinner(bar)
+    }
+}
+
+/// Something that takes its time; gone from the screen once it is dropped.
+#[derive(Debug)]
+pub(super) struct Spinner(ProgressBar);
+
+impl Spinner {
+    /// What it is about now.
+    pub fn say(&self, message: String) {
+        self.0.set_message(message);
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn color_is_for_terminals_that_want_it() {
+        let with = |choice: ColorChoice, is_terminal, set: Option<(&str, &str)>| {
+            choice.decide(is_terminal, |name| {
+                set.filter(|(of, _)| *of == name).map(|(_, value)| OsString::from(value))
+            })
+        };
+        assert!(with(ColorChoice::Auto, true, None));
+        assert!(!with(ColorChoice::Auto, false, None));
+        assert!(!with(ColorChoice::Auto, true, Some(("NO_COLOR", "1"))));
+        assert!(with(ColorChoice::Auto, true, Some(("NO_COLOR", ""))));
+        assert!(!with(ColorChoice::Auto, true, Some(("TERM", "dumb"))));
+        assert!(with(ColorChoice::Always, false, Some(("NO_COLOR", "1"))));
+        assert!(!with(ColorChoice::Never, true, None));
+    }
+}

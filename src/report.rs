@@ -1,0 +1,339 @@
+//! The report: one plan with all that explains it, for people and for machines.
+//!
+//! Pure. [`Report::new`] gathers everything once; the renderers ([`table`], [`markdown`]) and the
+//! serialised form only show it. Serialised, a report is a document of stable camelCase fields:
+//! hash keys are decimal strings, loads are integer millionths of a shard's ceiling, money is a
+//! number of dollars, and `plan` is the plan itself, which `apply --plan` takes back.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use self::layout::count;
+pub use self::line::line;
+pub use self::markdown::markdown;
+pub use self::steps::StepReport;
+pub use self::table::{Style, table};
+use crate::cost::{self, PlanCost, Prices, Traffic};
+use crate::demand::DemandSummary;
+use crate::load::{Load, Loads};
+use crate::plan::{Evidence, Hold, Plan, RangeLoad, ReadCallsSource, Verdict};
+use crate::policy::{Mode, ScalingPolicy};
+use crate::quota::Dimension;
+use crate::snapshot::Snapshot;
+use crate::stream::{ShardId, StreamMode, StreamStatus};
+
+mod layout;
+mod line;
+mod markdown;
+mod steps;
+mod strip;
+mod table;
+#[cfg(test)]
+mod tests;
+
+/// The format of serialised reports; raised when a field changes its meaning or goes.
+pub const REPORT_FORMAT: u32 = 1;
+
+/// A plan with all that explains it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// [`REPORT_FORMAT`].
+    pub format: u32,
+    /// The plan in one line: "4 → 5 shards in 1 step".
+    pub summary: String,
+    /// The stream.
+    pub stream: StreamFacts,
+    /// What is allowed at the moment.
+    pub policy: PolicyFacts,
+    /// AWS's clock when the stream was observed.
+    pub observed_at: Timestamp,
+    /// What the figures are means over; absent without metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// How full the shards are, one entry for each dimension.
+    pub utilization: Vec<Utilization>,
+    /// Which statistic stood for GetRecords calls; absent where they are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_calls_source: Option<ReadCallsSource>,
+    /// What flows, who reads it and how far behind; absent without metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficFacts>,
+    /// The steps as people read them.
+    pub steps: Vec<StepReport>,
+    /// What is not done now, and why.
+    pub holds: Vec<Notice>,
+    /// What no step can cure, and what would.
+    pub verdicts: Vec<Notice>,
+    /// A month's bill before and after.
+    pub cost: PlanCost,
+    /// The open shards in hash-key order, as `plan.before` has them; `None` for a range that no
+    /// listed shard owns.
+    pub shards: Vec<Option<ShardId>>,
+    /// The plan itself.
+    pub plan: Plan,
+}
+
+/// The stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamFacts {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its region, from the ARN.
+    pub region: String,
+    /// Its status.
+    pub status: StreamStatus,
+    /// Provisioned or on-demand.
+    pub mode: StreamMode,
+    /// How many shards are open, by AWS's count.
+    pub shards: usize,
+    /// For how long records are kept.
+    pub retention_hours: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What is allowed at the moment, schedules considered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyFacts {
+    /// What may be done with a plan.
+    pub mode: Mode,
+    /// Fewest shards now.
+    pub min_shards: u32,
+    /// Most shards now.
+    pub max_shards: u32,
+    /// The schedules in force.
+    pub schedules: Vec<String>,
+}
+
+/// Settled minutes that figures are means over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// Its first instant.
+    pub start: Timestamp,
+    /// The first instant after it.
+    pub end: Timestamp,
+    /// Its length.
+    pub minutes: i64,
+}
+
+/// How full the shards are in one dimension, in millionths of a shard's ceiling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Utilization {
+    /// The dimension.
+    pub dimension: Dimension,
+    /// What a shard carries at the most, in bytes, records or calls a second.
+    pub ceiling_per_second: u64,
+    /// The mean over all shards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Load>,
+    /// The hottest shard, where any carries anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hottest: Option<Hottest>,
+    /// The target.
+    pub target: Load,
+}
+
+/// The shard with the highest load in a dimension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hottest {
+    /// The shard.
+    pub shard: ShardId,
+    /// Its load.
+    pub load: Load,
+}
+
+/// What flows, who reads it and how far behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrafficFacts {
+    /// Bytes and records.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// Rejected records in millionths of those offered.
+    pub rejected_millionths: u64,
+    /// Polling consumers in thousandths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pollers_thousandths: Option<u64>,
+    /// Whether the pollers are the declared consumers; else derived from metrics.
+    pub pollers_declared: bool,
+    /// The largest lag of a consumer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_millis: Option<u64>,
+}
+
+/// A hold or a verdict as people read it; `plan` has it with its fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// Its name, the same in metrics, events and conditions.
+    pub reason: &'static str,
+    /// What it says.
+    pub message: String,
+    /// What would help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<&'static str>,
+}
+
+impl From<&Hold> for Notice {
+    fn from(hold: &Hold) -> Notice {
+        Notice { reason: hold.reason(), message: hold.to_string(), advice: None }
+    }
+}
+
+impl From<&Verdict> for Notice {
+    fn from(verdict: &Verdict) -> Notice {
+        Notice { reason: verdict.reason(), message: verdict.to_string(), advice: Some(verdict.advice()) }
+    }
+}
+
+impl Report {
+    /// Gathers what explains `plan`, which was decided for `policy` from `snapshot`; `demand` is
+    /// what the stream as a whole shows.
+    pub fn new(
+        snapshot: &Snapshot,
+        policy: &ScalingPolicy,
+        demand: &DemandSummary,
+        plan: &Plan,
+        prices: &Prices,
+    ) -> Report {
+        let stream = &snapshot.summary;
+        let in_force = policy.in_force(snapshot.observed_at);
+        let owner = |range| {
+            snapshot
+                .shards
+                .iter()
+                .find(|shard| !shard.closed && shard.range == range)
+                .map(|shard| shard.id.clone())
+        };
+        let shards: Vec<_> = plan.before.iter().map(|load| owner(load.range)).collect();
+        let window = demand.window.map(|(start, end)| Window {
+            start: start.start(),
+            end: end.start(),
+            minutes: end.since(start),
+        });
+        let traffic = window.map(|_| traffic_facts(demand, plan));
+        Report {
+            format: REPORT_FORMAT,
+            summary: summary(plan, stream.open_shard_count),
+            stream: StreamFacts {
+                name: stream.name.clone(),
+                arn: stream.arn.clone(),
+                region: stream.arn.split(':').nth(3).unwrap_or_default().to_owned(),
+                status: stream.status,
+                mode: stream.mode,
+                shards: stream.open_shard_count,
+                retention_hours: stream.retention_hours,
+                created_at: stream.created_at,
+            },
+            policy: PolicyFacts {
+                mode: policy.mode,
+                min_shards: in_force.bounds.min(),
+                max_shards: in_force.bounds.max(),
+                schedules: in_force.schedules,
+            },
+            observed_at: snapshot.observed_at,
+            window,
+            utilization: Dimension::ALL
+                .map(|dimension| utilization(dimension, policy, demand, plan, &shards))
+                .to_vec(),
+            read_calls_source: demand.read_calls.map(|(_, source)| source),
+            steps: steps::explain(plan, &shards, policy.targets.limits),
+            holds: plan.holds.iter().map(Notice::from).collect(),
+            verdicts: plan.verdicts.iter().map(Notice::from).collect(),
+            cost: cost::of_plan(snapshot, policy, plan, traffic.as_ref().map(|facts| facts.traffic), prices),
+            traffic,
+            shards,
+            plan: plan.clone(),
+        }
+    }
+
+    /// The targets of the dimensions that a split relieves.
+    fn target_loads(&self) -> Loads {
+        let target =
+            |dimension| self.utilization.iter().find(|of| of.dimension == dimension).map(|of| of.target);
+        Loads::from_array(Dimension::SPLITTABLE.map(|of| target(of).unwrap_or(Load::CEILING)))
+    }
+}
+
+fn traffic_facts(demand: &DemandSummary, plan: &Plan) -> TrafficFacts {
+    let read: Load = plan.before.iter().map(|shard| shard.loads.read_bytes).sum();
+    let read = u128::from(read.0) * u128::from(Dimension::ReadBytes.ceiling_per_second()) / 1_000_000;
+    TrafficFacts {
+        traffic: Traffic {
+            bytes_per_second: demand.ingest_bytes_per_second,
+            records_per_second: demand.ingest_records_per_second,
+            read_bytes_per_second: u64::try_from(read).unwrap_or(u64::MAX),
+        },
+        rejected_millionths: demand.rejected_millionths,
+        pollers_thousandths: demand.pollers_thousandths,
+        pollers_declared: demand.pollers_declared,
+        lag_millis: demand.lag_millis,
+    }
+}
+
+fn utilization(
+    dimension: Dimension,
+    policy: &ScalingPolicy,
+    demand: &DemandSummary,
+    plan: &Plan,
+    shards: &[Option<ShardId>],
+) -> Utilization {
+    let known = |shard: &&RangeLoad| shard.evidence != Evidence::Unknown;
+    let mean = match dimension {
+        // Every poller polls every shard: the mean is every shard's.
+        Dimension::ReadCalls => demand.read_calls.map(|(load, _)| load),
+        _ => demand.mean.iter().find(|(of, _)| *of == dimension).map(|(_, load)| *load),
+    };
+    let slot = Dimension::SPLITTABLE.iter().position(|of| *of == dimension);
+    let hottest = slot.and_then(|slot| {
+        let loads = plan.before.iter().zip(shards).filter(|(shard, _)| known(shard));
+        let (load, shard) = loads
+            .filter_map(|(shard, id)| Some((shard.loads.as_array()[slot], id.as_ref()?)))
+            .filter(|(load, _)| *load > Load::ZERO)
+            .rev()
+            .max_by_key(|(load, _)| *load)?;
+        Some(Hottest { shard: shard.clone(), load })
+    });
+    Utilization {
+        dimension,
+        ceiling_per_second: dimension.ceiling_per_second(),
+        mean,
+        hottest,
+        target: slot.map_or(policy.targets.read_calls, |slot| policy.targets.limits.as_array()[slot]),
+    }
+}
+
+/// The plan in one line.
+fn summary(plan: &Plan, open_shards: usize) -> String {
+    let count = plan.steps().len();
+    if count == 0 {
+        let mut reasons: Vec<_> = plan.holds.iter().map(Hold::reason).collect();
+        reasons.extend(plan.verdicts.iter().map(Verdict::reason));
+        reasons.dedup();
+        return match reasons.as_slice() {
+            [] => format!("nothing to do at {}", layout::count(open_shards, "shard")),
+            reasons => format!("no step now: {}", reasons.join(", ")),
+        };
+    }
+    let change: i64 = plan.steps().iter().map(|step| i64::from(step.shard_delta())).sum();
+    let start = plan.identity.start.len() as i64;
+    let kinds = [("split", "Split"), ("merge", "Merge")]
+        .map(|(noun, kind)| (noun, plan.steps().iter().filter(|step| step.kind() == kind).count()));
+    let parts: Vec<_> =
+        kinds.iter().filter(|(_, n)| *n > 0).map(|(noun, n)| layout::count(*n, noun)).collect();
+    let shards = if change == 0 {
+        layout::count(plan.identity.start.len(), "shard")
+    } else {
+        format!("{start} → {} shards", start + change)
+    };
+    let detail = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    format!("{shards} in {}{detail}", layout::count(count, "step"))
+}

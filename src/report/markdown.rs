@@ -1,0 +1,124 @@
+//! The report as Markdown: for a pull request, a ticket or a chat.
+
+use std::fmt::{self, Write};
+
+use super::layout::{count, percent, signed_hours};
+use super::strip::{self, Strip};
+use super::table::{items, source_name};
+use super::{Notice, Report};
+use crate::cost::{HOURS_PER_MONTH, grouped};
+use crate::plan::RangeLoad;
+
+/// How wide the strips are: fits most windows without scrolling.
+const STRIP_WIDTH: usize = 72;
+
+/// Renders `report`; ends with a line feed.
+pub fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    write(report, &mut text).expect("writing to a string does not fail");
+    text
+}
+
+fn write(report: &Report, out: &mut String) -> fmt::Result {
+    let Report { stream, policy, cost, plan, .. } = report;
+    writeln!(out, "## `{}`: {}\n", stream.name, report.summary)?;
+    writeln!(
+        out,
+        "`{}` is {} with {}; {} to {} are allowed. Mode {:?}, observed {}.",
+        stream.arn,
+        stream.status,
+        count(stream.shards, "shard"),
+        policy.min_shards,
+        policy.max_shards,
+        policy.mode,
+        report.observed_at
+    )?;
+    match report.window {
+        Some(window) => writeln!(
+            out,
+            "Figures are means over the {} minutes from {} to {}.",
+            window.minutes, window.start, window.end
+        )?,
+        None => writeln!(out, "There are no settled metrics.")?,
+    }
+    if let Some(source) = report.read_calls_source {
+        writeln!(out, "Read calls are from {}.", source_name(source))?;
+    }
+    writeln!(out, "\n| Utilization | Mean | Hottest | Shard | Target |\n|:--|--:|--:|--:|--:|")?;
+    for of in &report.utilization {
+        let figure = |load: Option<_>| load.map_or_else(|| "—".to_owned(), percent);
+        let hottest = of.hottest.as_ref();
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            of.dimension.label(),
+            figure(of.mean),
+            figure(hottest.map(|hot| hot.load)),
+            hottest.map_or_else(|| "—".to_owned(), |hot| format!("`{}`", hot.shard)),
+            percent(of.target)
+        )?;
+    }
+    if !plan.before.is_empty() {
+        writeln!(out, "\n```text")?;
+        let mut strips = vec![write_strip(out, "now", &plan.before, report)?];
+        if !plan.steps().is_empty() {
+            strips.push(write_strip(out, "planned", &plan.after, report)?);
+        }
+        writeln!(out, "```\n\n{}.", strip::legend(&strips))?;
+    }
+    if !report.steps.is_empty() {
+        writeln!(out, "\n### Steps\n")?;
+        for step in &report.steps {
+            let effect = if step.effect.is_empty() { String::new() } else { format!(" → {}", step.effect) };
+            writeln!(out, "{}. {}: {}{effect}", step.number, step.action, step.reason)?;
+        }
+    }
+    write_notices(out, "Holds", &report.holds)?;
+    write_notices(out, "Verdicts", &report.verdicts)?;
+    writeln!(out, "\n### Cost a month\n\n| | Now | Planned | Change |\n|:--|--:|--:|--:|")?;
+    for item in items(&cost.before, &cost.after) {
+        let (before, after) = (cost.before.of(item), cost.after.of(item));
+        writeln!(out, "| {item} | {before} | {after} | {} |", before.change_to(after))?;
+    }
+    let (before, after) = (cost.before.total, cost.after.total);
+    writeln!(out, "| **total** | **{before}** | **{after}** | **{}** |", before.change_to(after))?;
+    let [now, then] =
+        [&cost.before, &cost.after].map(|bill| u64::from(bill.shards) * u64::from(HOURS_PER_MONTH));
+    let change = signed_hours(now, then);
+    writeln!(out, "| shard-hours | {} h | {} h | {change} |\n", grouped(now), grouped(then))?;
+    for other in &cost.alternatives {
+        let note = other.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        writeln!(out, "- Instead, {}: {}{note}", other.name, other.bill.total)?;
+    }
+    for assumption in &cost.assumptions {
+        writeln!(out, "- Assumed: {assumption}")?;
+    }
+    writeln!(out, "\nPlan `{}`", plan.hash)
+}
+
+fn write_strip(
+    out: &mut String,
+    label: &str,
+    shards: &[RangeLoad],
+    report: &Report,
+) -> Result<Strip, fmt::Error> {
+    let drawn = strip::draw(shards, report.target_loads(), STRIP_WIDTH);
+    let heat: String = drawn.heat.iter().map(|(glyph, _)| *glyph).collect();
+    writeln!(out, "{label:<7} {:>3}  {heat}", shards.len())?;
+    if !drawn.marks.is_empty() {
+        writeln!(out, "{:13}{}", "", drawn.marks)?;
+    }
+    Ok(drawn)
+}
+
+fn write_notices(out: &mut String, title: &str, notices: &[Notice]) -> fmt::Result {
+    if notices.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n### {title}\n")?;
+    for notice in notices {
+        let advice = notice.advice.map_or_else(String::new, |advice| format!(" *{advice}*."));
+        writeln!(out, "- **{}**: {}.{advice}", notice.reason, notice.message)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The steps in words: what is done to which shard, why, and what it leaves.
+
+use serde::Serialize;
+
+use super::layout::percent;
+use crate::hash_key::{HashKey, HashKeyRange};
+use crate::load::{Load, Loads};
+use crate::plan::{Evidence, Explanation, Plan, Step, StepReason};
+use crate::quota::Dimension;
+use crate::stream::ShardId;
+
+/// A step as people read it; `plan.steps` has it with its fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepReport {
+    /// Its place in the plan, from 1.
+    pub number: usize,
+    /// "Split", "Merge" or "EnableShardMetrics".
+    pub kind: &'static str,
+    /// What is done.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// What it leaves; empty where no load changes.
+    pub effect: String,
+}
+
+/// Words for each step of `plan`; `shards` are the owners of `plan.before`, `targets` tell which
+/// dimension matters where the reason names none.
+pub(super) fn explain(plan: &Plan, shards: &[Option<ShardId>], targets: Loads) -> Vec<StepReport> {
+    let mut names = Names::new(plan, shards);
+    let explanations = plan.explanations.iter().map(Some).chain(std::iter::repeat(None));
+    plan.steps()
+        .iter()
+        .zip(explanations)
+        .enumerate()
+        .map(|(index, (step, explanation))| {
+            let number = index + 1;
+            let action = action(step, &names);
+            names.learn(step, number);
+            let (reason, effect) = explanation.map(|said| words(said, targets)).unwrap_or_default();
+            StepReport { number, kind: step.kind(), action, reason, effect }
+        })
+        .collect()
+}
+
+/// What people call the shards of the ranges that a plan goes through. Those that a step makes
+/// have no ID yet.
+struct Names(Vec<(HashKeyRange, String)>);
+
+impl Names {
+    fn new(plan: &Plan, shards: &[Option<ShardId>]) -> Names {
+        let open = plan.before.iter().zip(shards);
+        Names(
+            open.filter_map(|(load, id)| Some((load.range, format!("shard {}", id.as_ref()?.short()))))
+                .collect(),
+        )
+    }
+
+    fn learn(&mut self, step: &Step, number: usize) {
+        match step {
+            Step::Split { range, at } => {
+                if let Ok((low, high)) = range.split(*at) {
+                    self.0.push((low, format!("the lower shard of step {number}")));
+                    self.0.push((high, format!("the upper shard of step {number}")));
+                }
+            }
+            Step::Merge { low, high } => {
+                self.0.extend(low.merge(*high).map(|range| (range, format!("the shard of step {number}"))));
+            }
+            Step::EnableShardMetrics { .. } => {}
+        }
+    }
+
+    /// The latest name: a range that was merged anew is no longer the shard it once was.
+    fn of(&self, range: HashKeyRange) -> String {
+        let known = self.0.iter().rev().find(|(of, _)| *of == range);
+        known.map_or_else(|| format!("the shard of {range}"), |(_, name)| name.clone())
+    }
+}
+
+fn action(step: &Step, names: &Names) -> String {
+    match step {
+        Step::Split { range, at } => {
+            format!("split {} at {at} ({} of the key space)", names.of(*range), place(*at))
+        }
+        Step::Merge { low, high } => format!("merge {} and {}", names.of(*low), names.of(*high)),
+        Step::EnableShardMetrics { .. } => step.to_string(),
+    }
+}
+
+/// Where in the space a key lies.
+fn place(key: HashKey) -> String {
+    format!("{:.2} %", key.0 as f64 / u128::MAX as f64 * 100.0)
+}
+
+fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
+    let Explanation { reason, before: _, after } = explanation;
+    let made: Loads = after.iter().fold(Loads::default(), |most, shard| most.max(shard.loads));
+    let (why, dimension) = match reason {
+        StepReason::Rejecting { dimension, load } => {
+            (format!("rejects writes, {} at {}", dimension.label(), percent(*load)), *dimension)
+        }
+        StepReason::AboveTarget { dimension, load, target } => {
+            (format!("{} {} > target {}", dimension.label(), percent(*load), percent(*target)), *dimension)
+        }
+        StepReason::Cold { dimension, load, limit } => (
+            format!("cold: together {} peak at {} ≤ {}", dimension.label(), percent(*load), percent(*limit)),
+            *dimension,
+        ),
+        StepReason::MovesBoundary => (
+            "moves a boundary: a split and a merge that save a shard elsewhere".to_owned(),
+            made.binding(targets).0,
+        ),
+        StepReason::BelowMinShards { min_shards } => {
+            (format!("fewer shards than minShards ({min_shards})"), made.binding(targets).0)
+        }
+        StepReason::AboveMaxShards { max_shards } => {
+            (format!("more shards than maxShards ({max_shards})"), made.binding(targets).0)
+        }
+        StepReason::ShardMetricsOff => {
+            return ("decisions need the load of each shard".to_owned(), String::new());
+        }
+    };
+    (why, effect(explanation, dimension))
+}
+
+fn effect(explanation: &Explanation, dimension: Dimension) -> String {
+    let Some(slot) = Dimension::SPLITTABLE.iter().position(|of| *of == dimension) else {
+        return String::new();
+    };
+    let after = &explanation.after;
+    let worst = after.iter().map(|shard| shard.evidence).max().unwrap_or(Evidence::Unknown);
+    if worst == Evidence::Unknown {
+        return "load not known".to_owned();
+    }
+    let loads: Vec<Load> = after.iter().map(|shard| shard.loads.as_array()[slot]).collect();
+    let shown: Vec<String> = loads.iter().map(|load| percent(*load)).collect();
+    let text = match shown.as_slice() {
+        [low, high] if low == high => format!("2 × {low}"),
+        shown => shown.join(" + "),
+    };
+    match worst {
+        Evidence::Estimated => format!("{text} (estimated)"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::fixtures;
+
+    #[test]
+    fn shards_that_do_not_exist_yet_are_named_by_the_step_that_makes_them() {
+        let mut sample = fixtures::with_loads(&[2_000_000, 100_000, 100_000]);
+        fixtures::split(&mut sample, 0);
+        fixtures::split(&mut sample, 1);
+        fixtures::merge(&mut sample, 3);
+        fixtures::merge(&mut sample, 2);
+        let shards: Vec<_> = sample.snapshot.shards.iter().map(|shard| Some(shard.id.clone())).collect();
+        let said = explain(&sample.plan, &shards, sample.policy.targets.limits);
+        let actions: Vec<_> = said.iter().map(|step| step.action.as_str()).collect();
+        assert!(actions[0].starts_with("split shard 0 at "), "{}", actions[0]);
+        assert!(actions[0].ends_with("(16.67 % of the key space)"), "{}", actions[0]);
+        assert!(actions[1].starts_with("split the upper shard of step 1 at "), "{}", actions[1]);
+        assert_eq!(actions[2], "merge shard 1 and shard 2");
+        assert_eq!(actions[3], "merge the upper shard of step 2 and the shard of step 3");
+    }
+
+    #[test]
+    fn equal_children_are_counted_and_estimates_are_called_so() {
+        let sample = fixtures::one_hot_shard();
+        let (reason, effect) = words(&sample.plan.explanations[0], sample.policy.targets.limits);
+        assert_eq!(reason, "ingest bytes 143.0 % > target 70.0 %");
+        assert_eq!(effect, "2 × 71.5 % (estimated)");
+    }
+}

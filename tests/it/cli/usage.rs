@@ -1,0 +1,54 @@
+//! Help, versions, wrong flags, completions.
+
+use super::{NOBODY, run};
+
+#[test]
+fn no_arguments_show_the_help() {
+    let ran = run(NOBODY, &[]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for word in ["Usage: reshard", "plan", "apply", "run", "sandbox", "completions"] {
+        assert!(ran.stdout.contains(word), "{word} in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    for arguments in
+        [&["--help"][..], &["plan", "--help"], &["apply", "-h"], &["run", "-h"], &["sandbox", "-h"]]
+    {
+        let ran = run(NOBODY, arguments);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(ran.stdout.contains("Usage: reshard"), "{arguments:?}");
+        assert!(ran.stdout.lines().all(|line| line.chars().count() <= 100), "{}", ran.stdout);
+    }
+    assert_eq!(run(NOBODY, &["--version"]).stdout, format!("reshard {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_one_and_never_with_two() {
+    for (arguments, told) in [
+        (&["plan"][..], "--filename <FILE>"),
+        (&["plam"], "plam"),
+        (&["plan", "-f", "a.yaml", "--loud"], "--loud"),
+        (&["plan", "-f", "a.yaml", "-o", "html"], "table, json, yaml, markdown"),
+        (&["plan", "-f", "a.yaml", "--record", "a", "--snapshot", "b"], "cannot be used with"),
+        (&["apply", "-f", "a.yaml", "--wait", "--timeout", "5"], "a duration looks like 90s, 10m or 1h30m"),
+        (&["plan", "-f", "a.yaml", "--color", "pink"], "auto, always, never"),
+        (&["completions", "cmd"], "bash"),
+    ] {
+        let ran = run(NOBODY, arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(told), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn completions_name_every_subcommand() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ran = run(NOBODY, &["completions", shell]);
+        assert_eq!(ran.code, Some(0));
+        for word in ["plan", "apply", "sandbox"] {
+            assert!(ran.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+}
