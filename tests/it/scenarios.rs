@@ -75,39 +75,7 @@ impl World {
             decided(snapshot, policy).map(|decision| decision.plan)
         };
         let wait = Some(Duration::try_from(wait).unwrap());
-        let plane = self.plane.clone();
-        let progress = move |event: &reshard::executor::Event<'_>| match event {
-            reshard::executor::Event::Planned { plan } if std::env::var_os("TRACE").is_some() => {
-                let hot: Vec<String> = plan
-                    .before
-                    .iter()
-                    .filter(|r| r.loads.ingest_bytes > Load::from_percent(56))
-                    .map(|r| {
-                        format!(
-                            "{:.4}+{:.4}:{}:{:?}",
-                            r.range.start().0 as f64 / u128::MAX as f64,
-                            r.range.fraction_of_space(),
-                            r.loads.ingest_bytes,
-                            r.evidence
-                        )
-                    })
-                    .collect();
-                eprintln!(
-                    "{} {} shards, steps {} hot {:?} holds {:?} verdicts {:?}",
-                    plane.cloud().now(),
-                    plan.before.len(),
-                    plan.steps().iter().map(|s| s.kind().chars().next().unwrap()).collect::<String>(),
-                    hot,
-                    holds(plan),
-                    verdicts(plan)
-                );
-            }
-            _ => {}
-        };
-        Executor::new(&self.plane, &self.policy)
-            .with_progress(&progress)
-            .run_to_quiet(&mut Observer::one_shot(), decide, wait)
-            .await
+        Executor::new(&self.plane, &self.policy).run_to_quiet(&mut Observer::one_shot(), decide, wait).await
     }
 }
 
@@ -135,25 +103,6 @@ fn holds(plan: &Plan) -> Vec<&'static str> {
 
 fn verdicts(plan: &Plan) -> Vec<&'static str> {
     plan.verdicts.iter().map(Verdict::reason).collect()
-}
-
-fn dump(report: &RunReport, plan: &Plan) {
-    eprintln!("end: {}", report.end);
-    for step in done(report) {
-        eprintln!("  {step}");
-    }
-    for range in &plan.before {
-        let place = |key: HashKey| key.0 as f64 / u128::MAX as f64;
-        eprintln!(
-            "  {:.4}-{:.4} {} {} {:?}",
-            place(range.range.start()),
-            place(range.range.end()),
-            range.loads.ingest_bytes,
-            range.peak_loads.ingest_bytes,
-            range.evidence
-        );
-    }
-    eprintln!("  {:?} {:?} {:?}", plan.steps(), plan.holds, plan.verdicts);
 }
 
 fn highest_ingest(plan: &Plan) -> Load {
@@ -192,7 +141,6 @@ async fn a_hot_spot_is_split_where_it_is() {
     }
     world.pass(SignedDuration::from_mins(10));
     let plan = world.decide().await.plan;
-    dump(&report, &plan);
     assert!(highest_ingest(&plan) <= Load::from_percent(70), "{}", highest_ingest(&plan));
 }
 
@@ -274,7 +222,6 @@ async fn one_key_above_a_ceiling_ends_in_a_verdict_and_not_in_a_loop_of_splits()
     assert!(report.end.is_success(), "{}", report.end);
     assert!(splits(done(&report)) <= 3, "{:?}", done(&report));
     let plan = world.decide().await.plan;
-    dump(&report, &plan);
     assert_eq!(splits(plan.steps().to_vec()), 0);
     assert!(verdicts(&plan).contains(&"HotKey"), "{:?} {:?}", verdicts(&plan), holds(&plan));
     // Hours later the verdict still stands, as long as the splits are within the look-back of a day.
@@ -328,7 +275,6 @@ async fn at_max_shards_the_load_is_evened_out_and_the_verdict_says_that_more_are
     world.policy.bounds = reshard::policy::ShardBounds::new(1, 4).unwrap();
     let report = world.apply(SignedDuration::from_hours(1)).await;
     let plan = world.decide().await.plan;
-    dump(&report, &plan);
     assert_eq!((plan.before.len(), plan.steps().len()), (4, 0), "{} {:?}", report.end, plan.holds);
     assert!(verdicts(&plan).contains(&"AtMaxShards"));
     assert!(matches!(report.end, End::Quiet { .. }), "{}", report.end);
