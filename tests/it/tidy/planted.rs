@@ -13,7 +13,7 @@ const TIDY: [(&str, &str); 8] = [
     ),
     (
         "src/planner.rs",
-        "//! Plans.\nuse crate::load::Load;\nuse self::tests_not;\nmod part;\n#[cfg(test)]\nmod tests;\n",
+        "//! Plans.\nuse crate::load::Load;\nmod part;\n#[cfg(all(test, feature = \"cli\"))]\nmod tests;\n",
     ),
     (
         "src/planner/part.rs",

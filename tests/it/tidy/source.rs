@@ -100,12 +100,15 @@ impl File {
 
     /// Whether Cargo begins here: the crate roots that it finds by itself.
     fn is_root(&self) -> bool {
-        match self.path.split('/').collect::<Vec<_>>()[..] {
-            ["src", "lib.rs" | "main.rs"] | ["build.rs"] => true,
-            ["tests" | "benches" | "examples", _] => true,
-            ["src", "bin", _] | ["tests" | "benches" | "examples", _, "main.rs"] => true,
-            _ => false,
-        }
+        let names: Vec<&str> = self.path.split('/').collect();
+        matches!(
+            names[..],
+            ["build.rs"]
+                | ["src", "lib.rs" | "main.rs"]
+                | ["src", "bin", _]
+                | ["tests" | "benches" | "examples", _]
+                | ["tests" | "benches" | "examples", _, "main.rs"]
+        )
     }
 
     /// Where the files of this one's modules lie.
@@ -150,7 +153,8 @@ impl File {
     pub(super) fn contains(&self, needle: &str) -> bool {
         self.code.match_indices(needle).any(|(at, _)| {
             let after = &self.code[at + needle.len()..];
-            !ends_a_word(&self.code[..at]) && !(ends_a_word(needle) && after.starts_with(is_of_word))
+            let goes_on = ends_a_word(needle) && after.starts_with(is_of_word);
+            !ends_a_word(&self.code[..at]) && !goes_on
         })
     }
 }
@@ -194,12 +198,13 @@ fn modules(code: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Leaves out what is compiled for tests alone: everything from `#[cfg(test)]` to the end of the
-/// item below it.
+/// Leaves out what is compiled for tests alone: everything from `#[cfg(test)]` or
+/// `#[cfg(all(test, …))]` to the end of the item below it.
 fn without_tests(code: &str) -> String {
     let mut kept = String::with_capacity(code.len());
     let mut rest = code;
-    while let Some((before, item)) = rest.split_once("#[cfg(test)]") {
+    while let Some(at) = ["#[cfg(test)]", "#[cfg(all(test,"].iter().filter_map(|mark| rest.find(mark)).min() {
+        let (before, item) = rest.split_at(at);
         kept.push_str(before);
         let mut depth = 0;
         let ends = |(_, letter): &(usize, char)| {
