@@ -46,6 +46,7 @@ fn demand(shards: u128, dimensions: usize, density: Evidence, hottest: u64) -> D
             rejecting: false,
             segments,
             density,
+            unsettled: None,
             split_guard: None,
             merge_guard: None,
         }

@@ -28,7 +28,7 @@ mod convert;
 mod error;
 mod exchange;
 mod rate_limit;
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests;
 
 /// Kinesis and CloudWatch of one account and region.
@@ -48,15 +48,18 @@ impl AwsControlPlane {
     /// # Errors
     /// [`ConnectError`] where the region, the role or the endpoint cannot be one.
     pub async fn connect(options: &AwsOptions) -> Result<Self, ConnectError> {
-        let connection = connect::connect(options).await?;
+        Ok(Self::over(connect::connect(options).await?, options))
+    }
+
+    fn over(connection: connect::Connection, options: &AwsOptions) -> Self {
         let limits = RateLimits::shared(&connection.scope, options.describe_calls_per_second);
-        Ok(AwsControlPlane {
+        AwsControlPlane {
             kinesis: aws_sdk_kinesis::Client::new(&connection.config),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&connection.config),
             caller: Arc::new(Caller { role_arn: connection.role_arn, region: connection.region }),
             limits,
             clock_speed: options.clock_speed.max(1),
-        })
+        }
     }
 
     /// The region, wherever it was named.

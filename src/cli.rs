@@ -19,6 +19,7 @@ mod apply;
 mod aws;
 mod completions;
 mod decide;
+mod demo;
 mod documents;
 mod narrator;
 mod outcome;
@@ -81,6 +82,7 @@ enum Command {
     Run(run::RunArgs),
     /// Run Kinesis and CloudWatch on loopback, with a load, for any AWS SDK and the AWS CLI
     Sandbox(Box<SandboxOptions>),
+    Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -103,6 +105,7 @@ fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
         Command::Plan(arguments) => runtime()?.block_on(plan::run(&arguments, output)),
         Command::Apply(arguments) => runtime()?.block_on(apply::run(&arguments, output)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, output)),
+        Command::Demo(arguments) => runtime()?.block_on(demo::run(&arguments, output)),
         Command::Sandbox(options) => runtime()?.block_on(sandbox::run(&options, output)),
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 pub use self::money::{Money, grouped};
 pub use self::prices::Prices;
+pub use self::usage::{of_monitoring, of_shard_seconds};
 use crate::plan::{Plan, Step};
 use crate::policy::{MetricsSource, ScalingPolicy};
 use crate::snapshot::{ShardMetric, Snapshot, StreamMetric};
@@ -17,6 +18,7 @@ use crate::stream::{StreamMode, StreamSummary};
 pub(crate) mod fixtures;
 mod money;
 mod prices;
+mod usage;
 
 /// Hours in a month, as AWS's calculator has them.
 pub const HOURS_PER_MONTH: u32 = 730;

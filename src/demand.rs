@@ -45,17 +45,21 @@
 //! # Why no shard is split in a loop
 //!
 //! What a parent carried is shared among its children, never multiplied, so inherited history asks
-//! for no more shards than the parent did; `rejecting` must be measured on the very range. From
+//! for no more shards than the parent did; `rejecting` must be measured on the very range. But for
+//! rejects, a window leads to a split only if the shard itself measured all of it, or if all of it
+//! was inherited from a shard that had a measured window before it was split: the splits that one
+//! measured window asked for are made, and the next ones only after their measured outcome. From
 //! then on each split that leads to a hot shard either left less than nine tenths of the load on
 //! its side, or was lopsided; two lopsided ones running end in [`Verdict::HotKey`]. So of every
 //! two splits one shrinks the load to less than 9/10: demand is at most twice what was accepted,
 //! thus at most two ceilings, and a constant load is at its target t after at most
 //! 2·(1 + ln(2/t) ÷ ln(10/9)) generations; a burst with a low mean ends after two
 //! ([`Verdict::Bursty`]). All of this is read from metrics, not remembered. When the minutes after
-//! a split have left the observed history, the verdict is forgotten and the shard may be split
+//! a split have left the observed history (the look-back of a day: the ancestors of hot shards are
+//! observed that far, see [`ancestry_of_heat`]), the verdict is forgotten and the shard may be split
 //! anew; a shard narrower than [`crate::quota::NARROWEST_SPLIT_SHARE`] of the space is one segment
 //! for good ([`Verdict::Unsplittable`]), so that even without any history halving ends after
-//! log₂ 4096 = 12 generations.
+//! log₂ 4096 = 12 generations (and cutting off no more than a sixteenth each time after 129).
 
 use std::ops::Range;
 
@@ -73,6 +77,9 @@ use self::lineage::Lineage;
 use self::readers::Readers;
 use self::view::View;
 
+pub use self::ancestry::ancestry_of_heat;
+
+mod ancestry;
 mod density;
 #[cfg(test)]
 mod fixture;
@@ -129,6 +136,9 @@ pub struct ShardDemand {
     /// the parts (or the owner vouches for an even spread), else [`Evidence::Estimated`]. A part
     /// of a shard may be merged with a neighbour in one plan only where the spread is measured.
     pub density: Evidence,
+    /// Why its load of now is not known by measurement, if so: a plan made of it is provisional,
+    /// whatever it says.
+    pub unsettled: Option<Hold>,
     /// Why it must not be split now, if so.
     pub split_guard: Option<Hold>,
     /// Why it must not be merged now, if so.

@@ -13,6 +13,7 @@ pub use self::listing::list_shards;
 use self::listing::past_topology;
 use self::metrics::{MetricPlan, read_metrics};
 use crate::control_plane::{ControlPlane, RequestError, ShardFilter, StreamId};
+use crate::demand::ancestry_of_heat;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
 use crate::stream::{Shard, StreamMode, StreamSummary};
@@ -213,16 +214,7 @@ impl Observer {
             let plan = MetricPlan::shard_level(&span, policy, &summary, &shards, &past_topologies, &metrics);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         }
-        self.cache.forget_before(span.first_minute, span.look_back_start);
-        if self.gated {
-            self.last_full = Some(LastFull {
-                at: Minute::of(now),
-                summary: summary.clone(),
-                shards: shards.clone(),
-                past_topologies: past_topologies.clone(),
-            });
-        }
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             format: SNAPSHOT_FORMAT,
             observed_at: now,
             summary,
@@ -231,6 +223,21 @@ impl Observer {
             past_topologies,
             metrics,
         };
+        let ancestry = ancestry_of_heat(&snapshot, policy);
+        if !ancestry.is_empty() && !snapshot.metrics.shards.is_empty() {
+            let plan = MetricPlan::since_the_look_back(&span, ancestry);
+            let Snapshot { summary, metrics, .. } = &mut snapshot;
+            requested += read_metrics(plane, summary, plan, &mut self.cache, metrics).await?;
+        }
+        self.cache.forget_before(span.first_minute, span.look_back_start);
+        if self.gated {
+            self.last_full = Some(LastFull {
+                at: Minute::of(now),
+                summary: snapshot.summary.clone(),
+                shards: snapshot.shards.clone(),
+                past_topologies: snapshot.past_topologies.clone(),
+            });
+        }
         Ok(Observation { snapshot, level: MetricLevel::Shards, metrics_requested: requested })
     }
 }

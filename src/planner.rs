@@ -43,6 +43,9 @@
 //! kept and parts are filled up to max(pack, p × trigger). Merges are never raised. So the highest
 //! load becomes as low as the class allows, and the hold `AtMaxShards` says so.
 //!
+//! Shards whose load of now is not measured yet are reported as holds whatever the plan: that
+//! nothing is to be done is final only once it is measured.
+//!
 //! What guards, rates and budgets keep from the *ideal* tiling (no guards, merges judged by the
 //! load of now) is reported as holds.
 
@@ -112,7 +115,8 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
         goal.clone()
     };
 
-    let mut holds = holds::held_back(&grid, demand, policy, &goal, &ideal);
+    let mut holds: Vec<Hold> = demand.shards.iter().filter_map(|shard| shard.unsettled.clone()).collect();
+    holds.extend(holds::held_back(&grid, demand, policy, &goal, &ideal));
     holds.extend(walk.holds(policy, demand));
     let mut verdicts = Vec::new();
     if let Some((hold, verdict)) = holds::at_max(&grid, &rules, &goal, in_force) {

@@ -12,6 +12,7 @@ pub use self::layout::count;
 pub use self::line::line;
 pub use self::markdown::markdown;
 pub use self::steps::StepReport;
+pub use self::strip::heat_strip;
 pub use self::table::{Style, table};
 use crate::cost::{self, PlanCost, Prices, Traffic};
 use crate::demand::DemandSummary;

@@ -107,13 +107,13 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Serves `cloud` on `listener`. Its time goes on from [`Cloud::now`], `speed` times as fast as
-    /// the machine's (at least once).
+    /// the machine's; at 0 it stands still but for [`Clock::skip`].
     ///
     /// # Errors
     /// If the listener has no address.
     pub fn start(cloud: Cloud, speed: u32, listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let clock = Clock::start(cloud.now(), speed.max(1));
+        let clock = Clock::start(cloud.now(), speed);
         let shared = Arc::new(Shared::new(cloud, clock));
         let app = Router::new().fallback(any(server::handle)).with_state(Arc::clone(&shared));
         let app = app.into_make_service_with_connect_info::<Breaker>();

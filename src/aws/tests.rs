@@ -1,1 +1,290 @@
+//! The adapter against canned replies on loopback: errors, dates, paging, timeouts, retries.
 
+use std::time::{Duration, Instant};
+
+use aws_credential_types::credential_fn::provide_credentials_fn;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use serde_json::json;
+
+use self::server::{Answer, Server};
+use super::*;
+use crate::control_plane::{MetricQuery, MetricStatus, ShardFilter};
+use crate::snapshot::{Minute, StreamMetric};
+
+mod emulator;
+mod environment;
+mod server;
+
+const LATE: &str = "Sat, 15 Nov 2031 08:49:37 GMT";
+
+fn stream() -> StreamId {
+    StreamId::Name("orders".to_owned())
+}
+
+fn options(endpoint: &str) -> AwsOptions {
+    AwsOptions {
+        timeouts: Timeouts {
+            connect: Duration::from_secs(1),
+            attempt: Duration::from_millis(300),
+            operation: Duration::from_secs(3),
+        },
+        describe_calls_per_second: 1_000,
+        ..AwsOptions::local(endpoint, "eu-west-1")
+    }
+}
+
+async fn plane(server: &Server) -> AwsControlPlane {
+    AwsControlPlane::connect(&options(&server.url)).await.expect("the options are valid")
+}
+
+async fn split(plane: &AwsControlPlane) -> Result<Reply<()>, RequestError> {
+    plane.split_shard(&stream(), &ShardId::new("shardId-000000000000"), HashKey(1 << 127)).await
+}
+
+fn summary() -> Answer {
+    Answer::json(&json!({"StreamDescriptionSummary": {
+        "StreamName": "orders", "StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/orders",
+        "StreamStatus": "ACTIVE", "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+        "RetentionPeriodHours": 24, "StreamCreationTimestamp": 1_700_000_000.5,
+        "EnhancedMonitoring": [{"ShardLevelMetrics": ["ALL"]}], "OpenShardCount": 2, "ConsumerCount": 1,
+    }}))
+}
+
+fn shard(id: &str, start: &str, end: &str, ends: Option<&str>) -> serde_json::Value {
+    let mut numbers = json!({"StartingSequenceNumber": "1"});
+    if let Some(ends) = ends {
+        numbers["EndingSequenceNumber"] = json!(ends);
+    }
+    json!({"ShardId": id, "HashKeyRange": {"StartingHashKey": start, "EndingHashKey": end},
+           "SequenceNumberRange": numbers})
+}
+
+#[tokio::test]
+async fn each_error_of_kinesis_has_its_class_and_a_split_is_sent_once() {
+    for (code, status, class) in [
+        ("ResourceInUseException", 400, ErrorClass::ResourceInUse),
+        ("LimitExceededException", 400, ErrorClass::LimitExceeded),
+        ("ThrottlingException", 400, ErrorClass::Throttled),
+        ("ProvisionedThroughputExceededException", 400, ErrorClass::Throttled),
+        ("AccessDeniedException", 400, ErrorClass::AccessDenied),
+        ("KMSAccessDeniedException", 400, ErrorClass::AccessDenied),
+        ("UnrecognizedClientException", 400, ErrorClass::Credentials),
+        ("ExpiredTokenException", 400, ErrorClass::Credentials),
+        ("InvalidSignatureException", 400, ErrorClass::Credentials),
+        ("ResourceNotFoundException", 400, ErrorClass::NotFound),
+        ("InvalidArgumentException", 400, ErrorClass::Invalid),
+        ("ValidationException", 400, ErrorClass::Invalid),
+        ("ExpiredNextTokenException", 400, ErrorClass::ExpiredToken),
+        ("InternalFailure", 500, ErrorClass::Ambiguous),
+        ("ServiceUnavailable", 503, ErrorClass::Ambiguous),
+    ] {
+        let server = Server::start(vec![Answer::error(status, code, "said AWS").repeated()]).await;
+        let error = split(&plane(&server).await).await.expect_err(code);
+        assert_eq!((error.class, error.operation), (class, "SplitShard"), "{code}");
+        assert!(error.message.contains(code) && error.message.contains("said AWS"), "{error}");
+        assert_eq!(server.requests().len(), 1, "{code}: sent once");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_names_the_action_and_the_caller() {
+    let server = Server::start(vec![Answer::error(400, "AccessDeniedException", "User: x").repeated()]).await;
+    let mut plane = plane(&server).await;
+    plane.caller = Arc::new(Caller {
+        role_arn: Some("arn:aws:iam::111122223333:role/reshard".to_owned()),
+        region: "eu-west-1".to_owned(),
+    });
+    let error = split(&plane).await.expect_err("denied");
+    for part in ["kinesis:SplitShard", "arn:aws:iam::111122223333:role/reshard", "User: x"] {
+        assert!(error.message.contains(part), "{part} in {error}");
+    }
+}
+
+#[tokio::test]
+async fn merges_and_monitoring_are_sent_once_too_and_reads_are_repeated() {
+    let failing = || Server::start(vec![Answer::error(500, "InternalFailure", "").repeated()]);
+    let id = ShardId::new("shardId-000000000000");
+    let server = failing().await;
+    plane(&server).await.merge_shards(&stream(), &id, &id).await.expect_err("500");
+    assert_eq!(server.requests().len(), 1);
+    let server = failing().await;
+    let metrics = [ShardMetric::IncomingBytes];
+    plane(&server).await.enable_enhanced_monitoring(&stream(), &metrics).await.expect_err("500");
+    assert_eq!(server.requests().len(), 1);
+
+    let server = Server::start(vec![Answer::error(500, "InternalFailure", ""), summary()]).await;
+    plane(&server).await.describe_stream_summary(&stream()).await.expect("the second attempt succeeds");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_summary_is_read_and_dated_by_the_servers_clock_however_far_that_is() {
+    let early = "Thu, 01 Jan 2004 00:00:00 GMT";
+    let server =
+        Server::start(vec![summary().dated(LATE), summary().dated(early), summary().dated(LATE)]).await;
+    let plane = plane(&server).await;
+    for at in ["2031-11-15T08:49:37Z", "2004-01-01T00:00:00Z", "2031-11-15T08:49:37Z"] {
+        let reply = plane.describe_stream_summary(&stream()).await.expect("a summary");
+        assert_eq!(reply.at.to_string(), at);
+        assert_eq!(reply.value.created_at.to_string(), "2023-11-14T22:13:20.5Z");
+        assert_eq!((reply.value.open_shard_count, reply.value.enhanced_metrics.len()), (2, 7));
+    }
+}
+
+#[tokio::test]
+async fn a_reply_without_a_date_or_with_a_broken_body_is_ambiguous() {
+    for answer in [summary().dated(""), Answer::text(200, "not JSON"), Answer::text(200, "{}")] {
+        let server = Server::start(vec![answer.repeated()]).await;
+        let error = plane(&server).await.describe_stream_summary(&stream()).await.expect_err("broken");
+        assert_eq!(error.class, ErrorClass::Ambiguous, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_follows_sends_the_token_alone() {
+    let first = Answer::json(&json!({"Shards": [shard("shardId-000000000000", "0", "9", Some("7"))],
+                                     "NextToken": "abc"}));
+    let second = Answer::json(&json!({"Shards": [shard("shardId-000000000001", "10", "20", None)]}));
+    let server = Server::start(vec![first, second]).await;
+    let plane = plane(&server).await;
+    let at = "2026-11-22T00:00:00Z".parse().expect("a timestamp");
+    let request = ListShards::First { stream: stream(), filter: ShardFilter::FromTimestamp(at) };
+    let page = plane.list_shards(&request).await.expect("a page").value;
+    assert!(page.shards[0].closed, "it has an ending sequence number");
+    let token = page.next_token.expect("a token");
+    let page = plane.list_shards(&ListShards::Next { token }).await.expect("a page").value;
+    assert!(!page.shards[0].closed && page.next_token.is_none());
+
+    let bodies: Vec<serde_json::Value> = server.requests().iter().map(|request| request.json()).collect();
+    assert_eq!(bodies[0]["StreamName"], "orders");
+    assert_eq!(bodies[0]["ShardFilter"]["Type"], "FROM_TIMESTAMP");
+    assert_eq!(bodies[1], json!({"NextToken": "abc", "MaxResults": 1_000}));
+}
+
+#[tokio::test]
+async fn a_shard_that_cannot_be_is_named() {
+    for (start, end) in [("5", "4"), ("-1", "4"), ("0", "340282366920938463463374607431768211456")] {
+        let page = json!({"Shards": [shard("shardId-000000000007", start, end, None)]});
+        let server = Server::start(vec![Answer::json(&page)]).await;
+        let request = ListShards::First { stream: stream(), filter: ShardFilter::AtLatest };
+        let error = plane(&server).await.list_shards(&request).await.expect_err("it cannot be");
+        assert!(error.message.contains("shardId-000000000007"), "{error}");
+    }
+}
+
+fn metrics_request(queries: usize) -> GetMetricData {
+    GetMetricData {
+        stream_name: "orders".to_owned(),
+        queries: vec![MetricQuery::Stream(StreamMetric::IncomingBytes); queries],
+        start: Minute(100),
+        end: Minute(160),
+        next_token: None,
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_metrics_comes_as_it_is() {
+    let page = json!({"MetricDataResults": [
+        {"Id": "q1", "StatusCode": "PartialData", "Timestamps": [6_060.0, 6_000.0], "Values": [2.5, -1.0]},
+        {"Id": "q0", "StatusCode": "Complete", "Timestamps": [], "Values": []},
+    ], "NextToken": "more"});
+    let server = Server::start(vec![Answer::cbor(&page).dated(LATE)]).await;
+    let reply = plane(&server).await.get_metric_data(&metrics_request(2)).await.expect("a page");
+    assert_eq!(reply.at.to_string(), "2031-11-15T08:49:37Z");
+    assert_eq!(reply.value.next_token.as_deref(), Some("more"));
+    let [first, second] = &reply.value.results[..] else { panic!("{reply:?}") };
+    assert_eq!((first.query, first.status, second.query), (1, MetricStatus::PartialData, 0));
+    assert_eq!((second.status, first.points[1].1), (MetricStatus::Complete, -1.0));
+    let asked = server.requests()[0].cbor();
+    assert_eq!(asked["ScanBy"], "TimestampAscending");
+    assert_eq!((asked["StartTime"].as_f64(), asked["EndTime"].as_f64()), (Some(6_000.0), Some(9_600.0)));
+    let query = &asked["MetricDataQueries"][1];
+    assert_eq!((&query["Id"], &query["MetricStat"]["Period"]), (&json!("q1"), &json!(60)));
+    assert_eq!(query["MetricStat"]["Metric"]["Namespace"], "AWS/Kinesis");
+}
+
+#[tokio::test]
+async fn errors_of_cloudwatch_have_their_classes_and_too_many_queries_are_not_sent() {
+    for (code, status, class) in [
+        ("Throttling", 400, ErrorClass::Throttled),
+        ("InvalidNextToken", 400, ErrorClass::ExpiredToken),
+        ("AccessDenied", 403, ErrorClass::AccessDenied),
+        ("InvalidParameterValueException", 400, ErrorClass::Invalid),
+        ("InternalServiceFault", 500, ErrorClass::Ambiguous),
+    ] {
+        let error = json!({"__type": format!("com.amazonaws.cloudwatch#{code}"), "message": "said AWS"});
+        let server = Server::start(vec![Answer::cbor(&error).status(status).repeated()]).await;
+        let error = plane(&server).await.get_metric_data(&metrics_request(1)).await.expect_err(code);
+        assert_eq!(error.class, class, "{error}");
+    }
+    let server = Server::start(vec![]).await;
+    let error = plane(&server).await.get_metric_data(&metrics_request(501)).await.expect_err("too many");
+    assert_eq!((error.class, server.requests().len()), (ErrorClass::Invalid, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_not_waited_for_and_the_split_is_sent_once() {
+    let server = Server::start(vec![Answer::silence().repeated()]).await;
+    let begun = Instant::now();
+    let error = split(&plane(&server).await).await.expect_err("no reply");
+    assert_eq!(error.class, ErrorClass::Ambiguous, "{error}");
+    assert!(error.message.contains(&server.url), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_the_request_is_ambiguous() {
+    // Accepts, reads the request and hangs up.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let accepted = std::thread::spawn(move || {
+        use std::io::Read as _;
+        let (mut connection, _) = listener.accept().expect("a connection");
+        let mut buffer = [0; 65_536];
+        connection.read(&mut buffer).expect("a request")
+    });
+    let plane = AwsControlPlane::connect(&options(&url)).await.expect("valid options");
+    let error = split(&plane).await.expect_err("it hangs up");
+    assert_eq!(error.class, ErrorClass::Ambiguous, "{error}");
+    assert!(accepted.join().expect("the thread ends") > 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_where_nobody_listens_or_that_does_not_exist_is_named() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
+    let url = format!("http://{free}");
+    let plane = AwsControlPlane::connect(&options(&url)).await.expect("valid options");
+    let error = split(&plane).await.expect_err("nobody listens");
+    assert_eq!(error.class, ErrorClass::Unreachable, "{error}");
+    assert!(error.message.contains(&url), "{error}");
+
+    let options = options("http://kinesis.nowhere-east-1.invalid");
+    let plane = AwsControlPlane::connect(&options).await.expect("valid options");
+    let error = split(&plane).await.expect_err("there is no such name");
+    assert_eq!(error.class, ErrorClass::Unreachable, "{error}");
+    assert!(error.message.contains("is the region eu-west-1 right?"), "{error}");
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_is_sent_and_the_message_says_how_to_give_them() {
+    let server = Server::start(vec![]).await;
+    let options = options(&server.url);
+    let mut connection = connect::connect(&options).await.expect("valid options");
+    let none = provide_credentials_fn(|| async { Err(CredentialsError::not_loaded("none in the chain")) });
+    let provider = SharedCredentialsProvider::new(none);
+    connection.config = connection.config.into_builder().credentials_provider(provider).build();
+    let error = split(&AwsControlPlane::over(connection, &options)).await.expect_err("no credentials");
+    assert_eq!((error.class, server.requests().len()), (ErrorClass::Credentials, 0), "{error}");
+    assert!(error.message.contains("AWS_PROFILE"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_faster_server_clock_shortens_sleeps() {
+    let options = AwsOptions { clock_speed: 60, ..options("http://127.0.0.1:1") };
+    let plane = AwsControlPlane::connect(&options).await.expect("valid options");
+    let begun = tokio::time::Instant::now();
+    plane.sleep(Duration::from_secs(60)).await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+}

@@ -27,10 +27,7 @@ pub(super) fn violations(
     if demand.stops.is_empty() && !(min..=max).contains(&desired) {
         found.push(Violation::Desired { desired, min, max });
     }
-    // Without demand (the listing does not tile) there are no loads to tell of.
-    if !demand.shards.is_empty() {
-        found.extend(projection(plan, &Known::from(demand)));
-    }
+    found.extend(projection(plan, &Known::from(demand)));
     found
 }
 

@@ -14,10 +14,8 @@ pub(super) struct Known<'a> {
 
 impl<'a> Known<'a> {
     pub(super) fn from(demand: &'a Demand) -> Self {
-        let mut segments: Vec<_> =
-            demand.shards.iter().flat_map(|shard| shard.segments.iter().copied()).collect();
-        segments.sort_by_key(|segment| segment.range);
-        Known { shards: &demand.shards, segments }
+        let segments = demand.shards.iter().flat_map(|shard| shard.segments.iter().copied());
+        Known { shards: &demand.shards, segments: segments.collect() }
     }
 
     /// The load that decides splits, and the peak that decides merges. A segment counts where it

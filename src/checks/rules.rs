@@ -8,7 +8,7 @@ use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, PLAN_FORMAT, PlanIdentity, Step};
 use crate::policy::{EnhancedMonitoring, InForce, ScalingPolicy};
-use crate::quota::{Dimension, MAX_SHARDS};
+use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
 use crate::stream::{StreamMode, StreamStatus};
 
@@ -190,7 +190,7 @@ impl Rules<'_> {
             }
         }
         let count = effect.count;
-        let max = self.in_force.bounds.max().min(MAX_SHARDS);
+        let max = self.in_force.bounds.max();
         if count > max as usize {
             found.push(StepFlaw::AboveMaxShards { count, max });
         }

@@ -149,23 +149,23 @@ fn shard_demand((i, load): (usize, u64)) -> ShardDemand {
         rejecting: false,
         segments: (0..4).map(part).collect(),
         density: Evidence::Measured,
+        unsettled: None,
         split_guard: None,
         merge_guard: None,
     }
 }
 
 fn snapshot(demand: &Demand) -> Snapshot {
-    let shards: Vec<_> = demand
-        .shards
-        .iter()
-        .map(|shard| Shard {
-            id: shard.id.clone(),
-            range: shard.range,
-            parent: None,
-            adjacent_parent: None,
-            closed: false,
-        })
-        .collect();
+    // Listed in no order of keys, and with a parent that is closed.
+    let parent = (ShardId::new("shardId-000000000099"), HashKeyRange::WHOLE, true);
+    let open = demand.shards.iter().rev().map(|shard| (shard.id.clone(), shard.range, false));
+    let shards = [parent].into_iter().chain(open).map(|(id, range, closed)| Shard {
+        id,
+        range,
+        parent: None,
+        adjacent_parent: None,
+        closed,
+    });
     Snapshot {
         format: SNAPSHOT_FORMAT,
         observed_at: at(1_000_000),
@@ -176,11 +176,11 @@ fn snapshot(demand: &Demand) -> Snapshot {
             mode: StreamMode::Provisioned,
             created_at: at(0),
             retention_hours: 24,
-            open_shard_count: shards.len(),
+            open_shard_count: demand.shards.len(),
             enhanced_metrics: vec!["IncomingBytes".to_owned()],
             consumer_count: 0,
         },
-        shards,
+        shards: shards.collect(),
         look_back_start: at(900_000),
         past_topologies: vec![],
         metrics: MetricHistory::default(),
@@ -334,13 +334,21 @@ const BUGS: &[Bug] = &[
         c.plan.identity.start.splice(2..=2, [low, high]);
         c.describe();
     }),
+    ("start", |c| { c.steps([]); c.plan.identity.start.pop(); c.describe(); }),
+    ("demand of other shards", |c| { c.demand.shards.pop(); c.steps([merge_first()]); }),
+    ("demand of other shards", |c| {
+        let shard = c.shard(2);
+        shard.range = range(shard.range.start().0, shard.range.end().0 - 1);
+        shard.segments[3].range = range(shard.segments[3].range.start().0, shard.range.end().0);
+        c.describe();
+    }),
     ("demand of other shards", |c| c.shard(2).id = ShardId::new("shardId-000000000009")),
     ("segments", |c| {
         let last = &mut c.shard(2).segments[3].range;
         *last = range(last.start().0, last.end().0 - 1);
     }),
     ("cover", |c| {
-        c.snapshot.shards.remove(2);
+        c.snapshot.shards.retain(|shard| shard.range != quarter(2));
         c.snapshot.summary.open_shard_count = 3;
         c.demand.shards.remove(2);
         c.plan.identity.start.remove(2);
@@ -371,6 +379,10 @@ const BUGS: &[Bug] = &[
     ("not adjacent", |c| c.steps([merge(0, 2)])),
     ("not adjacent", |c| c.steps([merge(1, 0)])),
     ("stopped", |c| c.demand.stops.push(Hold::SilentStream)),
+    ("stopped", |c| {
+        c.demand.stops.push(Hold::SilentStream);
+        c.steps([enable(&[ShardMetric::OutgoingBytes])]);
+    }),
     ("split barred", |c| c.demand.split_bars.push(Hold::SilentStream)),
     ("merge barred", |c| c.demand.merge_bars.push(Hold::SilentStream)),
     ("frozen", |c| c.policy.schedules.push(always(Allow::ScaleUpOnly))),
@@ -391,6 +403,11 @@ const BUGS: &[Bug] = &[
         let (low, _) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
         c.steps([split_at(1, 8), Step::Merge { low: quarter(0), high: low }]);
     }),
+    ("unknown part", |c| {
+        c.shard(1).density = Evidence::Estimated;
+        let (_, high) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
+        c.steps([split_at(1, 8), Step::Merge { low: high, high: quarter(2) }]);
+    }),
     ("overstated evidence", |c| c.plan.after[2].evidence = Evidence::Measured),
     ("above max", |c| c.policy.bounds = bounds(2, 4)),
     ("above max", |c| { c.policy.bounds = bounds(1, 2); c.plan.desired_shards = 2; }),
@@ -400,7 +417,7 @@ const BUGS: &[Bug] = &[
     ("scale-up limit", |c| { c.demand.scale_up_limit = 4; c.shard(2).rejecting = true; }),
     ("scale-down limit", |c| c.demand.scale_down_limit = 5),
     ("above pack limit", |c| {
-        for segment in &mut c.shard(0).segments { segment.peak_loads.read_bytes = Load(200_000) }
+        for segment in &mut c.shard(0).segments { segment.peak_loads.read_bytes = Load(150_000) }
         c.describe();
     }),
     ("raises load", |c| {
@@ -485,6 +502,22 @@ fn a_shard_that_rejects_writes_is_split_above_the_scale_up_limit_and_never_above
 }
 
 #[test]
+fn a_part_may_stay_above_the_pack_limit_under_what_the_whole_carried() {
+    let mut case = Case::sound();
+    case.shard(3).segments[0].loads.ingest_bytes = Load(900_000);
+    case.describe();
+    assert_eq!(case.check(), Ok(()));
+}
+
+#[test]
+fn steps_from_shards_that_are_not_listed_are_none_of_this_stream() {
+    let mut case = Case::sound();
+    case.snapshot.shards.retain(|shard| shard.range != quarter(2));
+    case.snapshot.summary.open_shard_count = 3;
+    assert_eq!(found_in(&case), ["start", "demand of other shards"]);
+}
+
+#[test]
 fn a_used_up_merge_budget_bars_no_split() {
     let mut case = Case::sound();
     case.demand.merges_in_the_last_day = 200;
@@ -507,7 +540,7 @@ fn a_plan_without_steps_passes_whatever_state_the_stream_is_in() {
     case.steps([]);
     case.policy.suspend = true;
     case.snapshot.summary.status = StreamStatus::Updating;
-    case.snapshot.shards.remove(1);
+    case.snapshot.shards.retain(|shard| shard.range != quarter(2));
     case.demand.shards.clear();
     case.demand.stops.push(Hold::Suspended);
     case.plan.identity.start.clear();

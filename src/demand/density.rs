@@ -253,7 +253,8 @@ impl Share {
     const WHOLE: Share = Share(1 << Share::BITS);
 
     fn of(weight: u64, total: u64) -> Share {
-        let share = (u128::from(weight) << Share::BITS) / u128::from(total.max(1));
+        // Rounded up, so that a share that comes out even is not a unit short.
+        let share = (u128::from(weight) << Share::BITS).div_ceil(u128::from(total.max(1)));
         u64::try_from(share).map_or(Share::WHOLE, |share| Share(share).min(Share::WHOLE))
     }
 
@@ -308,4 +309,75 @@ fn portion(amount: u64, weight: u64, total: u64) -> u64 {
 /// A weight in proportion to the width; those of the whole space fit a `u64`.
 fn width_weight(range: HashKeyRange) -> u64 {
     u64::try_from(range.span() >> 66).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: u128, end: u128) -> HashKeyRange {
+        HashKeyRange::new(HashKey(start), HashKey(end)).expect("ascending")
+    }
+
+    fn carried(records: u64) -> Amounts {
+        Amounts { bytes: records * 10, records, rejected: 0 }
+    }
+
+    fn joined(low: (HashKeyRange, u64), high: (HashKeyRange, u64)) -> Density {
+        Density::joined([&Density::even(low.0), &Density::even(high.0)], [carried(low.1), carried(high.1)])
+    }
+
+    #[test]
+    fn a_range_of_few_keys_is_cut_only_where_aws_takes_a_cut() {
+        let segments = Density::even(range(10, 40)).segments();
+        assert_eq!((segments.len(), segments[0]), (15, range(10, 11)));
+        assert_eq!(Density::even(range(10, 12)).segments(), [range(10, 12)]);
+        // A border with a single key below it.
+        let density = joined((range(10, 10), 5), (range(11, 20), 5));
+        assert!(
+            density.segments().iter().skip(1).all(|segment| range(10, 20).split(segment.start()).is_ok())
+        );
+    }
+
+    #[test]
+    fn what_two_sides_carried_is_kept_through_a_merge_and_a_split_elsewhere() {
+        let whole = joined((range(0, 99), 300), (range(100, 199), 100));
+        assert_eq!(whole.share(range(0, 99)).of_records(400), 300);
+        let upper = whole.within(range(50, 199)).expect("a part of it");
+        assert_eq!(upper.share(range(50, 99)).of_records(250), 150);
+    }
+
+    #[test]
+    fn a_spread_is_measured_only_where_every_segment_once_was_a_shard() {
+        let pieces = (0..16).map(|at| Piece {
+            range: range(at * 1_000, at * 1_000 + 999),
+            weights: [at as u64 + 1; 2],
+            measured: true,
+        });
+        let sixteen = Density { pieces: pieces.collect() };
+        assert!(sixteen.is_measured(&sixteen.segments()));
+        let clipped = sixteen.within(range(500, 15_999)).expect("a part of it");
+        assert!(!clipped.is_measured(&clipped.segments()));
+        let two = joined((range(0, 99), 300), (range(100, 199), 100));
+        assert!(!two.is_measured(&two.segments()));
+    }
+
+    #[test]
+    fn no_more_pieces_are_kept_than_segments() {
+        let pieces = (0..40).map(|at| Piece {
+            range: range(at * 1_000, at * 1_000 + 999),
+            weights: [at as u64 % 7; 2],
+            measured: true,
+        });
+        let density = Density { pieces: pieces.collect() };
+        let total = density.total(0);
+        let fewer = density.normalized();
+        assert_eq!((fewer.pieces.len(), fewer.total(0)), (SEGMENTS, total));
+    }
+
+    #[test]
+    fn where_nothing_was_carried_the_width_tells() {
+        let idle = joined((range(0, (1 << 127) - 1), 0), (range(1 << 127, u128::MAX), 0));
+        assert_eq!(idle.share(range(0, (1 << 127) - 1)).of_bytes(1_000), 500);
+    }
 }

@@ -3,10 +3,10 @@
 use crate::load::{Load, Loads};
 use crate::plan::Verdict;
 use crate::quota::Dimension;
-use crate::snapshot::Minute;
+use crate::snapshot::{MetricHistory, Minute, Series, StreamMetric};
 
 use super::density::is_narrow;
-use super::history::{Amounts, Reports};
+use super::history::{Amounts, Reports, newest};
 use super::ingest::{Ingest, Windows};
 use super::lineage::Lineage;
 
@@ -28,12 +28,20 @@ const LEAST_MINUTES: i64 = 2;
 /// What the verdicts look at.
 pub(super) struct Heat<'a> {
     pub(super) lineage: &'a Lineage<'a>,
-    pub(super) reports: &'a Reports<'a>,
+    pub(super) source: Source<'a>,
     pub(super) windows: Windows,
     /// The first minute that is not settled.
     pub(super) end: Minute,
     /// The load above which a shard is hot.
     pub(super) trigger: Loads,
+}
+
+/// What tells how a shard fared.
+pub(super) enum Source<'a> {
+    /// Its own metrics.
+    Shards(&'a Reports<'a>),
+    /// Those of the stream: by the owner's word every split spreads the load.
+    Stream(&'a MetricHistory),
 }
 
 /// What a split did to the load.
@@ -86,6 +94,7 @@ impl Heat<'_> {
     /// How the load stood in the first minutes after `parent` was split, on the side of `child`
     /// and in all: what came of each side is counted, whatever it was split into since.
     fn outcome(&self, parent: usize, child: usize, dimension: Dimension) -> Option<Outcome> {
+        let Source::Shards(reports) = self.source else { return Some(Outcome::Spread) };
         let split = self.lineage.members()[child].opened_by()?;
         let from = match Minute::of(split) {
             minute if minute.start() == split => minute,
@@ -95,7 +104,8 @@ impl Heat<'_> {
         if to.since(from) < LEAST_MINUTES {
             return None;
         }
-        let carried = |top: usize| self.carried_since(top, from, to).map(|sum| amount(sum, dimension));
+        let carried =
+            |top: usize| self.carried_since(reports, top, from, to).map(|sum| amount(sum, dimension));
         let side = carried(child)?;
         let mut all = 0_u128;
         for child in &self.lineage.members()[parent].children {
@@ -108,21 +118,27 @@ impl Heat<'_> {
     }
 
     /// What a shard and those that came of it carried within its range.
-    fn carried_since(&self, top: usize, from: Minute, to: Minute) -> Option<Amounts> {
+    fn carried_since(&self, reports: &Reports, top: usize, from: Minute, to: Minute) -> Option<Amounts> {
         let members = self.lineage.members();
         let mut sum = Amounts::default();
+        let mut seen = vec![false; members.len()];
         let mut next = vec![top];
         while let Some(at) = next.pop() {
+            // What was split and merged again has two ways to it.
+            if std::mem::replace(&mut seen[at], true) {
+                continue;
+            }
             let member = &members[at];
-            if !members[top].shard.range.contains_range(member.shard.range) {
+            let mut minutes = (0..to.since(from)).map(|minute| from.plus(minute));
+            let open = minutes.any(|minute| member.may_have_been_open(minute));
+            if open && !members[top].shard.range.contains_range(member.shard.range) {
                 // Merged with keys from elsewhere: what these keys carried cannot be told.
                 return None;
             }
-            let mut minutes = (0..to.since(from)).map(|minute| from.plus(minute));
-            if minutes.any(|minute| member.may_have_been_open(minute)) {
-                sum = sum.plus(self.reports.sum(at, from, to)?);
-                next.extend(&member.children);
-            } else if member.closed_by().is_some_and(|closed| closed <= from.start()) {
+            if open {
+                sum = sum.plus(reports.sum(at, from, to)?);
+            }
+            if open || member.closed_by().is_some_and(|closed| closed <= from.start()) {
                 next.extend(&member.children);
             }
         }
@@ -131,19 +147,28 @@ impl Heat<'_> {
 
     /// Whether a closed shard rejected in at least two of its last minutes.
     fn was_rejecting(&self, member: usize) -> bool {
-        let [_, records, rejected] = self.reports.series(member);
-        let (Some(records), Some(rejected)) = (records, rejected) else { return false };
-        let Some(last) = (records.values.iter().zip(&rejected.values)).rposition(|(a, b)| a.or(*b).is_some())
-        else {
-            return false;
+        let (records, rejected, end) = match self.source {
+            Source::Shards(reports) => {
+                let [_, records, rejected] = reports.series(member);
+                let end = [records, rejected]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|series| newest(series, series.end()))
+                    .max();
+                (records, rejected, end.map(|last| last.plus(1)))
+            }
+            Source::Stream(MetricHistory { stream, .. }) => (
+                stream.get(&StreamMetric::IncomingRecords),
+                stream.get(&StreamMetric::WriteProvisionedThroughputExceeded),
+                self.lineage.members()[member].closed_by().map(Minute::of),
+            ),
         };
-        let last = records.start.plus(i64::try_from(last).unwrap_or(i64::MAX));
+        let (Some(records), Some(rejected), Some(end)) = (records, rejected, end) else { return false };
         let rejects = |back: &i64| {
-            let minute = last.plus(-back);
-            let at = |series: &crate::snapshot::Series| series.at(minute).unwrap_or(0);
+            let at = |series: &Series| series.at(end.plus(-back)).unwrap_or(0);
             Amounts { bytes: 0, records: at(records), rejected: at(rejected) }.is_rejecting()
         };
-        (0..BEFORE_SPLIT_MINUTES).filter(rejects).count() >= 2
+        (1..=BEFORE_SPLIT_MINUTES).filter(rejects).count() >= 2
     }
 }
 

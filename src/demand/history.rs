@@ -107,23 +107,47 @@ impl Amounts {
 pub(super) struct Cell {
     pub(super) amounts: Amounts,
     pub(super) evidence: Evidence,
+    pub(super) witness: Witness,
 }
 
+/// Who measured what a range carried; of several, the least reliable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Witness {
+    /// The range's own shard, or those that were merged into it.
+    Own,
+    /// A wider shard that had a measured window before it was split.
+    Ancestor,
+    /// A wider shard that was split for what its own parent carried, before it could show anything.
+    Passing,
+}
+
+/// Minutes after which a minute's metrics are settled: a shard has a measured window, and may be
+/// split for it, once it has been open for the window and so much longer.
+const SETTLING_MINUTES: usize = 2;
+
 impl Cell {
-    const NOTHING: Cell =
-        Cell { amounts: Amounts { bytes: 0, records: 0, rejected: 0 }, evidence: Evidence::Measured };
+    const NOTHING: Cell = Cell::measured(Amounts { bytes: 0, records: 0, rejected: 0 });
     const UNKNOWN: Cell = Cell { evidence: Evidence::Unknown, ..Cell::NOTHING };
 
     fn plus(self, other: Cell) -> Cell {
-        Cell { amounts: self.amounts.plus(other.amounts), evidence: self.evidence.max(other.evidence) }
+        Cell {
+            amounts: self.amounts.plus(other.amounts),
+            evidence: self.evidence.max(other.evidence),
+            witness: self.witness.max(other.witness),
+        }
     }
 
     /// A split child's share of what its parent carried. A share of nothing is known to be
-    /// nothing; every other is an estimate.
-    fn share(self, share: RangeShare) -> Cell {
+    /// nothing; every other is an estimate. `parent` says what the parent is worth as a witness.
+    fn share(self, share: RangeShare, parent: Witness) -> Cell {
         let evidence =
             if self.amounts.is_nothing() { self.evidence } else { self.evidence.max(Evidence::Estimated) };
-        Cell { amounts: self.amounts.share(share), evidence }
+        let witness = if self.witness == Witness::Own { parent } else { self.witness };
+        Cell { amounts: self.amounts.share(share), evidence, witness }
+    }
+
+    const fn measured(amounts: Amounts) -> Cell {
+        Cell { amounts, evidence: Evidence::Measured, witness: Witness::Own }
     }
 }
 
@@ -253,12 +277,19 @@ impl<'a> Reports<'a> {
             }
         }
         let [bytes, records, rejected] = amounts;
-        Cell { amounts: Amounts { bytes, records, rejected }, evidence: Evidence::Measured }
+        Cell::measured(Amounts { bytes, records, rejected })
     }
 
     fn reported(&self, member: usize, minute: Minute) -> bool {
         self.series[member].iter().flatten().any(|series| series.at(minute).is_some())
     }
+}
+
+/// The newest minute of a series before `end` that has data.
+pub(super) fn newest(series: &Series, end: Minute) -> Option<Minute> {
+    let settled = usize::try_from(end.since(series.start)).unwrap_or(0).min(series.values.len());
+    let at = series.values[..settled].iter().rposition(Option::is_some)?;
+    Some(series.start.plus(i64::try_from(at).unwrap_or(i64::MAX)))
 }
 
 /// Whether what the shards reported is the stream's total: within 1 % of it, and what is missing
@@ -273,17 +304,31 @@ fn accounts_for(of: usize, shards: u64, total: u64) -> bool {
 
 /// What the range of every member carried in each minute of the span: its own report while it was
 /// open, what it inherited from its parents before, and both in the minute of the reshard.
-pub(super) fn carried(lineage: &Lineage, reports: &Reports, densities: &[Density]) -> Vec<Vec<Cell>> {
+/// `window` is the number of minutes over which demand is averaged.
+pub(super) fn carried(
+    lineage: &Lineage,
+    reports: &Reports,
+    densities: &[Density],
+    window: usize,
+) -> Vec<Vec<Cell>> {
     let span = reports.span;
     let members = lineage.members();
     let mut carried: Vec<Vec<Cell>> = vec![Vec::new(); members.len()];
     for at in lineage.order() {
         let member = &members[*at];
-        let share = member.split_from().map(|parent| densities[parent].share(member.shard.range));
+        let share = member.split_from().map(|parent| {
+            let open = span.minutes().filter(|minute| {
+                members[parent].had_opened_before(*minute)
+                    && !members[parent].was_closed_before(minute.plus(1))
+            });
+            let had_a_window = open.take(window + SETTLING_MINUTES).count() == window + SETTLING_MINUTES;
+            let witness = if had_a_window { Witness::Ancestor } else { Witness::Passing };
+            (densities[parent].share(member.shard.range), witness)
+        });
         let inherited = |carried: &[Vec<Cell>], place: usize| {
             let parents = member.parents.iter().map(|parent| carried[*parent][place]);
             parents
-                .map(|cell| share.map_or(cell, |share| cell.share(share)))
+                .map(|cell| share.map_or(cell, |(share, witness)| cell.share(share, witness)))
                 .reduce(Cell::plus)
                 .unwrap_or(Cell::UNKNOWN)
         };
@@ -318,7 +363,7 @@ pub(super) fn spread_evenly(lineage: &Lineage, totals: &Totals, span: Span) -> V
         let cell = |place| match totals.at(place) {
             [Some(bytes), Some(records), Some(rejected)] => {
                 let amounts = Amounts { bytes, records, rejected }.share(share);
-                Cell { amounts, evidence: Evidence::Measured }
+                Cell::measured(amounts)
             }
             _ => Cell::UNKNOWN,
         };

@@ -177,7 +177,8 @@ fn sort_by_descent(members: &mut [Member]) -> Vec<usize> {
 
 /// What topologies and data points tell of each shard by itself. Each of them proves that the
 /// shard was open at some instant between two ends; open shards are open without a break, so an
-/// instant at which it was not open lies before its opening or after its closing.
+/// instant before the last proof at which it was not open lies before its opening. (When it closed,
+/// its children tell.)
 fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) {
     let mut first_proof: Vec<Option<Timestamp>> = vec![None; members.len()];
     let mut last_proof = first_proof.clone();
@@ -219,8 +220,6 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardI
         for (at, member) in members.iter_mut().enumerate().filter(|(at, _)| !listed[*at]) {
             if last_proof[at].is_some_and(|last| topology.at <= last) {
                 member.opening.narrow(Event { after: Some(topology.at), by: None });
-            } else if first_proof[at].is_some_and(|first| first <= topology.at) {
-                member.closing.narrow(Event { after: None, by: Some(topology.at) });
             }
         }
     }
@@ -237,4 +236,98 @@ fn ingest_span<'a>(snapshot: &'a Snapshot, id: &ShardId) -> impl Iterator<Item =
         let last = series.values.iter().rposition(has_data)?;
         Some((minute(first), minute(last)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{FIRST, Story, by_width, percent};
+    use super::*;
+    use crate::snapshot::PastTopology;
+
+    /// Two shards, of which the first is split after 20 minutes; nothing but data points.
+    fn split() -> Snapshot {
+        let mut story = Story::of(2);
+        story.pass(20, |range| by_width(range, percent(60)));
+        story.split(0);
+        story.pass(5, |range| if range.start().0 == 0 { Default::default() } else { percent(10) });
+        let mut snapshot = story.snapshot();
+        snapshot.past_topologies.clear();
+        snapshot
+    }
+
+    #[test]
+    fn one_childs_first_data_point_tells_when_its_sibling_opened_and_its_parent_closed() {
+        let snapshot = split();
+        let lineage = Lineage::read(&snapshot);
+        let by = FIRST.plus(21).start();
+        let [parent, _, idle, busy] = lineage.members() else { panic!("four are listed") };
+        assert_eq!([idle.opened_by(), busy.opened_by(), parent.closed_by()], [Some(by); 3]);
+        // The parent's last data point is from the minute before the reshard.
+        assert!(!idle.may_have_been_open(FIRST.plus(18)) && idle.may_have_been_open(FIRST.plus(19)));
+        assert!(parent.may_have_been_open(FIRST.plus(20)) && parent.was_closed_before(FIRST.plus(21)));
+    }
+
+    #[test]
+    fn a_topology_tells_who_was_not_open_yet_and_who_no_longer() {
+        let mut snapshot = split();
+        let at =
+            |minute: i64, seconds: i64| FIRST.plus(minute).start() + jiff::SignedDuration::from_secs(seconds);
+        let open = |shards: &[usize]| shards.iter().map(|at| snapshot.shards[*at].id.clone()).collect();
+        let topologies = vec![
+            PastTopology { at: at(20, 5), open: open(&[0, 1]) },
+            PastTopology { at: at(20, 10), open: open(&[1, 2, 3]) },
+        ];
+        snapshot.past_topologies = topologies;
+        let lineage = Lineage::read(&snapshot);
+        let [parent, _, idle, _] = lineage.members() else { panic!("four are listed") };
+        assert_eq!([idle.opened_by(), parent.closed_by()], [Some(at(20, 10)); 2]);
+        assert!(!idle.may_have_been_open(FIRST.plus(19)) && idle.may_have_been_open(FIRST.plus(20)));
+        assert!(!idle.had_opened_before(FIRST.plus(20)) && idle.had_opened_before(FIRST.plus(21)));
+    }
+
+    #[test]
+    fn a_shard_whose_parent_is_listed_nowhere_is_older_than_the_look_back() {
+        let mut snapshot = split();
+        snapshot.shards.remove(0);
+        let lineage = Lineage::read(&snapshot);
+        assert_eq!(lineage.members()[1].opened_by(), Some(snapshot.look_back_start));
+    }
+
+    #[test]
+    fn a_lineage_that_the_ranges_contradict_is_not_believed() {
+        let parents = |change: &dyn Fn(&mut Snapshot)| {
+            let mut snapshot = split();
+            change(&mut snapshot);
+            Lineage::read(&snapshot).members()[3].parents.clone()
+        };
+        assert_eq!(parents(&|_| {}), [0]);
+        let other_side = |snapshot: &mut Snapshot| snapshot.shards[0].range = snapshot.shards[1].range;
+        assert_eq!(parents(&other_side), Vec::<usize>::new());
+        // A parent that is still open has not become anything.
+        assert_eq!(parents(&|snapshot| snapshot.shards[0].closed = false), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn shards_that_descend_from_each_other_do_not_hang_the_reading() {
+        let mut snapshot = split();
+        snapshot.shards[3].range = snapshot.shards[0].range;
+        snapshot.shards[3].closed = true;
+        snapshot.shards[0].parent = Some(snapshot.shards[3].id.clone());
+        let lineage = Lineage::read(&snapshot);
+        let place = |of: usize| lineage.order().iter().position(|at| *at == of);
+        for (at, member) in lineage.members().iter().enumerate() {
+            assert!(place(at).is_some());
+            assert!(member.parents.iter().all(|parent| place(*parent) < place(at)));
+        }
+    }
+
+    #[test]
+    fn of_two_witnesses_that_contradict_each_other_the_younger_is_believed() {
+        let mut snapshot = split();
+        // Data of the child from before a topology that does not have it.
+        let late = PastTopology { at: FIRST.plus(23).start(), open: vec![snapshot.shards[1].id.clone()] };
+        snapshot.past_topologies = vec![late];
+        let lineage = Lineage::read(&snapshot);
+        assert_eq!(lineage.members()[3].opened_by(), Some(FIRST.plus(23).start()));
+    }
 }

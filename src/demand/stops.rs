@@ -5,10 +5,10 @@ use jiff::SignedDuration;
 
 use crate::plan::Hold;
 use crate::policy::{MetricsSource, ScalingPolicy};
-use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
+use crate::snapshot::{Minute, Series, ShardMetric, Snapshot};
 use crate::stream::{OpenShards, StreamMode, StreamStatus, TilingError};
 
-use super::history::{Reports, STREAM_INGEST, Totals};
+use super::history::{Reports, STREAM_INGEST, Totals, newest};
 use super::lineage::Lineage;
 
 /// What bars every step whatever the metrics say.
@@ -89,13 +89,6 @@ fn silent_or_stale(snapshot: &Snapshot, policy: &ScalingPolicy, [from, to]: [Min
     }
 }
 
-/// The newest minute before `end` that has data.
-fn newest(series: &Series, end: Minute) -> Option<Minute> {
-    let settled = usize::try_from(end.since(series.start)).unwrap_or(0).min(series.values.len());
-    let at = series.values[..settled].iter().rposition(Option::is_some)?;
-    Some(series.start.plus(i64::try_from(at).unwrap_or(i64::MAX)))
-}
-
 /// The first thing that is wrong with the shards' metrics over the window: a reply that is partial
 /// for an open shard, or sums that are not the stream's.
 pub(super) fn of_the_shard_metrics(
@@ -122,19 +115,17 @@ pub(super) fn of_the_shard_metrics(
             }
         }
     }
-    (0..STREAM_INGEST.len()).find_map(|of| {
+    // What was accepted decides. Rejects are few and far between, so that a single one is more than
+    // 1 %, and must not keep the shard that counts them from being split.
+    (0..2).find_map(|of| {
         let stream =
             places.clone().try_fold(0_u64, |sum, at| Some(sum.saturating_add(totals.at(at)[of]?)))?;
         let shards = places.clone().fold(0_u64, |sum, at| sum.saturating_add(reports.sums(at)[of]));
         (stream.abs_diff(shards).saturating_mul(100) > stream).then(|| {
-            let metric = metric_name(STREAM_INGEST[of]);
+            let metric = STREAM_INGEST[of].name().to_owned();
             Hold::MetricsInconsistent { shards, stream, metric }
         })
     })
-}
-
-fn metric_name(metric: StreamMetric) -> String {
-    metric.name().to_owned()
 }
 
 fn wrong_with(series: &Series, [from, to]: [Minute; 2]) -> Option<&'static str> {

@@ -7,8 +7,8 @@ use crate::snapshot::Snapshot;
 
 use super::ShardDemand;
 use super::density::{self, Density};
-use super::heat::Heat;
-use super::history::{self, Cell, Reports, Span, Totals};
+use super::heat::{Heat, Source};
+use super::history::{self, Cell, Reports, Span, Totals, Witness};
 use super::ingest::{Ingest, Offered, Windows};
 use super::lineage::Lineage;
 use super::readers::Readers;
@@ -35,7 +35,7 @@ impl View<'_> {
             let densities = Density::of_lineage(self.lineage, |parents, minutes| {
                 self.reports.before_merge(self.lineage, parents, minutes)
             });
-            let carried = history::carried(self.lineage, self.reports, &densities);
+            let carried = history::carried(self.lineage, self.reports, &densities, self.windows.mean);
             (densities, carried)
         } else {
             let densities: Vec<_> = members.iter().map(|member| Density::even(member.shard.range)).collect();
@@ -60,7 +60,10 @@ impl View<'_> {
         let (now, peak) = (loads(ingest.now), loads(ingest.peak));
         let heat = Heat {
             lineage: self.lineage,
-            reports: self.reports,
+            source: match self.policy.metrics.source {
+                MetricsSource::Shard => Source::Shards(self.reports),
+                MetricsSource::Stream => Source::Stream(&self.snapshot.metrics),
+            },
             windows: self.windows,
             end: self.span.end,
             trigger: self.policy.trigger(),
@@ -80,6 +83,11 @@ impl View<'_> {
         let estimated = || {
             (evidence != Evidence::Measured).then(|| Hold::LoadEstimated { shards: vec![shard.id.clone()] })
         };
+        let settling = || {
+            (ingest.window != Evidence::Measured)
+                .then(|| Hold::MetricsSettling { shards: vec![shard.id.clone()] })
+        };
+        let mixed = || settling().filter(|_| !self.may_decide_splits(cells));
         let demand = ShardDemand {
             id: shard.id.clone(),
             range: shard.range,
@@ -87,14 +95,30 @@ impl View<'_> {
             rejecting: ingest.rejecting,
             density: if spread_is_known { Evidence::Measured } else { Evidence::Estimated },
             segments: density.spread(&segments, now, peak),
+            unsettled: unknown.clone().or_else(settling),
             // Rejects that were measured are proof enough of heat, and heat does not wait.
-            split_guard: if ingest.rejecting { None } else { unknown.clone().or(draining.clone()) },
+            split_guard: if ingest.rejecting {
+                None
+            } else {
+                unknown.clone().or(draining.clone()).or_else(mixed)
+            },
             merge_guard: unknown
                 .or(draining)
                 .or_else(|| self.unknown(at, cells, self.windows.down, ingest.span))
                 .or_else(estimated),
         };
         (demand, verdict)
+    }
+
+    /// Whether a split may be decided on this window: all of it measured by the shard itself, or all
+    /// of it inherited from one that had a measured window before it was split. A window that mixes
+    /// the two, or that shows what a shard carried which was split in passing, tells neither how hot
+    /// this shard is nor what the splits did: children would be split again and again for heat that
+    /// was seen in their parents too late, before they can show that it sits in one place.
+    fn may_decide_splits(&self, cells: &[Cell]) -> bool {
+        let window = &cells[cells.len().saturating_sub(self.windows.mean)..];
+        let all = |witness| window.iter().all(|cell| cell.witness == witness);
+        all(Witness::Own) || all(Witness::Ancestor)
     }
 
     /// Why the last `minutes` are not known as a whole, if they are not.

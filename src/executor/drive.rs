@@ -96,7 +96,7 @@ impl Display for End {
             End::Failed { step: None, error } => write!(f, "{error}"),
             End::NoProgress { times } => write!(
                 f,
-                "{times} times in a row a request was lost or something else changed the shards: is the network in order, and does nothing else reshard the stream?"
+                "no progress ({times} in a row): a request was lost or something else changed the shards; is the network in order, and does nothing else reshard the stream?"
             ),
             End::TooManySteps => {
                 write!(f, "{MAX_STEPS} steps and no end: does something else reshard the stream?")

@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn aliases_cannot_make_a_small_file_large() {
-        let text = "x".repeat(500_000);
-        let long_text = format!("a: &a {text}\nb: [{}]", "*a,".repeat(100_000));
-        let wide_list = format!("a: &a [{}]\nb: [{}]", "0,".repeat(100_000), "*a,".repeat(100_000));
+        // Each stands for about 50 MB; the same lengths within 1 MiB could stand for thousands times more.
+        let long_text = format!("a: &a {}\nb: [{}]", "x".repeat(500_000), "*a,".repeat(100));
+        let wide_list = format!("a: &a [{}]\nb: [{}]", "0,".repeat(30_000), "*a,".repeat(100));
         let mut nested = "l0: &l0 [x]\n".to_owned();
         for level in 1..40 {
             let below = level - 1;

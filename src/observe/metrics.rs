@@ -77,6 +77,14 @@ impl MetricPlan {
         }
         MetricPlan { queries, end: span.settled_until }
     }
+
+    /// The three metrics about writes of some shards over the whole look-back.
+    pub(super) fn since_the_look_back(span: &Span, shards: impl IntoIterator<Item = ShardId>) -> Self {
+        let metrics = |shard: ShardId| {
+            ShardMetric::INGEST.map(|metric| (MetricQuery::Shard(shard.clone(), metric), span.first_minute))
+        };
+        MetricPlan { queries: shards.into_iter().flat_map(metrics).collect(), end: span.settled_until }
+    }
 }
 
 /// The shards that were closed already at a moment: the ancestors of those that were open then.

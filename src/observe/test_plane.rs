@@ -91,7 +91,12 @@ pub(crate) struct State {
     pub(crate) refusals: Vec<ErrorClass>,
     pub(crate) page_size: usize,
     pub(crate) ignores_filters: bool,
+    /// So many listings of open shards still show the shards that the stream was made with.
+    pub(crate) stale_listings: usize,
     pub(crate) expire_tokens: usize,
+    /// Whether metrics come in two pages; and whether the second never says `Complete`.
+    pub(crate) halves_metrics: bool,
+    pub(crate) keeps_metrics_partial: bool,
     pub(crate) asked: Vec<GetMetricData>,
     pub(crate) slept: Duration,
     pub(crate) exists: bool,
@@ -135,7 +140,10 @@ impl TestPlane {
             refusals: Vec::new(),
             page_size: 1_000,
             ignores_filters: false,
+            stale_listings: 0,
             expire_tokens: 0,
+            halves_metrics: false,
+            keeps_metrics_partial: false,
             asked: Vec::new(),
             slept: Duration::ZERO,
             exists: true,
@@ -154,6 +162,17 @@ impl TestPlane {
 
     pub(crate) fn ranges(&self) -> Vec<HashKeyRange> {
         OpenShards::tile(&self.state().listing()).expect("they tile").ranges().collect()
+    }
+
+    /// Makes the stream so young that observing it takes few data points.
+    pub(crate) fn made_minutes_ago(self, minutes: i64) -> Self {
+        {
+            let mut state = self.state();
+            let created_at = state.now - jiff::SignedDuration::from_mins(minutes);
+            state.summary.created_at = created_at;
+            state.lives.iter_mut().for_each(|life| life.opened_at = created_at);
+        }
+        self
     }
 
     /// Counts the request, and fails or hangs it where a fault says so.
@@ -305,7 +324,8 @@ impl ControlPlane for TestPlane {
                     }
                     let mut parts = token.split(' ');
                     let from = parts.next().and_then(|from| from.parse().ok()).expect("our own token");
-                    let at = || parts.clone().last().and_then(|at| at.parse().ok()).expect("our own token");
+                    let at =
+                        || parts.clone().next_back().and_then(|at| at.parse().ok()).expect("our own token");
                     let filter = match parts.clone().next() {
                         Some("latest") => ShardFilter::AtLatest,
                         Some("at") => ShardFilter::AtTimestamp(at()),
@@ -314,7 +334,12 @@ impl ControlPlane for TestPlane {
                     (filter, from)
                 }
             };
-            let all = state.filtered(filter);
+            let mut all = state.filtered(filter);
+            if filter == ShardFilter::AtLatest && state.stale_listings > 0 && state.reshards > 0 {
+                state.stale_listings -= 1;
+                let first = state.lives.iter().filter(|life| life.shard.parent.is_none());
+                all = first.map(|life| Shard { closed: false, ..life.shard.clone() }).collect();
+            }
             let shards: Vec<Shard> = all.iter().skip(from).take(state.page_size).cloned().collect();
             let to = from + shards.len();
             let next_token = (to < all.len()).then(|| match filter {
@@ -330,14 +355,26 @@ impl ControlPlane for TestPlane {
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
         self.request("GetMetricData", |state| {
             state.asked.push(request.clone());
+            let middle = (request.start.0 + request.end.0) / 2;
+            let (minutes, status) = match (&request.next_token, state.halves_metrics) {
+                (None, true) => (request.start.0..middle, MetricStatus::PartialData),
+                (Some(_), _) if state.keeps_metrics_partial => {
+                    (middle..request.end.0, MetricStatus::PartialData)
+                }
+                (Some(_), _) => (middle..request.end.0, MetricStatus::Complete),
+                (None, false) => (request.start.0..request.end.0, MetricStatus::Complete),
+            };
             let results = request.queries.iter().enumerate().map(|(query, metric)| {
-                let minutes = (request.start.0..request.end.0).map(Minute);
                 let points = minutes
+                    .clone()
+                    .map(Minute)
                     .filter_map(|minute| Some((minute.start(), state.value(metric, minute)?)))
                     .collect();
-                MetricResult { query, status: MetricStatus::Complete, points }
+                MetricResult { query, status, points }
             });
-            Ok(MetricPage { results: results.collect(), next_token: None })
+            let next_token = (status == MetricStatus::PartialData && request.next_token.is_none())
+                .then(|| "the other half".to_owned());
+            Ok(MetricPage { results: results.collect(), next_token })
         })
         .await
     }

@@ -1,1 +1,222 @@
+//! What is asked for, how it is put together, and that the cache changes nothing.
 
+use std::time::Duration;
+
+use super::test_plane::{TestPlane, policy};
+use super::*;
+use crate::control_plane::MetricQuery;
+use crate::policy::{Consumer, ConsumerKind, ScalingRules};
+use crate::snapshot::{ShardMetric, StreamMetric};
+
+#[cfg(feature = "sandbox")]
+mod cached;
+
+fn count(plane: &TestPlane, operation: &str) -> usize {
+    plane.state().requests.iter().filter(|request| **request == operation).count()
+}
+
+/// Splits the first open shard and waits for it.
+async fn split_first(plane: &TestPlane) {
+    let first =
+        plane.state().lives.iter().find(|life| !life.shard.closed).expect("one is open").shard.clone();
+    let at = first.range.inner_boundaries(2).next().expect("two parts");
+    let id = StreamId::Name("orders".to_owned());
+    plane.split_shard(&id, &first.id, at).await.expect("it is ACTIVE");
+    plane.advance(Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn two_hundred_shards_are_observed_in_three_calls_for_metrics() {
+    let plane = TestPlane::new(200);
+    let observation = observe(&plane, &policy(1, 200)).await.expect("an observation");
+    assert_eq!((count(&plane, "DescribeStreamSummary"), count(&plane, "GetMetricData")), (1, 3));
+    assert_eq!(observation.metrics_requested, 10 + 3 * 200);
+    assert_eq!(observation.level, MetricLevel::Shards);
+    let metrics = &observation.snapshot.metrics;
+    assert!(metrics.shards.len() == 200 && metrics.shards.values().all(|shard| shard.len() == 3));
+    let all = metrics.stream.values().chain(metrics.shards.values().flat_map(|shard| shard.values()));
+    assert!(all.into_iter().all(|series| series.complete && Some(series.end()) == metrics.settled_until));
+}
+
+#[tokio::test]
+async fn unsettled_minutes_are_left_out_and_the_look_back_ends_where_it_must() {
+    let plane = TestPlane::new(1);
+    let now = plane.state().now;
+    for (retention, made_minutes_ago, back_minutes) in
+        [(24, 48 * 60, 24 * 60 - 15), (168, 48 * 60, 24 * 60), (24, 90, 90)]
+    {
+        let plane = TestPlane::new(1).made_minutes_ago(made_minutes_ago);
+        plane.state().summary.retention_hours = retention;
+        let snapshot = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+        let start = now - SignedDuration::from_mins(back_minutes);
+        assert_eq!((snapshot.observed_at, snapshot.look_back_start), (now, start));
+        assert_eq!(snapshot.metrics.settled_until, Some(Minute::of(now).plus(-2)));
+        assert_eq!(snapshot.metrics.stream[&StreamMetric::IncomingBytes].start, Minute::of(start));
+        let moments: Vec<_> = snapshot.past_topologies.iter().map(|topology| topology.at).collect();
+        assert!(moments.is_sorted() && moments[0] == start, "{moments:?}");
+        assert!(moments.iter().all(|at| *at >= start && *at == Minute::of(*at).start()));
+        for minutes in [5, 15, 60] {
+            assert!(moments.contains(&(now - SignedDuration::from_mins(minutes))), "{minutes} minutes ago");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_in_its_first_minutes_has_no_metrics_and_does_no_harm() {
+    for minutes in 0..5 {
+        let plane = TestPlane::new(1).made_minutes_ago(minutes);
+        let snapshot = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+        let known = snapshot.metrics.stream[&StreamMetric::IncomingBytes].values.len();
+        assert_eq!(known, usize::try_from(minutes - 2).unwrap_or(0));
+    }
+}
+
+#[tokio::test]
+async fn closed_shards_of_the_span_are_read_and_those_from_before_it_are_not() {
+    let plane = TestPlane::new(1);
+    split_first(&plane).await;
+    plane.advance(Duration::from_secs(4 * 3_600));
+    split_first(&plane).await;
+    plane.advance(Duration::from_secs(600));
+    let snapshot = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    assert_eq!(snapshot.shards.len(), 5, "the look-back lists all of them");
+    let read: Vec<_> = snapshot.metrics.shards.keys().map(|id| id.short()).collect();
+    assert_eq!(read, ["1", "2", "3", "4"], "shard 0 was closed four hours ago");
+    let history = &snapshot.metrics.shards[&snapshot.shards[3].id][&ShardMetric::IncomingBytes];
+    assert_eq!((history.values.first(), history.values.last()), (Some(&None), Some(&Some(1_000))));
+}
+
+#[tokio::test]
+async fn past_topologies_of_a_server_that_ignores_filters_are_dropped() {
+    let plane = TestPlane::new(1);
+    split_first(&plane).await;
+    plane.state().ignores_filters = true;
+    let snapshot = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    assert_eq!(snapshot.past_topologies, []);
+    assert_eq!(snapshot.shards.len(), 3);
+
+    plane.state().ignores_filters = false;
+    let snapshot = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    let past: Vec<_> = snapshot.past_topologies.iter().map(|topology| topology.open.len()).collect();
+    assert!(past.iter().all(|open| *open == 1) && !past.is_empty(), "before the split: {past:?}");
+}
+
+#[tokio::test]
+async fn a_listing_whose_tokens_expire_is_begun_anew_but_not_forever() {
+    let plane = TestPlane::new(5);
+    plane.state().page_size = 2;
+    plane.state().expire_tokens = 2;
+    let snapshot = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    assert_eq!(snapshot.shards.len(), 5);
+    plane.state().expire_tokens = 1_000;
+    let error = observe(&plane, &policy(1, 10)).await.expect_err("no listing");
+    assert_eq!(error, ObserveError::ListingExpires { operation: "ListShards", times: 3 });
+}
+
+#[tokio::test]
+async fn metrics_on_several_pages_are_put_together() {
+    let plane = TestPlane::new(2);
+    let whole = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    plane.state().halves_metrics = true;
+    let halves = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    assert_eq!(halves, whole);
+    plane.state().keeps_metrics_partial = true;
+    let partial = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    assert!(partial.metrics.stream.values().all(|series| !series.complete));
+    let values = |snapshot: &Snapshot| {
+        snapshot.metrics.stream.values().map(|series| series.values.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&partial), values(&whole));
+}
+
+#[tokio::test]
+async fn a_moment_of_the_window_is_within_a_day_whatever_the_policy_asks_for() {
+    let plane = TestPlane::new(1);
+    let long = Duration::from_secs(u64::MAX);
+    let mut policy = policy(1, 10);
+    policy.scale_down = ScalingRules { stabilization_window: long, ..policy.scale_down };
+    policy.scale_up.policies[0].period = long;
+    let snapshot = observe(&plane, &policy).await.expect("an observation").snapshot;
+    let series = &snapshot.metrics.shards[&snapshot.shards[0].id][&ShardMetric::IncomingBytes];
+    assert_eq!(series.start, Minute::of(snapshot.look_back_start));
+}
+
+#[tokio::test]
+async fn what_is_off_or_not_wanted_is_not_asked_for() {
+    let shard_queries = |plane: &TestPlane| {
+        let state = plane.state();
+        let queries = state.asked.iter().flat_map(|asked| &asked.queries);
+        queries.filter(|query| matches!(query, MetricQuery::Shard(..))).count()
+    };
+    let plane = TestPlane::new(2);
+    plane.state().summary.enhanced_metrics = vec!["IncomingBytes".to_owned()];
+    observe(&plane, &policy(1, 10)).await.expect("an observation");
+    assert_eq!(shard_queries(&plane), 2);
+
+    let plane = TestPlane::new(2);
+    let mut stream_level = policy(1, 10);
+    stream_level.metrics.source = MetricsSource::Stream;
+    observe(&plane, &stream_level).await.expect("an observation");
+    assert_eq!(shard_queries(&plane), 0);
+
+    let plane = TestPlane::new(2);
+    plane.state().summary.mode = StreamMode::OnDemand;
+    observe(&plane, &policy(1, 10)).await.expect("an observation");
+    assert_eq!(shard_queries(&plane), 0);
+}
+
+#[tokio::test]
+async fn the_lag_of_declared_consumers_is_read_by_their_names() {
+    let plane = TestPlane::new(1);
+    let mut policy = policy(1, 10);
+    let names = ["archive", "fraud"];
+    let kinds = [ConsumerKind::Firehose, ConsumerKind::Lambda];
+    policy.consumers =
+        names.into_iter().zip(kinds).map(|(name, kind)| Consumer { name: name.to_owned(), kind }).collect();
+    let snapshot = observe(&plane, &policy).await.expect("an observation").snapshot;
+    assert!(snapshot.metrics.consumer_lag.keys().eq(names.iter()));
+}
+
+#[tokio::test]
+async fn an_idle_pass_asks_who_is_open_and_for_the_streams_metrics_alone() {
+    let plane = TestPlane::new(3);
+    let policy = policy(1, 10);
+    let mut observer = Observer::gated();
+    let first = observer.observe(&plane, &policy).await.expect("an observation");
+    assert_eq!(first.level, MetricLevel::Shards);
+    plane.state().requests.clear();
+    plane.advance(Duration::from_secs(60));
+    let second = observer.observe(&plane, &policy).await.expect("an observation");
+    assert_eq!((second.level, second.metrics_requested), (MetricLevel::Stream, 10));
+    assert!(second.snapshot.metrics.shards.is_empty());
+    assert_eq!(plane.state().requests, ["ListShards", "GetMetricData"]);
+
+    // Somebody reshards: that is looked at at once.
+    split_first(&plane).await;
+    let third = observer.observe(&plane, &policy).await.expect("an observation");
+    assert_eq!((third.level, third.snapshot.shards.len()), (MetricLevel::Shards, 5));
+
+    plane.advance(Duration::from_secs(300));
+    let later = observer.observe(&plane, &policy).await.expect("an observation");
+    assert_eq!(later.level, MetricLevel::Shards, "another five minutes of the clock");
+}
+
+#[tokio::test]
+async fn a_stream_made_anew_under_its_name_inherits_nothing_from_the_cache() {
+    let plane = TestPlane::new(2);
+    let mut observer = Observer::one_shot();
+    let policy = policy(1, 10);
+    observer.observe(&plane, &policy).await.expect("an observation");
+    plane.state().asked.clear();
+    {
+        let mut state = plane.state();
+        state.summary.created_at = state.now - SignedDuration::from_mins(40);
+        state.summary.open_shard_count = 1;
+        state.lives = TestPlane::new(1).made_minutes_ago(40).state().lives.clone();
+    }
+    let snapshot = observer.observe(&plane, &policy).await.expect("an observation").snapshot;
+    let fresh = observe(&plane, &policy).await.expect("an observation").snapshot;
+    assert_eq!(snapshot, fresh);
+    let start = Minute::of(snapshot.look_back_start);
+    assert!(plane.state().asked.iter().all(|asked| asked.start >= start), "nothing from before it was made");
+}

@@ -3,7 +3,6 @@
 use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
 use crate::demand::Demand;
-use crate::load::Loads;
 use crate::plan::{Evidence, Hold, Verdict};
 use crate::policy::{InForce, ScalingPolicy};
 
@@ -31,8 +30,8 @@ pub(super) fn held_back(
             };
             holds.extend(shard.merge_guard.clone().or_else(estimated));
         }
-        let peaks: Loads = demand.shards[high - 1..=high].iter().map(|shard| shard.peak_loads()).sum();
-        if holds.len() == before && !peaks.within(policy.pack()) {
+        let (low, high) = ideal.around(position);
+        if holds.len() == before && !grid.peaks(low, high).within(policy.pack()) {
             let window_seconds = policy.scale_down.stabilization_window.as_secs();
             holds.push(Hold::Stabilizing { window_seconds });
         }

@@ -26,6 +26,12 @@ impl Tiling {
         self.0.binary_search(&position).is_ok()
     }
 
+    /// The shard that `position` lies within: the boundaries next below and next above.
+    pub(super) fn around(&self, position: usize) -> (usize, usize) {
+        let above = self.0.partition_point(|boundary| *boundary <= position);
+        (self.0[above - 1], self.0[above])
+    }
+
     /// The boundaries of this tiling that B₀ lacks: one split each.
     pub(super) fn inserted<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = usize> + 'a {
         self.0.iter().copied().filter(|position| !grid.is_shard_boundary(*position))

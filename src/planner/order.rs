@@ -238,8 +238,7 @@ struct Piece {
 fn coldest_last(grid: &Grid, rules: &Rules, goal: &Tiling) -> Vec<usize> {
     let mut merges: Vec<usize> = goal.removed(grid).collect();
     merges.sort_by_cached_key(|position| {
-        let after = goal.boundaries().partition_point(|boundary| boundary < position);
-        let (low, high) = (goal.boundaries()[after - 1], goal.boundaries()[after]);
+        let (low, high) = goal.around(*position);
         std::cmp::Reverse((fill(grid.peaks(low, high), rules.limits.pack), *position))
     });
     merges

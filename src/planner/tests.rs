@@ -36,6 +36,7 @@ fn demand(shards: &[&[u32]]) -> Demand {
                 rejecting: false,
                 segments,
                 density: Evidence::Measured,
+                unsettled: None,
                 split_guard: None,
                 merge_guard: None,
             }
@@ -207,6 +208,25 @@ fn each_guard_holds_its_step_back_and_says_why() {
     was_busy.shards[0].segments[0].peak_loads.ingest_bytes = Load::from_percent(50);
     let proposal = plan_within(&was_busy, 1, 200);
     assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec!["Stabilizing"]));
+}
+
+#[test]
+fn a_shard_that_peaks_keep_from_joining_two_others_is_told_of() {
+    let mut demand = demand(&[&[10], &[10], &[10]]);
+    for shard in &mut demand.shards {
+        shard.segments[0].peak_loads.ingest_bytes = Load::from_percent(20);
+    }
+    let proposal = plan_within(&demand, 1, 200);
+    assert_eq!((kinds(&proposal), reasons(&proposal)), ("M".to_owned(), vec!["Stabilizing"]));
+}
+
+#[test]
+fn a_plan_made_of_estimates_says_that_it_is_provisional() {
+    let mut demand = demand(&[&[10], &[60]]);
+    let settling = Hold::MetricsSettling { shards: vec![demand.shards[1].id.clone()] };
+    demand.shards[1].unsettled = Some(settling.clone());
+    let proposal = plan_within(&demand, 1, 200);
+    assert_eq!((kinds(&proposal), &proposal.holds), (String::new(), &vec![settling]));
 }
 
 #[test]

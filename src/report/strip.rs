@@ -1,7 +1,7 @@
 //! Pictures made of characters: the hash-key space with the heat of each shard, and bars. The
 //! characters alone carry the meaning; colour only repeats it.
 
-use super::layout::Tone;
+use super::layout::{Painter, Tone};
 use crate::hash_key::HashKey;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, RangeLoad};
@@ -23,6 +23,13 @@ pub(super) fn legend(strips: &[Strip]) -> String {
 }
 
 const BOUNDARY: char = '╵';
+
+/// The hash-key space `width` cells wide, each as high as its hottest shard: for a live view.
+pub fn heat_strip(shards: &[RangeLoad], targets: Loads, width: usize, color: bool) -> String {
+    let painter = Painter { color };
+    let cells = draw(shards, targets, width.max(1)).heat;
+    cells.into_iter().map(|(glyph, tone)| painter.paint(tone, glyph.encode_utf8(&mut [0; 4]))).collect()
+}
 
 /// The hash-key space, `width` cells wide.
 pub(super) struct Strip {

@@ -143,9 +143,17 @@ mod tests {
         let long_text = b"\x7b\x00\xff\xff\xff\xff\xff\xff\xff";
         let unknown_tag = b"\xc5\x01";
         let time_beyond_the_calendar = b"\xc1\xfb\x7e\x37\xe4\x3c\x88\x00\x75\x9c";
+        let no_time_at_all = b"\xc1\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00";
         let key_that_is_no_text = b"\xa1\x01\x02";
-        let cases: [&[u8]; 6] =
-            [&nested, long_array, long_text, unknown_tag, time_beyond_the_calendar, key_that_is_no_text];
+        let cases: [&[u8]; 7] = [
+            &nested,
+            long_array,
+            long_text,
+            unknown_tag,
+            time_beyond_the_calendar,
+            no_time_at_all,
+            key_that_is_no_text,
+        ];
         for body in cases {
             assert_eq!(decode(body, Epoch::Seconds), None, "{:02x?}", &body[..body.len().min(12)]);
         }

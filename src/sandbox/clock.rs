@@ -18,7 +18,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts at `origin`, and runs `speed` times as fast as the machine's clock.
+    /// Starts at `origin`, and runs `speed` times as fast as the machine's clock; not at all at 0.
     pub fn start(origin: Timestamp, speed: u32) -> Self {
         Clock { origin, started: Instant::now(), speed, skipped_seconds: Arc::default() }
     }
@@ -69,6 +69,14 @@ mod tests {
         clock.clone().skip(7);
         assert_eq!(clock.after(Duration::ZERO), at(1_007));
         assert!(clock.now() >= at(1_007));
+    }
+
+    #[test]
+    fn a_clock_without_speed_moves_by_skips_alone() {
+        let clock = Clock::start(at(1_000), 0);
+        assert_eq!(clock.after(Duration::from_secs(60)), at(1_000));
+        clock.skip(1);
+        assert_eq!(clock.now(), at(1_001));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! HTTP: reads a request, lets the model answer it at the sandbox's time, writes the reply.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -117,7 +117,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, ErrorReply> {
     };
     match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity" | b"") => Ok(body.to_vec()),
-        Some(b"gzip") => unpack(&body),
+        Some(b"gzip") => unpack(body.as_ref()),
         Some(other) => {
             let other = String::from_utf8_lossy(other);
             let message = format!("the content encoding '{other}' is not supported: gzip is");
@@ -132,7 +132,7 @@ fn too_large() -> ErrorReply {
 }
 
 /// Unpacks gzip up to the limit, whatever size the packed data promises.
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, ErrorReply> {
+fn unpack(packed: impl io::Read) -> Result<Vec<u8>, ErrorReply> {
     let mut body = Vec::new();
     let limit = LARGEST_BODY as u64 + 1;
     match flate2::read::MultiGzDecoder::new(packed).take(limit).read_to_end(&mut body) {
@@ -200,4 +200,24 @@ fn call(
         _ => validation::check(request, operation.fields, constraint_code)?,
     };
     (operation.call)(&mut shared.cloud_now(), &request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn no_more_is_unpacked_than_a_request_may_have() {
+        let packed = |bytes: usize| {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            packer.write_all(&vec![0; bytes]).expect("memory takes it");
+            packer.finish().expect("memory takes it")
+        };
+        assert_eq!(unpack(packed(LARGEST_BODY).as_slice()).map(|body| body.len()), Ok(LARGEST_BODY));
+        let mut bomb = io::Cursor::new(packed(8 * LARGEST_BODY));
+        let whole = bomb.get_ref().len() as u64;
+        assert_eq!(unpack(&mut bomb), Err(too_large()));
+        assert!(bomb.position() < whole / 2, "{} of {whole} bytes were read", bomb.position());
+    }
 }

@@ -201,9 +201,6 @@ fn constrain_members(
 }
 
 fn constrain(value: &Value, shape: &Shape, path: &str, violations: &mut Vec<String>) {
-    if violations.len() >= MOST_VIOLATIONS {
-        return;
-    }
     match (shape, value) {
         (Shape::Integer { min, max }, Value::Integer(integer)) => {
             if integer < min {

@@ -5,7 +5,8 @@
 //! the seed of its case, and that seed with `RESHARD_CASES=1` replays it.
 
 use reshard::checks;
-use reshard::plan::Step;
+use reshard::load::Loads;
+use reshard::plan::{Hold, Step};
 use reshard::planner::{self, Proposal};
 
 use self::case::{Case, Profile};
@@ -13,8 +14,10 @@ use self::exhaustive::{Goal, Search};
 
 mod case;
 mod exhaustive;
+mod intervals;
+mod large;
 
-/// Runs `test` on many cases, and on the case of `RESHARD_SEED` first.
+/// Runs `test` on many cases, beginning with that of `RESHARD_SEED`.
 fn each_case(profile: &Profile, usual: u64, mut test: impl FnMut(&Case)) {
     let number = |name| std::env::var(name).ok().map(|text: String| text.parse::<u64>().expect("a number"));
     let first = number("RESHARD_SEED").unwrap_or(1);
@@ -23,45 +26,89 @@ fn each_case(profile: &Profile, usual: u64, mut test: impl FnMut(&Case)) {
     }
 }
 
+/// Judges many cases. Where the planner's order gets stuck it may fall back to the safe class: that
+/// must stay rare.
+fn judge_each(profile: &Profile, usual: u64) {
+    let (mut cases, mut dearer, mut overloaded) = (0, 0, 0);
+    each_case(profile, usual, |case| {
+        cases += 1;
+        match judge(case) {
+            Aim::Best => {}
+            Aim::Dearer => dearer += 1,
+            Aim::Overloaded => overloaded += 1,
+        }
+    });
+    println!("of {cases} plans {dearer} are dearer than need be, {overloaded} leave more load than need be");
+    assert!((dearer + overloaded) * 100 <= cases + 100, "{dearer} and {overloaded} of {cases} fall back");
+}
+
+/// What a plan aims at.
+enum Aim {
+    /// The cheapest tiling that can be reached.
+    Best,
+    /// The cheapest of the safe class, which costs more.
+    Dearer,
+    /// One of the safe class that leaves shards above their targets, which the best does not.
+    Overloaded,
+}
+
 /// What the planner aims at must be what the exhaustive search finds, and the way there must be
 /// admissible in every state.
-fn judge(case: &Case) {
+fn judge(case: &Case) -> Aim {
     let proposal = planner::plan(&case.demand, &case.policy, &case.in_force());
     let plan = case.plan_of(&proposal);
     if let Err(violations) = checks::check(&plan, &case.snapshot, &case.policy, &case.demand) {
         panic!("{violations}\n{case}{}", told(case, &proposal));
     }
     let search = Search::of(case);
-    let mut goal = search.goal(true);
-    // At `maxShards` only few orders lead through a boundary's move; where the planner finds none,
-    // the cheapest tiling without moves takes its place.
-    if goal.moves && proposal.cost_shard_seconds != goal.cost.shard_seconds {
-        goal = search.goal(false);
-    }
-    assert_eq!(
-        proposal.cost_shard_seconds,
-        goal.cost.shard_seconds,
-        "the search finds {goal:?}\n{case}{}",
-        told(case, &proposal)
-    );
+    let goals = search.goals();
+    let story = || format!("the search finds {goals:?}\n{case}{}", told(case, &proposal));
+    let aimed: Vec<&Goal> =
+        goals.iter().filter(|goal| goal.cost.shard_seconds == proposal.cost_shard_seconds).collect();
+    assert!(!aimed.is_empty(), "the plan aims at no goal\n{}", story());
     if case.nothing_limits_the_way() {
-        arrives(case, &search, &goal, &proposal);
+        arrives(case, &search, &aimed, &proposal);
+    }
+
+    // What it would come to if nothing were held back.
+    let ideal = case.unguarded();
+    let bounds = case.in_force().bounds;
+    let as_desired =
+        |goal: &Goal| (goal.shards as u32).clamp(bounds.min(), bounds.max()) == proposal.desired_shards;
+    assert!(Search::of(&ideal).goals().iter().any(as_desired), "desired is no goal's count\n{}", story());
+    let below_min = proposal.holds.contains(&Hold::BelowMinShards { min_shards: bounds.min() });
+    assert_eq!(below_min, case.segments().len() < bounds.min() as usize, "BelowMinShards\n{}", story());
+    match aimed[0] {
+        aimed if aimed.cost == goals[0].cost => Aim::Best,
+        aimed if aimed.is_raised() => Aim::Overloaded,
+        _ => Aim::Dearer,
     }
 }
 
 /// Where neither rates nor budgets cut the walk short, it ends in a tiling that costs what was
-/// announced, in the fewest steps, and of which every shard is admissible.
-fn arrives(case: &Case, search: &Search<'_>, goal: &Goal, proposal: &Proposal) {
+/// announced, in the fewest steps, and of which every shard is admissible. What stays above its
+/// target though it could be cut is told, the fullest of it.
+fn arrives(case: &Case, search: &Search<'_>, aimed: &[&Goal], proposal: &Proposal) {
     let ends: Vec<usize> = proposal.after.iter().map(|after| case.position(after.range.end()) + 1).collect();
-    let story = || format!("the search finds {goal:?}\n{case}{}", told(case, proposal));
-    let cost = search.cost(&ends);
-    assert_eq!(cost, goal.cost, "the plan does not end where it aims\n{}", story());
-    assert_eq!(proposal.steps.len(), cost.steps, "the plan takes detours\n{}", story());
-    let mut low = 0;
-    for high in ends {
-        assert!(search.is_admissible(goal.per_mille, low, high), "{low}..{high} is no shard\n{}", story());
-        low = high;
-    }
+    let story = || format!("the plan should come to {aimed:?}\n{case}{}", told(case, proposal));
+    let met = aimed.iter().find(|goal| search.is_met(goal, &ends));
+    let Some(goal) = met else { panic!("the plan does not end where it aims\n{}", story()) };
+    assert_eq!(proposal.steps.len(), goal.cost.steps, "the plan takes detours\n{}", story());
+    let trigger = case.policy.trigger();
+    let share = |loads: Loads| {
+        let shares = loads
+            .as_array()
+            .into_iter()
+            .zip(trigger.as_array())
+            .map(|(load, limit)| load.0 * 1_000_000 / limit.0);
+        shares.max().expect("three dimensions")
+    };
+    let fullest = search.overloaded(&ends).into_iter().map(share).max();
+    let told = proposal.holds.iter().find_map(|hold| match hold {
+        Hold::AtMaxShards { load, dimension, .. } => Some(load.0 * 1_000_000 / trigger.of(*dimension).0),
+        _ => None,
+    });
+    assert_eq!(told, fullest, "AtMaxShards tells of the fullest shard\n{}", story());
 }
 
 fn told(case: &Case, proposal: &Proposal) -> String {
@@ -85,36 +132,37 @@ fn told(case: &Case, proposal: &Proposal) -> String {
 
 #[test]
 fn one_binding_dimension_costs_what_an_exhaustive_search_finds() {
-    each_case(&Profile { dimensions: 1, ..Profile::default() }, 1_500, judge);
+    judge_each(&Profile { dimensions: 1, ..Profile::default() }, 1_000);
 }
 
 #[test]
 fn two_binding_dimensions_cost_what_an_exhaustive_search_finds() {
-    each_case(&Profile { dimensions: 2, ..Profile::default() }, 1_500, judge);
+    judge_each(&Profile { dimensions: 2, ..Profile::default() }, 1_000);
 }
 
 #[test]
 fn three_binding_dimensions_cost_what_an_exhaustive_search_finds() {
-    each_case(&Profile { dimensions: 3, ..Profile::default() }, 1_500, judge);
+    judge_each(&Profile { dimensions: 3, ..Profile::default() }, 1_000);
 }
 
 #[test]
 fn at_max_shards_the_plan_is_the_best_that_can_be_reached() {
-    each_case(&Profile { tight_bounds: true, ..Profile::default() }, 2_000, judge);
+    judge_each(&Profile { tight_bounds: true, ..Profile::default() }, 1_500);
 }
 
 #[test]
 fn guards_and_estimates_are_kept() {
-    each_case(&Profile { guards: true, ..Profile::default() }, 2_000, judge);
+    judge_each(&Profile { guards: true, ..Profile::default() }, 1_500);
+}
+
+#[test]
+fn guards_at_max_shards_are_kept() {
+    judge_each(&Profile { guards: true, tight_bounds: true, ..Profile::default() }, 1_000);
 }
 
 #[test]
 fn rates_and_budgets_cut_the_way_short_and_never_make_it_wrong() {
-    each_case(
-        &Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() },
-        2_000,
-        judge,
-    );
+    judge_each(&Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() }, 1_500);
 }
 
 #[test]
@@ -126,4 +174,55 @@ fn the_same_inputs_give_the_same_plan_hash() {
         };
         assert_eq!(decide(case), decide(&case.clone()), "{case}");
     });
+}
+
+#[test]
+fn carrying_plans_out_comes_to_an_end() {
+    let profile = Profile { tight_bounds: true, ..Profile::default() };
+    each_case(&profile, 1_000, |first| {
+        let mut case = first.clone();
+        for _ in 0..6 {
+            let proposal = planner::plan(&case.demand, &case.policy, &case.in_force());
+            if proposal.steps.is_empty() {
+                return;
+            }
+            case = case.carried_out(&proposal);
+        }
+        panic!("after six plans there is another\n{first}now\n{case}");
+    });
+}
+
+#[test]
+fn a_step_budget_leaves_the_first_steps_as_they_are() {
+    let profile = Profile { guards: true, tight_bounds: true, ..Profile::default() };
+    each_case(&profile, 1_000, |case| {
+        let all = planner::plan(&case.demand, &case.policy, &case.in_force()).steps;
+        let mut case = case.clone();
+        for budget in 1..all.len() {
+            case.policy.budgets.max_steps_per_plan = budget as u32;
+            let cut = planner::plan(&case.demand, &case.policy, &case.in_force());
+            assert_eq!(cut.steps, all[..budget], "{case}");
+        }
+    });
+}
+
+#[test]
+fn what_guards_rates_and_budgets_hold_back_is_told() {
+    let profile = Profile { guards: true, limits: true, tight_bounds: true, ..Profile::default() };
+    let (mut held, mut cases) = (0, 0);
+    each_case(&profile, 1_500, |case| {
+        let plan = |case: &Case| planner::plan(&case.demand, &case.policy, &case.in_force());
+        let (kept, free) = (plan(case), plan(&case.unguarded().unlimited()));
+        cases += 1;
+        if kept.steps.len() < free.steps.len() {
+            held += 1;
+            assert!(
+                !kept.holds.is_empty(),
+                "nothing tells why\n{case}{}{}",
+                told(case, &kept),
+                told(case, &free)
+            );
+        }
+    });
+    assert!(held * 10 >= cases, "{held} of {cases} plans are held back");
 }

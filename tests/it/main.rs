@@ -6,3 +6,4 @@ mod brute_force;
 mod cli;
 mod sandbox;
 mod scenarios;
+mod tidy;

@@ -61,6 +61,36 @@ fn the_iterator_age_stands_for_undeclared_consumers() {
     assert!(assess(&snapshot, &policy()).merge_bars.is_empty());
 }
 
+#[test]
+fn a_lag_that_nobody_reports_is_taken_to_be_at_the_guard() {
+    let mut story = two([40, 20]);
+    story.split(0);
+    let mut declared = policy();
+    declared.consumers = vec![Consumer { name: "fraud".to_owned(), kind: ConsumerKind::Lambda }];
+    let demand = assess(&story.snapshot(), &declared);
+    let shards = vec![demand.shards[0].id.clone()];
+    let expected = Hold::ParentsDraining { shards, until_age_seconds: 240 };
+    assert_eq!(demand.shards[0].split_guard, Some(expected));
+}
+
+#[test]
+fn a_consumers_partial_reply_is_no_reply() {
+    let mut declared = policy();
+    declared.consumers = vec![Consumer { name: "fraud".to_owned(), kind: ConsumerKind::Lambda }];
+    let mut snapshot = two([40, 20]).snapshot();
+    snapshot.metrics.consumer_lag.insert("fraud".to_owned(), Series { complete: false, ..lag(1) });
+    assert_eq!(reasons(&assess(&snapshot, &declared).merge_bars), ["ConsumerSilent"]);
+}
+
+#[test]
+fn a_stream_that_was_still_being_made_is_no_size_to_grow_from() {
+    let mut snapshot = twenty(20);
+    snapshot.past_topologies = vec![PastTopology { at: ago(&snapshot, 5), open: Vec::new() }];
+    let mut rates = policy();
+    rates.scale_up.policies = vec![rule(RateAmount::Shards(15), 5)];
+    assert_eq!(assess(&snapshot, &rates).scale_up_limit, 35);
+}
+
 /// A shard is split, and `minutes` pass.
 fn split_and_wait(minutes: usize) -> Story {
     let mut story = two([40, 20]);

@@ -86,7 +86,7 @@ fn scale_up_stabilisation_takes_the_smallest_window_unless_writes_are_rejected()
     assert_eq!(heat(&assess(&story.snapshot(), &policy())), [9_000]);
     // The window that ended two minutes ago holds one calm minute.
     assert_eq!(heat(&assess(&story.snapshot(), &patient)), [(9_000 * 2 + 1_000) / 3]);
-    let story = one(&[rejects(54_000, 100); 4]);
+    let story = one(&[rejects(54_000, 100); 3]);
     assert_eq!(heat(&assess(&story.snapshot(), &patient)), [10_000]);
 }
 
@@ -136,6 +136,20 @@ fn a_day_of_reading_tells_the_pollers_where_none_are_declared() {
         let demand = assess(&snapshot, &policy());
         assert_eq!(demand.summary.pollers_thousandths, Some(pollers), "read {read}");
     }
+}
+
+#[test]
+fn minutes_with_little_traffic_tell_little_of_the_pollers() {
+    // Most minutes are nearly idle, and readers re-read a little in them.
+    let mut story = Story::of(2);
+    story.pass(10, |_| percent(60)).pass(23, |_| kilobytes(10));
+    let mut snapshot = story.snapshot();
+    let bytes = snapshot.metrics.stream.get_mut(&StreamMetric::GetRecordsBytes).expect("told");
+    for value in &mut bytes.values[..10] {
+        *value = value.map(|value| value * 2);
+    }
+    bytes.values[10..].fill(Some(200_000));
+    assert_eq!(assess(&snapshot, &policy()).summary.pollers_thousandths, Some(2_000));
 }
 
 #[test]

@@ -118,6 +118,27 @@ fn bursts_are_split_twice_and_then_named() {
 }
 
 #[test]
+fn with_stream_metrics_bursts_are_split_twice_and_then_named() {
+    let mut by_stream = policy();
+    by_stream.metrics.source = MetricsSource::Stream;
+    let mut story = Story::of(1);
+    let bursts = |range| Amounts { rejected: 500, ..by_width(range, percent(30)) };
+    story.pass(12, bursts);
+    for generation in 0..4 {
+        let demand = assess(&story.snapshot(), &by_stream);
+        assert!(demand.shards.iter().all(|shard| shard.rejecting));
+        let bursty = demand.verdicts.iter().filter(|verdict| verdict.reason() == "Bursty").count();
+        assert_eq!(bursty, if generation < 2 { 0 } else { 4 });
+        if generation < 2 {
+            for shard in story.open_shards() {
+                story.split(shard);
+            }
+        }
+        story.pass(12, bursts);
+    }
+}
+
+#[test]
 fn bursts_on_shards_that_were_split_for_other_reasons_are_split_before_they_are_named() {
     let mut story = Story::of(1);
     story.pass(12, |_| percent(60));
@@ -134,7 +155,7 @@ fn bursts_on_shards_that_were_split_for_other_reasons_are_split_before_they_are_
 }
 
 #[test]
-fn heat_that_came_after_lopsided_times_is_still_split() {
+fn heat_that_came_after_the_splits_is_still_split() {
     // Twice split evenly; only then one quarter becomes hot.
     let mut story = Story::of(1);
     story.pass(12, |_| percent(60));

@@ -56,6 +56,17 @@ fn metrics_older_than_max_age_stop() {
 }
 
 #[test]
+fn silence_in_minutes_that_are_too_old_is_not_called_silence() {
+    let stops = stops(|snapshot| {
+        snapshot.observed_at += SignedDuration::from_mins(3);
+        for series in snapshot.metrics.stream.values_mut() {
+            series.values.fill(None);
+        }
+    });
+    assert_eq!(reasons(&stops), ["MetricsStale"]);
+}
+
+#[test]
 fn the_newest_data_within_a_long_window_must_not_be_too_old_either() {
     let mut snapshot = two([40, 20]).snapshot();
     for series in snapshot.metrics.stream.values_mut() {
@@ -89,6 +100,18 @@ fn a_partial_reply_for_the_stream_or_an_open_shard_stops() {
         snapshot.metrics.shards.remove(&id);
     });
     assert_eq!(reasons(&gone), ["MetricsIncomplete"]);
+}
+
+#[test]
+fn a_shard_too_young_to_have_been_asked_for_stops_nothing() {
+    let mut story = two([40, 20]);
+    story.split(0);
+    let mut snapshot = story.snapshot();
+    for at in [2, 3] {
+        let id = snapshot.shards[at].id.clone();
+        snapshot.metrics.shards.remove(&id);
+    }
+    assert_eq!(reasons(&assess(&snapshot, &policy()).stops), Vec::<&str>::new());
 }
 
 #[test]

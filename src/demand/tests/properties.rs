@@ -47,6 +47,10 @@ fn story(deeds: &[Deed]) -> Story {
     story
 }
 
+/// At most 72,000 records a minute are written, and in one of the three minutes of a window 1 % of
+/// them may be unaccounted for: 240 records a minute, of the 60,000 that a shard takes.
+const ONE_PERCENT_OF_THE_STREAM: u64 = 4_100;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -117,7 +121,7 @@ proptest! {
         }
         let after = assess(&snapshot, &policy());
         for (before, after) in before.shards.iter().zip(&after.shards) {
-            let colder = |before: Load, after: Load| after.0 + 40_000 < before.0;
+            let colder = |before: Load, after: Load| after.0 + ONE_PERCENT_OF_THE_STREAM < before.0;
             let pairs = [(before.loads(), after.loads()), (before.peak_loads(), after.peak_loads())];
             let colder = pairs.iter().any(|(before, after)| {
                 colder(before.ingest_bytes, after.ingest_bytes) || colder(before.ingest_records, after.ingest_records)

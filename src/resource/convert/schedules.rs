@@ -83,7 +83,7 @@ fn cron(text: &str, at: &Field<'_>) -> Option<Cron> {
     };
     let opens = cron.find_next_occurrence(&Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC), true).is_ok();
     at.require(opens, || format!("{} never comes: give a day that there is", quoted(text)));
-    opens.then_some(cron)
+    Some(cron)
 }
 
 /// What the parser says of one field; the rest of its messages is about its own settings.

@@ -131,3 +131,34 @@ fn a_slow_poller_polls_as_often_as_it_says() {
     let calls = values(&mut cloud, kinesis_metric("GetRecords.Success", None), "SampleCount");
     assert_eq!(calls[3].1, 12.0 + 150.0);
 }
+
+#[test]
+fn hungry_consumers_share_a_shard_evenly() {
+    let mut cloud = cloud(1);
+    let starts_at = Some(cloud.now() + SignedDuration::from_hours(1));
+    let replay = |name| Consumer { from_trim_horizon: true, starts_at, ..Consumer::new(name, EACH_SECOND) };
+    let workload = Workload::new(Curve::constant(900_000));
+    load(&mut cloud, workload.consumer(replay("one")).consumer(replay("other")));
+    cloud.advance_seconds(3_600 + 900);
+    let mut behind = |name| {
+        let lags =
+            values(&mut cloud, lag(name, "MillisBehindLatest", ("Operation", "ProcessTask")), "Maximum");
+        lags.last().map_or(f64::MAX, |last| last.1)
+    };
+    let (one, other) = (behind("one"), behind("other"));
+    assert!(one > 0.0 && (one - other).abs() < 0.05 * one, "{one} {other}");
+}
+
+#[test]
+fn an_idle_stream_has_a_firehose_lag_of_zero_and_no_lambda_age() {
+    let consumers =
+        [Consumer::new("archive", ConsumerKind::Firehose), Consumer::new("fraud", ConsumerKind::Lambda)];
+    let mut cloud = with_consumers(1, 0, &consumers);
+    cloud.advance_seconds(600);
+    let firehose = lag("AWS/Firehose", "KinesisMillisBehindLatest", ("DeliveryStreamName", "archive"));
+    assert_eq!(largest(&values(&mut cloud, firehose, "Maximum")), 0.0);
+    assert_eq!(
+        values(&mut cloud, lag("AWS/Lambda", "IteratorAge", ("FunctionName", "fraud")), "Maximum"),
+        []
+    );
+}

@@ -1,5 +1,6 @@
 //! Records one by one: writing, iterators, reading to the end of a shard and on in its children.
 
+use super::super::records::SequenceNumber;
 use super::*;
 
 fn put(cloud: &mut Cloud, key: &str, data: &[u8]) -> Result<PutRecordReply, ApiError> {
@@ -100,10 +101,12 @@ fn every_iterator_type_starts_where_its_name_says() {
     assert_eq!(read(AtTimestamp, None, second), 2);
     assert_eq!(read(Latest, None, None), 0);
     let later = Some(cloud.now() + SignedDuration::from_secs(1));
+    let of_another_shard = SequenceNumber { shard: 7, ..numbers[1].parse().expect("one of ours") };
     for (kind, number, timestamp) in [
         (Latest, two.clone(), None),
         (AtSequenceNumber, None, None),
         (AtSequenceNumber, Some("17".to_owned()), None),
+        (AtSequenceNumber, Some(of_another_shard.to_string()), None),
         (AtTimestamp, None, None),
         (AtTimestamp, None, later),
     ] {

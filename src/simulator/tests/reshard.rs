@@ -98,6 +98,34 @@ fn update_shard_count_doubles_or_halves_at_the_most() {
 }
 
 #[test]
+fn update_shard_count_makes_no_shard_of_a_rounding() {
+    // A sixth of the space, twice, is one key short of a third.
+    let mut cloud = cloud(3);
+    scale(&mut cloud, 6).expect("twice as many");
+    cloud.advance_seconds(180);
+    assert_eq!(list(&mut cloud, None).len(), 3 + 6);
+    scale(&mut cloud, 3).expect("half as many");
+    cloud.advance_seconds(180);
+    assert_eq!(list(&mut cloud, None).len(), 3 + 6 + 3);
+}
+
+#[test]
+fn a_split_under_way_counts_against_the_quota() {
+    let mut config = Config::default();
+    config.limits.shards = 3;
+    let mut cloud = cloud_with(config, 1);
+    create(&mut cloud, "other", 1);
+    cloud.advance_seconds(10);
+    split(&mut cloud, 0, MIDDLE).expect("the third shard");
+    let request = SplitShard {
+        stream: StreamRef::name("other"),
+        shard_to_split: stream::shard_id(0),
+        new_starting_hash_key: MIDDLE.to_string(),
+    };
+    assert_eq!(code(cloud.split_shard(request)), Some(ApiErrorCode::LimitExceeded));
+}
+
+#[test]
 fn update_shard_count_is_for_ten_calls_in_any_24_hours() {
     let mut cloud = cloud(4);
     for call in 0..10 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::stream::StreamMode;
 
 #[test]
 fn a_stream_is_creating_then_active_then_deleting_then_gone() {
@@ -26,6 +27,46 @@ fn a_stream_is_creating_then_active_then_deleting_then_gone() {
     assert_eq!(status(&mut cloud), StreamStatus::Deleting);
     cloud.advance_seconds(10);
     assert_eq!(code(cloud.delete_stream(gone)), Some(ApiErrorCode::ResourceNotFound));
+}
+
+#[test]
+fn a_stream_that_is_creating_takes_no_records() {
+    let mut cloud = Cloud::new(Config::default());
+    create(&mut cloud, "orders", 1);
+    let record = PutRecord { stream: orders(), partition_key: "k".into(), ..PutRecord::default() };
+    assert_eq!(code(cloud.put_record(record.clone())), Some(ApiErrorCode::ResourceNotFound));
+    cloud.advance_seconds(10);
+    assert_eq!(code(cloud.put_record(record)), None);
+}
+
+#[test]
+fn a_stream_switches_its_mode_twice_a_day() {
+    let mut cloud = cloud(1);
+    let stream_arn = cloud.stream("orders").expect("it is there").arn.clone();
+    let mut switch = |stream_mode| {
+        let stream_mode_details = StreamModeDetails { stream_mode };
+        let stream_arn = stream_arn.clone();
+        let result = cloud.update_stream_mode(UpdateStreamMode { stream_arn, stream_mode_details });
+        cloud.advance_seconds(60);
+        code(result)
+    };
+    assert_eq!(switch(StreamMode::OnDemand), None);
+    assert_eq!(switch(StreamMode::OnDemand), None, "it is on-demand already");
+    assert_eq!(switch(StreamMode::Provisioned), None);
+    assert_eq!(switch(StreamMode::OnDemand), Some(ApiErrorCode::LimitExceeded));
+}
+
+#[test]
+fn a_stream_has_twenty_consumers() {
+    let mut cloud = cloud(1);
+    let stream_arn = cloud.stream("orders").expect("it is there").arn.clone();
+    let mut register = |number: u32| {
+        cloud.advance_seconds(1);
+        let (stream_arn, consumer_name) = (stream_arn.clone(), format!("c{number}"));
+        code(cloud.register_stream_consumer(RegisterStreamConsumer { stream_arn, consumer_name }))
+    };
+    assert!((0..20).all(|number| register(number).is_none()));
+    assert_eq!(register(20), Some(ApiErrorCode::LimitExceeded));
 }
 
 #[test]

@@ -108,6 +108,22 @@ fn retried_records_are_offered_again() {
 }
 
 #[test]
+fn a_reshard_loses_no_retried_record() {
+    let mut cloud = cloud(1);
+    let (at, lasting) = (cloud.now(), SignedDuration::from_secs(100));
+    let curve = Curve::Spike { base: 0, peak: 1_500_000, at, lasting };
+    let keys = KeySkew::zipf(50, 0.7);
+    load(&mut cloud, Workload { retried_share: 1.0, ..Workload::new(curve).keys(keys) });
+    cloud.advance_seconds(50);
+    split(&mut cloud, 0, MIDDLE).expect("a split point");
+    cloud.advance_seconds(600);
+    let Totals { offered_records, accepted_records, rejected_records } = totals(&cloud);
+    assert_eq!(offered_records, accepted_records + rejected_records);
+    // Each shard's fraction of a record is dropped when the shards change.
+    assert!((149_997..=150_000).contains(&accepted_records), "{accepted_records}");
+}
+
+#[test]
 fn what_is_out_of_bounds_is_refused_by_name() {
     let mut cloud = cloud(1);
     let base = || Workload::new(Curve::constant(1));

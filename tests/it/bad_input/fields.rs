@@ -144,7 +144,7 @@ fn bad_values() -> Vec<(&'static str, Value)> {
 
 /// Puts `value` at `path` in `tree`, or takes out what is there.
 fn put(tree: &mut Value, path: &str, value: Value) {
-    let pointer = format!("/{}", path.replace('.', "/").replace('[', "/").replace(']', ""));
+    let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     match (tree.pointer_mut(parent).expect(path), value) {
         (Value::Object(map), Value::Null) => drop(map.remove(last)),

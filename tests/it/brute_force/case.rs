@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use reshard::demand::{Demand, DemandSummary, Segment, ShardDemand};
 use reshard::hash_key::{HashKey, HashKeyRange};
 use reshard::load::{Load, Loads};
-use reshard::plan::{Evidence, Hold, PLAN_FORMAT, Plan, PlanIdentity};
+use reshard::plan::{Evidence, Hold, PLAN_FORMAT, Plan, PlanIdentity, RangeLoad};
 use reshard::planner::Proposal;
 use reshard::policy::{Budgets, InForce, ScalingPolicy, ShardBounds, Tradeoff};
 use reshard::snapshot::{MetricHistory, SNAPSHOT_FORMAT, Snapshot};
@@ -61,6 +61,11 @@ impl Default for Profile {
     }
 }
 
+const NO_BUDGETS: Budgets = Budgets { max_steps_per_plan: 1_000, max_merges_per_day: 1_000 };
+
+/// The limits of scale-up and scale-down.
+const NO_RATES: (u32, u32) = (1_000, 1);
+
 /// One stream with its policy.
 #[derive(Clone)]
 pub(super) struct Case {
@@ -90,7 +95,7 @@ impl Case {
             step_cost_shard_seconds: random.one_of(&[0, 1, 1, 2, 5, 50]),
             horizon_seconds: random.one_of(&[1, 3, 4, 16]),
         };
-        policy.budgets = Budgets { max_steps_per_plan: 1_000, max_merges_per_day: 1_000 };
+        policy.budgets = NO_BUDGETS;
         let open = counts.len() as u64;
         let (low, high) = if profile.tight_bounds {
             let high = random.from(open.saturating_sub(2).max(1), open + 2);
@@ -99,7 +104,7 @@ impl Case {
             (1, random.one_of(&[40, 200]))
         };
         policy.bounds = ShardBounds::new(low as u32, high as u32).expect("within 1 to 200");
-        let mut case = Case { seed, snapshot: snapshot(&demand), demand, policy, limited: profile.limits };
+        let mut case = Case { limited: profile.limits, ..Case::new(seed, demand, policy) };
         if profile.limits {
             case.demand.scale_up_limit = random.from(open.saturating_sub(1), open + 2) as u32;
             case.demand.scale_down_limit = random.from(open.saturating_sub(2), open) as u32;
@@ -112,8 +117,59 @@ impl Case {
         case
     }
 
+    pub(super) fn new(seed: u64, demand: Demand, policy: ScalingPolicy) -> Case {
+        Case { seed, snapshot: snapshot(&demand), demand, policy, limited: false }
+    }
+
     pub(super) fn in_force(&self) -> InForce {
         self.policy.in_force(self.snapshot.observed_at)
+    }
+
+    /// The same stream with nothing barred, and as if the load of now had always been.
+    pub(super) fn unguarded(&self) -> Case {
+        let mut case = self.clone();
+        case.demand.split_bars.clear();
+        case.demand.merge_bars.clear();
+        for shard in &mut case.demand.shards {
+            (shard.split_guard, shard.merge_guard) = (None, None);
+            shard.evidence = Evidence::Measured;
+            for segment in &mut shard.segments {
+                segment.peak_loads = segment.loads;
+            }
+        }
+        case
+    }
+
+    /// The same stream with no rates and budgets.
+    pub(super) fn unlimited(&self) -> Case {
+        let mut case = Case { limited: false, ..self.clone() };
+        (case.demand.scale_up_limit, case.demand.scale_down_limit) = NO_RATES;
+        case.demand.merges_in_the_last_day = 0;
+        case.policy.budgets = NO_BUDGETS;
+        case
+    }
+
+    /// The same load, on the shards that the plan leads to.
+    pub(super) fn carried_out(&self, proposal: &Proposal) -> Case {
+        let shard = |(i, after): (usize, &RangeLoad)| ShardDemand {
+            id: ShardId::new(format!("shardId-{i:012}")),
+            range: after.range,
+            evidence: Evidence::Measured,
+            rejecting: false,
+            unsettled: None,
+            segments: self
+                .segments()
+                .into_iter()
+                .map(|(_, segment)| segment)
+                .filter(|segment| after.range.contains(segment.range.start()))
+                .collect(),
+            density: Evidence::Measured,
+            split_guard: None,
+            merge_guard: None,
+        };
+        let shards = proposal.after.iter().enumerate().map(shard).collect();
+        let demand = Demand { shards, ..self.demand.clone() };
+        Case { snapshot: snapshot(&demand), demand, ..self.clone() }
     }
 
     /// Whether only bounds and guards decide how far a plan goes.
@@ -198,6 +254,7 @@ pub(super) fn demand(profile: &Profile, random: &mut Random, counts: &[u64]) -> 
             rejecting: random.percent(20),
             segments,
             density: if spread_known { Evidence::Measured } else { Evidence::Estimated },
+            unsettled: None,
             split_guard,
             merge_guard,
         });
@@ -212,8 +269,8 @@ pub(super) fn demand(profile: &Profile, random: &mut Random, counts: &[u64]) -> 
         merge_bars: bar(8),
         verdicts: vec![],
         merges_in_the_last_day: 0,
-        scale_up_limit: 1_000,
-        scale_down_limit: 1,
+        scale_up_limit: NO_RATES.0,
+        scale_down_limit: NO_RATES.1,
         summary: DemandSummary::default(),
     }
 }

@@ -1,14 +1,14 @@
 //! The exhaustive search: every set of boundaries, every order of steps, and the written rules.
 //!
-//! Positions count segments: a tiling is the ascending list of the positions at which its shards
-//! end, the last position included.
+//! Positions count segments. A tiling is a set of positions as bits: bit p is set where a shard
+//! ends before segment p; the last position is always in it, 0 never.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use reshard::load::{Load, Loads};
-use reshard::plan::Evidence;
+use reshard::load::Loads;
 
 use super::case::Case;
+use super::intervals::{Class, Intervals, UNRAISED};
 
 /// What a tiling costs; ordered as the planner prefers: cheapest, then fewest steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,157 +17,164 @@ pub(super) struct Cost {
     pub(super) steps: usize,
 }
 
-/// What a plan should aim at.
+/// What a plan may aim at: any tiling of this cost in which no interval needs a higher rise.
 #[derive(Debug)]
 pub(super) struct Goal {
     pub(super) cost: Cost,
-    /// By how much, in per mille of what they are, the limits of splits are raised; 1,000: not.
-    pub(super) per_mille: u64,
-    /// Whether a boundary moves.
-    pub(super) moves: bool,
+    pub(super) shards: usize,
+    /// The per mille of the trigger up to which shards are filled; [`UNRAISED`]: none is fuller
+    /// than the rules allow.
+    rise: u64,
+    class: Class,
+}
+
+impl Goal {
+    /// Whether shards may stay above their targets.
+    pub(super) fn is_raised(&self) -> bool {
+        self.rise != UNRAISED
+    }
+}
+
+/// A tiling that the rules allow.
+struct Tiling {
+    cost: Cost,
+    ends: u32,
+    rise: u64,
+}
+
+impl Tiling {
+    fn shards(&self) -> usize {
+        self.ends.count_ones() as usize
+    }
 }
 
 /// What of a stream the search looks at.
 pub(super) struct Search<'a> {
-    case: &'a Case,
-    /// The shard of each segment.
-    shard_of: Vec<usize>,
-    loads: Vec<Loads>,
-    peaks: Vec<Loads>,
+    intervals: Intervals<'a>,
     /// The tiling as it is.
-    now: Vec<usize>,
+    now: u32,
     min: usize,
     max: usize,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn of(case: &'a Case) -> Self {
-        let segments = case.segments();
+        let intervals = Intervals::of(case);
         let bounds = case.in_force().bounds;
-        let mut now = Vec::new();
-        for shard in &case.demand.shards {
-            now.push(now.last().copied().unwrap_or(0) + shard.segments.len());
-        }
         Search {
-            case,
-            shard_of: segments.iter().map(|(shard, _)| *shard).collect(),
-            loads: segments.iter().map(|(_, segment)| segment.loads).collect(),
-            peaks: segments.iter().map(|(_, segment)| segment.peak_loads).collect(),
-            now,
+            now: intervals.bounds_of_shards[1..].iter().fold(0, |set, end| set | 1 << end),
+            intervals,
             min: bounds.min() as usize,
             max: bounds.max() as usize,
         }
     }
 
+    /// What a plan may aim at, the best first: the cheapest tiling within the bounds that can be
+    /// reached in any order, if there is one, and the cheapest of the safe class.
+    pub(super) fn goals(&self) -> Vec<Goal> {
+        let open = self.intervals.case.demand.shards.len();
+        let safe = Class::safe(open, self.min, self.max);
+        let min = self.min.min((0..open).map(|shard| self.intervals.pieces(safe, shard)).sum());
+        let mut whole = self.tilings(Class::WHOLE);
+        whole.retain(|tiling| (min..=self.max).contains(&tiling.shards()) && tiling.rise == UNRAISED);
+        whole.sort_by_key(|tiling| (tiling.cost, tiling.ends));
+        let best = whole.iter().find(|tiling| self.is_reachable(tiling.ends));
+
+        let mut tilings = self.tilings(safe);
+        tilings.retain(|tiling| tiling.shards() >= min);
+        let fewest = tilings.iter().map(Tiling::shards).min().expect("to stay is always possible");
+        // Where merges are barred, as few shards as there can be.
+        tilings.retain(|tiling| tiling.shards() <= self.max.max(fewest));
+        let rise = tilings.iter().map(|tiling| tiling.rise).min().expect("the fewest are among them");
+        let fallback = tilings.iter().filter(|tiling| tiling.rise <= rise).min_by_key(|tiling| tiling.cost);
+        let fallback = fallback.expect("one has the least rise");
+        assert!(
+            self.is_reachable(fallback.ends),
+            "all of the safe class can be reached\n{}",
+            self.intervals.case
+        );
+
+        let goal =
+            |tiling: &Tiling, rise, class| Goal { cost: tiling.cost, shards: tiling.shards(), rise, class };
+        let best = best.map(|tiling| goal(tiling, UNRAISED, Class::WHOLE));
+        best.into_iter().chain([goal(fallback, rise, safe)]).collect()
+    }
+
+    /// Whether a plan for `goal` may end in the tiling whose shards end at `ends`.
+    pub(super) fn is_met(&self, goal: &Goal, ends: &[usize]) -> bool {
+        let set = ends.iter().fold(0, |set, end| set | 1 << end);
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        let rise = |(low, high): (usize, &usize)| self.intervals.rise(goal.class, low, *high);
+        self.cost(set) == goal.cost
+            && starts.zip(ends).all(|interval| rise(interval).is_some_and(|rise| rise <= goal.rise))
+    }
+
+    /// The loads of those shards that a cut would relieve, and that lie above the trigger.
+    pub(super) fn overloaded(&self, ends: &[usize]) -> Vec<Loads> {
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        starts
+            .zip(ends)
+            .filter(|(low, high)| {
+                let shard = self.intervals.shard_of[*low];
+                *high - low > 1
+                    && shard == self.intervals.shard_of[*high - 1]
+                    && self.intervals.may_split(Class::WHOLE, shard)
+            })
+            .map(|(low, high)| self.intervals.loads(low, *high))
+            .filter(|loads| !loads.within(self.intervals.case.policy.trigger()))
+            .collect()
+    }
+
     /// shards × horizon + steps × step cost; a step for each boundary that comes or goes.
-    pub(super) fn cost(&self, ends: &[usize]) -> Cost {
-        let (old, new): (BTreeSet<_>, BTreeSet<_>) =
-            (self.now.iter().copied().collect(), ends.iter().copied().collect());
-        let steps = old.symmetric_difference(&new).count();
-        let tradeoff = self.case.policy.tradeoff;
-        let shard_seconds =
-            ends.len() as u64 * tradeoff.horizon_seconds + steps as u64 * tradeoff.step_cost_shard_seconds;
-        Cost { shard_seconds, steps }
+    fn cost(&self, ends: u32) -> Cost {
+        let steps = (ends ^ self.now).count_ones();
+        let tradeoff = self.intervals.case.policy.tradeoff;
+        let shard_seconds = u64::from(ends.count_ones()) * tradeoff.horizon_seconds
+            + u64::from(steps) * tradeoff.step_cost_shard_seconds;
+        Cost { shard_seconds, steps: steps as usize }
     }
 
-    fn may_split(&self, shard: usize) -> bool {
-        let demand = &self.case.demand;
-        demand.split_bars.is_empty()
-            && demand.shards[shard].split_guard.is_none()
-            && demand.shards[shard].segments.len() > 1
-    }
-
-    fn may_merge(&self, shard: usize) -> bool {
-        let demand = &self.case.demand;
-        demand.merge_bars.is_empty()
-            && demand.shards[shard].merge_guard.is_none()
-            && demand.shards[shard].evidence == Evidence::Measured
-    }
-
-    /// The position at which a shard starts.
-    fn start_of(&self, shard: usize) -> usize {
-        if shard == 0 { 0 } else { self.now[shard - 1] }
-    }
-
-    /// Whether the interval over several shards may be one shard.
-    fn may_be_merged(&self, low: usize, high: usize) -> bool {
-        let (first, last) = (self.shard_of[low], self.shard_of[high - 1]);
-        // A part of a shard: an end inside the shard.
-        let takes_part = |shard: usize| low > self.start_of(shard) || high < self.now[shard];
-        (first..=last).all(|shard| {
-            let spread_known = self.case.demand.shards[shard].density == Evidence::Measured;
-            self.may_merge(shard) && (!takes_part(shard) || (spread_known && self.may_split(shard)))
-        }) && sum(&self.peaks[low..high]).within(self.case.policy.pack())
-    }
-
-    /// Whether an interval may be a shard of the tiling to reach, by the three written kinds.
-    pub(super) fn is_admissible(&self, per_mille: u64, low: usize, high: usize) -> bool {
-        let raise = |limits: Loads| {
-            Loads::from_array(limits.as_array().map(|limit| Load((limit.0 * per_mille).div_ceil(1_000))))
+    /// All tilings of intervals that may be shards, whatever their number and the rise they need.
+    fn tilings(&self, class: Class) -> Vec<Tiling> {
+        let last = self.intervals.segments();
+        let intervals_from = |low: usize| -> Vec<(usize, u64)> {
+            (low + 1..=last).filter_map(|high| Some((high, self.intervals.rise(class, low, high)?))).collect()
         };
-        let (first, last) = (self.shard_of[low], self.shard_of[high - 1]);
-        if first != last {
-            return self.may_be_merged(low, high);
-        }
-        let load = sum(&self.loads[low..high]);
-        let whole = low == self.start_of(first) && high == self.now[first];
-        let kept = whole && (load.within(raise(self.case.policy.trigger())) || !self.may_split(first));
-        let part = self.may_split(first) && (load.within(raise(self.case.policy.pack())) || high - low == 1);
-        kept || part
-    }
-
-    /// All tilings of admissible intervals.
-    fn tilings(&self, per_mille: u64) -> Vec<Vec<usize>> {
-        let last = self.shard_of.len();
-        let ends_from = |low: usize| -> Vec<usize> {
-            (low + 1..=last).filter(|high| self.is_admissible(per_mille, low, *high)).collect()
-        };
-        let next: Vec<Vec<usize>> = (0..last).map(ends_from).collect();
+        let next: Vec<Vec<(usize, u64)>> = (0..last).map(intervals_from).collect();
         let mut complete = Vec::new();
-        let mut begun: Vec<Vec<usize>> = vec![vec![]];
-        while let Some(ends) = begun.pop() {
-            let low = ends.last().copied().unwrap_or(0);
+        let mut begun = vec![(0_usize, 0_u32, UNRAISED)];
+        while let Some((low, ends, rise)) = begun.pop() {
             if low == last {
-                complete.push(ends);
-                continue;
+                complete.push(Tiling { cost: self.cost(ends), ends, rise });
+            } else {
+                begun.extend(
+                    next[low].iter().map(|(high, needs)| (*high, ends | 1 << high, rise.max(*needs))),
+                );
             }
-            begun
-                .extend(next[low].iter().map(|high| ends.iter().copied().chain([*high]).collect::<Vec<_>>()));
         }
         complete
     }
 
-    /// Whether one of the tiling's shards is made of several with a part of one among them.
-    fn has_moves(&self, ends: &[usize]) -> bool {
-        let mut low = 0;
-        ends.iter().any(|&high| {
-            let (first, last) = (self.shard_of[low], self.shard_of[high - 1]);
-            let whole = low == self.start_of(first) && high == self.now[last];
-            low = high;
-            first != last && !whole
-        })
-    }
-
     /// Whether some order of single splits and merges leads to the tiling, each of them within
     /// the bounds and each merge admissible by itself.
-    fn is_reachable(&self, goal: &[usize]) -> bool {
-        let as_set = |ends: &[usize]| ends.iter().fold(0_u32, |set, end| set | 1 << end);
-        let (from, to) = (as_set(&self.now), as_set(goal));
-        let mut seen = HashSet::from([from]);
-        let mut open = vec![from];
+    fn is_reachable(&self, goal: u32) -> bool {
+        let mut seen = HashSet::from([self.now]);
+        let mut open = vec![self.now];
         while let Some(state) = open.pop() {
-            if state == to {
+            if state == goal {
                 return true;
             }
             let count = state.count_ones() as usize;
-            for position in (1..self.shard_of.len()).filter(|position| (state ^ to) >> position & 1 == 1) {
-                let is_split = to >> position & 1 == 1;
+            for position in
+                (1..self.intervals.segments()).filter(|position| (state ^ goal) >> position & 1 == 1)
+            {
+                let is_split = goal >> position & 1 == 1;
                 let possible = if is_split {
                     count < self.max
                 } else {
                     let low = (0..position).rev().find(|p| *p == 0 || state >> p & 1 == 1).unwrap();
                     let high = (position + 1..).find(|p| state >> p & 1 == 1).unwrap();
-                    count > self.min && self.may_be_merged(low, high)
+                    count > self.min && self.intervals.may_be_merged(Class::WHOLE, low, high)
                 };
                 let next = state ^ 1 << position;
                 if possible && seen.insert(next) {
@@ -177,49 +184,4 @@ impl<'a> Search<'a> {
         }
         false
     }
-
-    /// The cheapest of `tilings` that can be reached.
-    fn best(&self, mut tilings: Vec<Vec<usize>>, per_mille: u64) -> Option<Goal> {
-        tilings.sort_by_cached_key(|ends| (self.cost(ends), ends.clone()));
-        let ends = tilings.into_iter().find(|ends| self.is_reachable(ends))?;
-        Some(Goal { cost: self.cost(&ends), per_mille, moves: self.has_moves(&ends) })
-    }
-
-    /// What a plan should aim at, by the written rules: the cheapest tiling within the bounds that
-    /// can be reached; where there is none, the same after the least rise of the limits of splits
-    /// that helps. Where even then `maxShards` cannot be met, as few shards as can be reached.
-    pub(super) fn goal(&self, with_moves: bool) -> Goal {
-        let segments_of = |shard: usize| self.now[shard] - self.start_of(shard);
-        let most: usize =
-            (0..self.now.len()).map(|shard| if self.may_split(shard) { segments_of(shard) } else { 1 }).sum();
-        let min = self.min.min(most);
-        let candidates = |per_mille| {
-            let mut tilings = self.tilings(per_mille);
-            tilings.retain(|ends| ends.len() >= min && (with_moves || !self.has_moves(ends)));
-            tilings
-        };
-        // At a rise to the twenty-fold no small load is above its limit any more.
-        const HIGHEST: u64 = 20_000;
-        let fewest = candidates(HIGHEST).iter().filter(|ends| self.is_reachable(ends)).map(Vec::len).min();
-        let raised_max = self.max.max(fewest.expect("to stay is always possible"));
-        let best = |per_mille| {
-            let max = if per_mille == 1_000 { self.max } else { raised_max };
-            let mut tilings = candidates(per_mille);
-            tilings.retain(|ends| ends.len() <= max);
-            self.best(tilings, per_mille)
-        };
-        best(1_000).unwrap_or_else(|| {
-            // A rise that helps helps the more the higher it is.
-            let (mut fails, mut helps) = (1_000, HIGHEST);
-            while fails + 1 < helps {
-                let middle = (fails + helps) / 2;
-                *(if best(middle).is_some() { &mut helps } else { &mut fails }) = middle;
-            }
-            best(helps).expect("the highest rise helps")
-        })
-    }
-}
-
-fn sum(loads: &[Loads]) -> Loads {
-    loads.iter().copied().fold(Loads::default(), |sum, loads| sum + loads)
 }

@@ -7,15 +7,15 @@ use reshard::simulator::{Cloud, Config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A sandbox in real time, with a model made by `config`.
+/// A sandbox with a model made by `config`.
 pub async fn sandbox_of(config: Config, speed: u32) -> Sandbox {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
     Sandbox::start(Cloud::new(config), speed, listener).expect("the listener has an address")
 }
 
-/// A sandbox in real time, its model as it comes.
+/// A sandbox whose time stands still unless a test skips some, its model as it comes.
 pub async fn sandbox() -> Sandbox {
-    sandbox_of(Config::default(), 1).await
+    sandbox_of(Config::default(), 0).await
 }
 
 fn credentials() -> Credentials {

@@ -196,6 +196,12 @@ async fn json_1_0_says_the_same_as_cbor() {
 
     let refused = json(&sandbox, "ListMetrics", br#"{"Namespace": ""}"#, false).await;
     assert_eq!((refused.status, refused.header("x-amzn-query-error")), (400, Some("ValidationError;Sender")));
+    let target = ("x-amz-target", "GraniteServiceVersion20100801.ListMetrics");
+    let headers = [target, ("content-type", "application/x-amz-json-1.0"), SIGNED];
+    let plain =
+        RawRequest { line: "POST /", headers: &headers, body: br#"{"Namespace": ""}"# }.send(&sandbox).await;
+    let plain = plain.expect("there is a reply");
+    assert_eq!((plain.status, plain.header("x-amzn-query-error")), (400, None), "only who asks is told");
 }
 
 #[tokio::test]

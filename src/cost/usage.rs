@@ -1,0 +1,45 @@
+//! What a stretch of time has cost, from shard-seconds; bills are by the month.
+
+use super::{MetricReads, Money, Prices, SECONDS_PER_MONTH};
+use crate::policy::ScalingPolicy;
+
+const SECONDS_PER_HOUR: u128 = 3_600;
+
+/// Shards over time.
+pub fn of_shard_seconds(shard_seconds: u64, prices: &Prices) -> Money {
+    prices.shard_hour.times(u128::from(shard_seconds), SECONDS_PER_HOUR)
+}
+
+/// What a policy's monitoring costs at the most: the shard-level metrics it needs, and all metrics
+/// read at every interval.
+pub fn of_monitoring(
+    policy: &ScalingPolicy,
+    shard_seconds: u64,
+    elapsed_seconds: u64,
+    prices: &Prices,
+) -> Money {
+    let reads = MetricReads::of(policy);
+    let metric_seconds = u128::from(reads.queries_per_shard) * u128::from(shard_seconds);
+    let stream_query_seconds = u128::from(reads.stream_queries) * u128::from(elapsed_seconds);
+    prices.metric_month.times(metric_seconds, SECONDS_PER_MONTH)
+        + prices
+            .thousand_metrics_read
+            .times(metric_seconds + stream_query_seconds, 1_000 * u128::from(reads.interval_seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_shards_for_an_hour_cost_ten_shard_hours_and_their_metrics() {
+        let prices = Prices::default();
+        let policy = ScalingPolicy::for_stream("orders", 20);
+        assert_eq!(of_shard_seconds(10 * 3_600, &prices).to_string(), "$0.15");
+        // 30 metrics for 1/730 of a month at $0.30; 30 shard and 10 stream metrics in 60 passes.
+        let metrics = 30 * 300_000_000 / 730;
+        let reads = (30 + 10) * 60 * 10_000_000 / 1_000;
+        let cost = of_monitoring(&policy, 10 * 3_600, 3_600, &prices).nano_dollars();
+        assert!(cost.abs_diff(metrics + reads) <= 1, "{cost}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Runs until nothing may be done, and approved plans: what they do, and where they end.
+
+use super::*;
+
+#[tokio::test]
+async fn a_run_goes_on_until_no_step_may_run_and_tells_what_it_did() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    let policy = policy(1, 10);
+    let events = Mutex::new(Vec::new());
+    let progress = |event: &Event<'_>| events.lock().expect("not poisoned").push(event.to_string());
+    let executor = Executor::new(&plane, &policy).with_progress(&progress);
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), towards(4), None).await;
+    assert!(report.end.is_success() && matches!(report.end, End::Quiet { .. }), "{report:?}");
+    assert_eq!(report.done.len(), 3);
+    assert_eq!(plane.ranges().len(), 4);
+    assert_eq!(report.end.to_string(), "nothing is left to do");
+    let events = events.into_inner().expect("not poisoned");
+    assert!(events.iter().any(|event| event.starts_with("step 1 of 1: split")), "{events:#?}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_run_after_the_step_in_flight() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    let policy = policy(1, 10);
+    let (handle, signal) = stop_signal();
+    let progress = |event: &Event<'_>| {
+        if let Event::Sending { .. } = event {
+            handle.stop();
+        }
+    };
+    let executor = Executor::new(&plane, &policy).with_stop(signal).with_progress(&progress);
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), towards(4), None).await;
+    assert_eq!(report.end, End::Stopped);
+    assert!(matches!(report.done[..], [DoneStep { outcome: StepOutcome::Done { .. }, .. }]), "{report:?}");
+    assert_eq!((plane.ranges().len(), plane.state().reshards), (2, 1));
+}
+
+#[tokio::test]
+async fn holds_that_time_lifts_are_sat_out_up_to_the_limit() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    let start = plane.state().now;
+    let policy = policy(1, 10);
+    let decide = |until: i64| {
+        move |snapshot: &Snapshot, policy: &ScalingPolicy| {
+            let mut plan = towards(2)(snapshot, policy)?;
+            let waited = snapshot.observed_at.as_second() - start.as_second();
+            if waited < until {
+                plan = plan_for(&snapshot.summary, plan.identity.start, Vec::new());
+                plan.holds.push(Hold::Stabilizing { window_seconds: 300 });
+            }
+            Ok::<_, String>(plan)
+        }
+    };
+    let executor = Executor::new(&plane, &policy);
+    let wait = Duration::from_secs(200);
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), Some(wait)).await;
+    assert!(matches!(report.end, End::WaitedEnough { waited, .. } if waited == wait), "{report:?}");
+    assert_eq!(report.done, []);
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide(300), Some(wait)).await;
+    assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
+    assert_eq!(report.done.len(), 1);
+}
+
+#[tokio::test]
+async fn holds_that_need_a_person_are_not_sat_out() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    let policy = policy(1, 10);
+    let decide = |snapshot: &Snapshot, _: &ScalingPolicy| {
+        let mut plan = plan_for(&snapshot.summary, vec![HashKeyRange::WHOLE], Vec::new());
+        plan.holds.push(Hold::Suspended);
+        Ok::<_, String>(plan)
+    };
+    let executor = Executor::new(&plane, &policy);
+    let report =
+        executor.run_to_quiet(&mut Observer::one_shot(), decide, Some(Duration::from_secs(600))).await;
+    assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
+    assert_eq!(plane.state().slept, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_vetoed_plan_is_not_carried_out() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    let policy = policy(1, 10);
+    let executor = Executor::new(&plane, &policy);
+    let veto = |_: &Snapshot, _: &ScalingPolicy| Err::<Plan, _>("a gap in the tiling");
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), veto, None).await;
+    assert_eq!(report.end, End::Vetoed("a gap in the tiling".to_owned()));
+    assert_eq!(plane.state().reshards, 0);
+}
+
+#[tokio::test]
+async fn a_run_that_makes_no_progress_ends() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    plane.state().refusals = vec![ErrorClass::Ambiguous; 20];
+    let policy = policy(1, 10);
+    let executor = Executor::new(&plane, &policy);
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), towards(4), None).await;
+    assert_eq!(report.end, End::NoProgress { times: 3 });
+    assert_eq!(count(&plane, "SplitShard"), 3);
+}
+
+fn plan_to_four(plane: &TestPlane) -> Plan {
+    let [low, high] = halves();
+    let at = |range: HashKeyRange| range.inner_boundaries(2).next().expect("two parts");
+    let steps = vec![
+        split_whole(),
+        Step::Split { range: low, at: at(low) },
+        Step::Split { range: high, at: at(high) },
+    ];
+    plan_on(plane, steps)
+}
+
+#[tokio::test]
+async fn an_approved_plan_is_carried_out_whole_and_taken_up_again_where_it_was_left() {
+    for already in 0..=3 {
+        let plane = TestPlane::new(1);
+        let policy = policy(1, 10);
+        let plan = plan_to_four(&plane);
+        let executor = Executor::new(&plane, &policy);
+        for index in 0..already {
+            executor.execute_step(&plan, index).await.expect("it is carried out");
+        }
+        let report = executor.execute_approved(&plan).await;
+        assert_eq!((report.end, report.done.len()), (End::PlanDone, 3 - already));
+        assert_eq!((plane.ranges(), plane.state().reshards), (plan.projected_ranges(3).expect("fits"), 3));
+    }
+}
+
+#[tokio::test]
+async fn an_approved_plan_stops_where_the_shards_are_not_as_it_projects_them() {
+    let plane = TestPlane::new(1);
+    let plan = plan_to_four(&plane);
+    let finished = Mutex::new(0);
+    let [_, high] = halves();
+    let progress = |event: &Event<'_>| {
+        if let Event::Finished { .. } = event {
+            *finished.lock().expect("not poisoned") += 1;
+            // Somebody else splits the upper half elsewhere.
+            let mut state = plane.state();
+            if state.reshards == 1 {
+                let id =
+                    state.lives.iter().find(|life| life.shard.range == high).expect("open").shard.id.clone();
+                let (a, b) = high.split(HashKey(high.start().0 + 5)).expect("a split point");
+                state.reshard("SplitShard", &[&id], vec![a, b]).expect("it is ACTIVE");
+            }
+        }
+    };
+    let policy = policy(1, 10);
+    let executor = Executor::new(&plane, &policy).with_progress(&progress);
+    let report = executor.execute_approved(&plan).await;
+    assert_eq!(report.done.len(), 1);
+    let End::Failed { step: Some(step), error: ExecuteError::ShardsMoved(difference) } = report.end else {
+        panic!("{report:?}");
+    };
+    assert_eq!(step, plan.steps()[1]);
+    assert_eq!(difference.expected, Some(high));
+}
+
+#[tokio::test]
+async fn a_plan_that_was_edited_or_is_outdated_is_not_begun() {
+    let plane = TestPlane::new(1);
+    let plan = plan_to_four(&plane);
+    let mut edited = plan.clone();
+    edited.identity.steps.pop();
+    let later = ScalingPolicy { generation: 1, ..policy(1, 10) };
+    for (plan, policy, word) in [(&edited, policy(1, 10), "was edited"), (&plan, later, "generation 0")] {
+        let report = Executor::new(&plane, &policy).execute_approved(plan).await;
+        assert!(!report.end.is_success() && report.end.to_string().contains(word), "{report:?}");
+    }
+    assert_eq!(plane.state().requests.len(), 0);
+}
