@@ -180,6 +180,12 @@ fn above_max_shards_what_may_be_merged_is_merged() {
 }
 
 #[test]
+fn above_max_shards_where_nothing_can_be_merged_the_plan_says_so() {
+    let proposal = plan_within(&demand(&[&[60], &[60], &[60]]), 1, 2);
+    assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec!["AtMaxShards"]));
+}
+
+#[test]
 fn each_guard_holds_its_step_back_and_says_why() {
     let hold = |shards| Hold::ParentsDraining { shards, until_age_seconds: 120 };
     let mut held = demand(&[&[40, 40], &[10], &[10]]);
