@@ -1,6 +1,7 @@
 //! The exact optimum: the cheapest tiling, as a shortest path over boundary positions.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::grid::{Grid, Rules, fill};
 use crate::policy::Tradeoff;
@@ -51,8 +52,7 @@ impl Tiling {
 
 /// The cheapest tiling, whatever its count.
 pub(super) fn cheapest(grid: &Grid, rules: &Rules, tradeoff: Tradeoff) -> Tiling {
-    let mut path = Path::from_the_start(grid);
-    sweep(grid, rules, Weights::of(tradeoff), &mut path, None, false);
+    let path = cheapest_paths(grid, rules, Weights::of(tradeoff), false);
     let mut boundaries = vec![grid.last()];
     while let Some(&last) = boundaries.last()
         && last > 0
@@ -74,6 +74,7 @@ pub(super) fn within(
     let weights = Weights::of(tradeoff);
     // Cold shards are cut only where there are too few shards: elsewhere keeping one is cheaper.
     let cut_cold = grid.shard_count() < min;
+    let band = Band::new(grid, rules, max, cut_cold)?;
     let mut reached = Path::from_the_start(grid).cost;
     let mut layers: Vec<Vec<u32>> = Vec::new();
     let mut best: Option<(Cost, usize)> = None;
@@ -83,7 +84,7 @@ pub(super) fn within(
             break;
         }
         let mut path = Path::unreached(grid);
-        sweep(grid, rules, weights, &mut path, Some(&reached), cut_cold);
+        sweep(grid, rules, weights, &mut path, Some(&reached), cut_cold, band.shards(count));
         let cost = path.cost[grid.last()];
         if count >= min && cost < best.map_or(UNREACHED, |(cost, _)| cost) {
             best = Some((cost, count));
@@ -169,9 +170,43 @@ impl Path {
     }
 }
 
-/// Relaxes every admissible interval once, upper boundary by upper boundary. Costs of lower
-/// boundaries are taken from `previous` (paths of one shard fewer), or without it from `path`
-/// itself (paths of any count).
+/// The cheapest paths of any count.
+fn cheapest_paths(grid: &Grid, rules: &Rules, weights: Weights, cut_cold: bool) -> Path {
+    let mut path = Path::from_the_start(grid);
+    sweep(grid, rules, weights, &mut path, None, cut_cold, 0..grid.shard_count());
+    path
+}
+
+/// Where the tilings of a bounded count run. An interval that is cut at a boundary of B₀ leaves two
+/// admissible ones, so no tiling has fewer shards on either side of such a boundary than the fewest
+/// that there can be.
+struct Band {
+    /// The fewest shards up to each boundary of B₀.
+    fewest: Vec<usize>,
+    /// How many more there may be than the fewest for the whole space.
+    spare: usize,
+}
+
+impl Band {
+    /// `None` where even the fewest are more than `max`.
+    fn new(grid: &Grid, rules: &Rules, max: usize, cut_cold: bool) -> Option<Band> {
+        let counts = cheapest_paths(grid, rules, Weights { shard: 1, step: 0 }, cut_cold).cost;
+        let fewest = |position: &usize| usize::try_from(counts[*position]).unwrap_or(usize::MAX);
+        let spare = max.checked_sub(fewest(&grid.last()))?;
+        Some(Band { fewest: grid.shard_boundaries().iter().map(fewest).collect(), spare })
+    }
+
+    /// The shards of B₀ in which the last of `count` shards may begin or end.
+    fn shards(&self, count: usize) -> Range<usize> {
+        let passed = self.fewest.partition_point(|fewest| fewest + self.spare + 1 < count);
+        let reached = self.fewest.partition_point(|fewest| *fewest <= count);
+        passed.saturating_sub(1)..reached.min(self.fewest.len() - 1)
+    }
+}
+
+/// Relaxes every admissible interval within some shards of B₀ once, upper boundary by upper
+/// boundary. Costs of lower boundaries are taken from `previous` (paths of one shard fewer), or
+/// without it from `path` itself (paths of any count).
 fn sweep(
     grid: &Grid,
     rules: &Rules,
@@ -179,6 +214,7 @@ fn sweep(
     path: &mut Path,
     previous: Option<&[Cost]>,
     cut_cold: bool,
+    shards_swept: Range<usize>,
 ) {
     let source = |path: &Path, position: usize| previous.map_or(path.cost[position], |costs| costs[position]);
     let shards = grid.shard_count();
@@ -186,10 +222,10 @@ fn sweep(
     // above it; those above the upper boundary are credited back when it is used.
     let charged = |shard: usize| weights.step * (shards - shard) as Cost;
     let mut merged = Window::default();
-    merged.push(source(path, 0) + charged(0), 0);
-    let mut merged_low = 0;
+    let mut merged_low = grid.shard_boundaries()[shards_swept.start];
+    merged.push(source(path, merged_low) + charged(shards_swept.start), merged_low);
 
-    for shard in 0..shards {
+    for shard in shards_swept {
         let (start, end) = (grid.shard_boundaries()[shard], grid.shard_boundaries()[shard + 1]);
         let keep = rules.may_keep(grid, shard, start, end);
         let divide = rules.may_divide(grid, shard) && rules.may_split(shard, start, end);
