@@ -230,7 +230,11 @@ impl fmt::Display for Hold {
                 "the stream reports no traffic at all; whether it is idle or its metrics are late cannot be told",
             ),
             Hold::MetricsSettling { shards } => {
-                write!(f, "{} too young for a full window of measurements", shards_are(shards))
+                write!(
+                    f,
+                    "{} too young: a split waits for a whole metrics.window of measurements, a merge for the stabilization window",
+                    shards_are(shards)
+                )
             }
             Hold::LoadEstimated { shards } => write!(
                 f,
