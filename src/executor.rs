@@ -9,7 +9,7 @@ pub use self::error::{ExecuteError, TilingDifference};
 pub use self::event::{Event, Progress};
 use self::look::Look;
 pub use self::stop::{StopHandle, StopSignal, stop_signal};
-use crate::control_plane::{ControlPlane, ErrorClass, RequestError, StreamId};
+use crate::control_plane::{ControlPlane, ErrorClass, RequestError, ShardLimits, StreamId};
 use crate::observe::stream_id;
 use crate::plan::{Plan, ResolvedStep, Step};
 use crate::policy::ScalingPolicy;
@@ -182,10 +182,24 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
                 _ => tries >= self.options.tries,
             };
             if last_try {
-                return Err(ExecuteError::NotNow { tries, error });
+                return Err(match self.used_up_quota(&error).await {
+                    Some(quota) => quota,
+                    None => ExecuteError::NotNow { tries, error },
+                });
             }
             self.pause(backoff(&plan.hash, index, tries)).await;
         }
+    }
+
+    /// AWS says LimitExceeded for rates and for the shard quota alike; `DescribeLimits` tells them
+    /// apart, where it is allowed.
+    async fn used_up_quota(&self, error: &RequestError) -> Option<ExecuteError> {
+        if error.class != ErrorClass::LimitExceeded {
+            return None;
+        }
+        let ShardLimits { shard_limit: limit, open_shard_count: open } =
+            self.plane.describe_limits().await.ok()?.value;
+        (open >= limit).then_some(ExecuteError::ShardQuota { limit, open })
     }
 
     /// Whether the policy still lets the step happen, on the stream as it is now.

@@ -150,7 +150,7 @@ pub fn unbounded_optimum(demand: &Demand, policy: &ScalingPolicy) -> (u32, u64) 
 
 /// The cheapest tiling within the bounds that can be reached in some admissible order.
 fn aim(grid: &Grid, rules: &Rules, tradeoff: Tradeoff, min: usize, max: usize) -> Tiling {
-    let free = optimum::cheapest(grid, rules, tradeoff);
+    let free = spread::even(grid, rules, optimum::cheapest(grid, rules, tradeoff));
     if (min..=max).contains(&free.shard_count()) && order::is_reachable(grid, rules, &free, min, max) {
         return free;
     }
@@ -215,7 +215,9 @@ fn explain(grid: &Grid, rules: &Rules, walk: &Walk, demand: &Demand, in_force: &
         let halves = grid.range_loads(&[low, taken.position, high]);
         let (reason, before, after) = if boundaries.insert(taken.position) {
             let shard = &demand.shards[grid.shard_of(taken.position)];
-            let loads = shard.loads();
+            // A piece that earlier cuts left under the target is cut for the heat of its shard.
+            let piece = grid.loads(low, high);
+            let loads = if piece.within(rules.limits.trigger) { shard.loads() } else { piece };
             let (dimension, load) = loads.binding(rules.limits.trigger);
             let reason = if shard.rejecting {
                 StepReason::Rejecting { dimension, load }

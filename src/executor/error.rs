@@ -117,6 +117,16 @@ pub enum ExecuteError {
     /// AWS refuses it for good.
     #[error(transparent)]
     Refused(RequestError),
+    /// The account has as many shards in the region as its quota allows.
+    #[error(
+        "the account's quota of {limit} shards in this region is used up ({open} are open): raise it in Service Quotas, or lower maxShards"
+    )]
+    ShardQuota {
+        /// The quota.
+        limit: u32,
+        /// The open shards.
+        open: u32,
+    },
     /// AWS refuses it for now, each time.
     #[error("refused {tries} times, each time after a fresh look: {error}")]
     NotNow {

@@ -124,7 +124,10 @@ async fn each_try_after_a_refusal_for_now_comes_after_a_fresh_look_and_they_are_
         let error = execute(&plane, vec![split_whole()]).await.expect_err("it is refused");
         assert!(matches!(error, ExecuteError::NotNow { tries: 5, .. }), "{class:?}: {error:?}");
         let requests = plane.state().requests.clone();
-        assert_eq!(requests, ["DescribeStreamSummary", "ListShards", "SplitShard"].repeat(5), "{class:?}");
+        let mut expected = ["DescribeStreamSummary", "ListShards", "SplitShard"].repeat(5);
+        // Which limit it was.
+        expected.extend((class == ErrorClass::LimitExceeded).then_some("DescribeLimits"));
+        assert_eq!(requests, expected, "{class:?}");
         assert!(plane.state().slept >= Duration::from_secs(15), "{class:?} is not tried again at once");
     }
 }

@@ -65,7 +65,7 @@ pub enum Hold {
     },
     /// The stream reports nothing at all: idle, or its metrics are late. Nobody can tell.
     SilentStream,
-    /// Shards too young to have a full window of metrics.
+    /// Shards whose load of now is in part a share of what a wider shard carried.
     MetricsSettling {
         /// The shards.
         shards: Vec<ShardId>,
@@ -230,11 +230,7 @@ impl fmt::Display for Hold {
                 "the stream reports no traffic at all; whether it is idle or its metrics are late cannot be told",
             ),
             Hold::MetricsSettling { shards } => {
-                write!(
-                    f,
-                    "{} too young: a split waits for a whole metrics.window of measurements, a merge for the stabilization window",
-                    shards_are(shards)
-                )
+                write!(f, "{} not been measured for a whole window yet", shards_have(shards))
             }
             Hold::LoadEstimated { shards } => write!(
                 f,
@@ -299,6 +295,10 @@ fn list(shards: &[ShardId]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+fn shards_have(shards: &[ShardId]) -> String {
+    format!("{} {}", list(shards), if shards.len() == 1 { "has" } else { "have" })
 }
 
 fn shards_are(shards: &[ShardId]) -> String {

@@ -45,8 +45,8 @@ pub(super) fn held_back(
     distinct
 }
 
-/// That not everything fits within the bounds: the highest load that the goal leaves above its
-/// target though a cut would relieve it.
+/// That not everything fits under `maxShards`: the highest load that the goal leaves above its
+/// target though a cut would relieve it, or the highest of all where even the goal has too many.
 pub(super) fn at_max(
     grid: &Grid,
     rules: &Rules,
@@ -54,14 +54,15 @@ pub(super) fn at_max(
     in_force: &InForce,
 ) -> Option<(Hold, Verdict)> {
     let limit = rules.limits.trigger;
+    let max_shards = in_force.bounds.max();
+    let too_many = goal.shard_count() > max_shards as usize;
+    let wants_relief = |low, high| rules.may_cut(grid, low, high) && !grid.loads(low, high).within(limit);
     let fullest = goal
         .boundaries()
         .windows(2)
-        .filter(|pair| rules.may_cut(grid, pair[0], pair[1]))
+        .filter(|pair| too_many || wants_relief(pair[0], pair[1]))
         .map(|pair| grid.loads(pair[0], pair[1]))
-        .filter(|loads| !loads.within(limit))
         .max_by_key(|loads| fill(*loads, limit))?;
     let (dimension, load) = fullest.binding(limit);
-    let max_shards = in_force.bounds.max();
     Some((Hold::AtMaxShards { max_shards, load, dimension }, Verdict::AtMaxShards { max_shards }))
 }

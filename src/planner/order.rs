@@ -100,9 +100,22 @@ pub(super) fn walk(grid: &Grid, rules: &Rules, goal: &Tiling, allowance: &Allowa
             let (low, high) = neighbours(&walk.boundaries, *position);
             count > fewest && merges_left > 0 && rules.may_be_merged(grid, low, high)
         };
+        // At the last free place, a split after which a merge makes room again goes first.
+        let makes_room = |split: &usize| {
+            let merge = |merge: &usize| {
+                let (low, high) = neighbours(&walk.boundaries, *merge);
+                let low = if low < *split && split < merge { *split } else { low };
+                let high = if merge < split && *split < high { *split } else { high };
+                rules.may_be_merged(grid, low, high)
+            };
+            may_split(split) && merges.iter().any(merge)
+        };
+        let last_place = count + 1 == allowance.max && splits.len() > 1;
+        let room = if last_place { splits.iter().rposition(makes_room) } else { None };
         // Splits of shards that reject come first in `splits`, so looking at the last is enough.
-        let (position, split) = if let Some(position) = splits.pop_if(|position| may_split(position)) {
-            (position, true)
+        let next = room.or(splits.len().checked_sub(1)).filter(|index| may_split(&splits[*index]));
+        let (position, split) = if let Some(index) = next {
+            (splits.remove(index), true)
         } else if let Some(index) = merges.iter().rposition(may_merge) {
             (merges.remove(index), false)
         } else {

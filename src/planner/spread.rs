@@ -1,12 +1,18 @@
 //! Of tilings that cost the same, the one that spreads the load most evenly: where `minShards`
-//! asks for more splits than the load does, they go where the heat is.
+//! asks for more splits than the load does, they go where the heat is, and the cuts of one shard
+//! leave parts as equal as they can be.
 
 use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
 
-/// Takes back every split that the load does not need, and cuts the fullest shards instead, as
-/// often. Count and steps, and so the cost, stay as they are.
+/// The same number of shards and steps, and so the same cost, with the load spread evenly.
 pub(super) fn even(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
+    equal_parts(grid, rules, cuts_where_the_heat_is(grid, rules, tiling))
+}
+
+/// Takes back every split that the load does not need, and cuts the fullest shards instead, as
+/// often.
+fn cuts_where_the_heat_is(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
     let mut boundaries = tiling.boundaries().to_vec();
     let mut spare = 0;
     for position in tiling.inserted(grid) {
@@ -23,6 +29,53 @@ pub(super) fn even(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
         boundaries.insert(index, cut);
     }
     Tiling::of(&boundaries)
+}
+
+/// Cuts each shard that stays within its own boundaries anew, into as many parts.
+fn equal_parts(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
+    let mut boundaries = vec![0];
+    for pair in grid.shard_boundaries().windows(2) {
+        let (low, high) = (pair[0], pair[1]);
+        let inside = || tiling.boundaries().iter().copied().filter(|cut| low < *cut && *cut < high);
+        if inside().next().is_some() && tiling.contains(low) && tiling.contains(high) {
+            boundaries.extend(most_equal_cuts(grid, rules, low, high, inside().count()));
+        } else {
+            boundaries.extend(inside());
+        }
+        if tiling.contains(high) {
+            boundaries.push(high);
+        }
+    }
+    Tiling::of(&boundaries)
+}
+
+/// The `cuts` positions between `low` and `high` that leave parts which fit, the sum of their
+/// squared loads being the least: a shortest path over the shard's few segments. Of equal loads
+/// the more equal widths.
+fn most_equal_cuts(grid: &Grid, rules: &Rules, low: usize, high: usize, cuts: usize) -> Vec<usize> {
+    type Unevenness = (u128, u128);
+    let square = |value: u128| value.saturating_mul(value);
+    let part = |from: usize, to: usize| -> Unevenness {
+        let width = grid.range(from, to).span() >> 64;
+        (square(fill(grid.loads(from, to), rules.limits.trigger)), square(width >> 8))
+    };
+    let mut reached: Vec<Option<(Unevenness, Vec<usize>)>> = vec![None; high - low + 1];
+    reached[0] = Some(((0, 0), Vec::new()));
+    for _ in 0..=cuts {
+        let from = std::mem::replace(&mut reached, vec![None; high - low + 1]);
+        for to in low + 1..=high {
+            let paths = (low..to).filter(|start| rules.part_fits(grid, *start, to)).filter_map(|start| {
+                let (sum, path) = from[start - low].as_ref()?;
+                let more = part(start, to);
+                Some(((sum.0.saturating_add(more.0), sum.1.saturating_add(more.1)), start, path))
+            });
+            if let Some((sum, start, path)) = paths.min_by_key(|(sum, start, _)| (*sum, *start)) {
+                let path = path.iter().copied().chain((start > low).then_some(start)).collect();
+                reached[to - low] = Some((sum, path));
+            }
+        }
+    }
+    reached.pop().flatten().map(|(_, path)| path).expect("the tiling's own cuts leave parts that fit")
 }
 
 /// Whether the interval may be a shard as a part of one shard, or as that shard.

@@ -94,6 +94,15 @@ fn a_hot_shard_is_cut_where_its_heat_is_and_not_in_the_middle() {
 }
 
 #[test]
+fn the_parts_of_a_shard_are_as_equal_as_they_can_be() {
+    // Two cuts are needed; 40 | 40 | 20 would do as well.
+    let proposal = plan_within(&demand(&[&[20, 20, 20, 20, 10, 10]]), 1, 200);
+    assert_eq!(after(&proposal), [40, 40, 20]);
+    let proposal = plan_within(&demand(&[&[20, 10, 10, 20, 10, 10, 20, 10, 10]]), 1, 200);
+    assert_eq!(after(&proposal), [40, 40, 40]);
+}
+
+#[test]
 fn cold_neighbours_are_merged_up_to_the_pack_limit_and_no_further() {
     let proposal = plan_within(&demand(&[&[10], &[20], &[26], &[1]]), 1, 200);
     assert_eq!(proposal.after.len(), 2);
@@ -177,6 +186,12 @@ fn above_max_shards_what_may_be_merged_is_merged() {
     assert_eq!(proposal.after.len(), 3);
     assert!(after(&proposal).iter().all(|load| *load <= 56), "merges never exceed the pack limit");
     assert!(matches!(proposal.explanations[0].reason, StepReason::AboveMaxShards { max_shards: 2 }));
+}
+
+#[test]
+fn above_max_shards_where_nothing_can_be_merged_the_plan_says_so() {
+    let proposal = plan_within(&demand(&[&[60], &[60], &[60]]), 1, 2);
+    assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec!["AtMaxShards"]));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn judge(case: &Case) -> Aim {
 
 /// Where neither rates nor budgets cut the walk short, it ends in a tiling that costs what was
 /// announced, in the fewest steps, and of which every shard is admissible. What stays above its
-/// target though it could be cut is told, the fullest of it.
+/// target though it could be cut is told, the fullest of it; or of all, where there are too many.
 fn arrives(case: &Case, search: &Search<'_>, aimed: &[&Goal], proposal: &Proposal) {
     let ends: Vec<usize> = proposal.after.iter().map(|after| case.position(after.range.end()) + 1).collect();
     let story = || format!("the plan should come to {aimed:?}\n{case}{}", told(case, proposal));
@@ -103,7 +103,12 @@ fn arrives(case: &Case, search: &Search<'_>, aimed: &[&Goal], proposal: &Proposa
             .map(|(load, limit)| load.0 * 1_000_000 / limit.0);
         shares.max().expect("three dimensions")
     };
-    let fullest = search.overloaded(&ends).into_iter().map(share).max();
+    let too_many = ends.len() > case.in_force().bounds.max() as usize;
+    let fullest = if too_many {
+        proposal.after.iter().map(|range| share(range.loads)).max()
+    } else {
+        search.overloaded(&ends).into_iter().map(share).max()
+    };
     let told = proposal.holds.iter().find_map(|hold| match hold {
         Hold::AtMaxShards { load, dimension, .. } => Some(load.0 * 1_000_000 / trigger.of(*dimension).0),
         _ => None,

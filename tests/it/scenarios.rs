@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reshard::checks;
 use reshard::decision::{self, Decision};
-use reshard::executor::{End, Executor, RunReport};
+use reshard::executor::{End, ExecuteError, Executor, RunReport};
 use reshard::hash_key::HashKey;
 use reshard::load::{Load, Loads};
 use reshard::observe::{self, Observer};
@@ -17,7 +17,7 @@ use reshard::simulator::api::{
 };
 use reshard::simulator::control_plane::SimulatedControlPlane;
 use reshard::simulator::workload::{Bursts, Consumer, ConsumerKind, Curve, HotSpot, KeySkew, Workload};
-use reshard::simulator::{Cloud, Config};
+use reshard::simulator::{Cloud, Config, Limits};
 use reshard::snapshot::Snapshot;
 use reshard::stream::StreamMode;
 
@@ -32,7 +32,11 @@ struct World {
 impl World {
     /// `shards` equal shards with shard metrics on, under `workload` for two hours.
     async fn new(shards: i32, workload: Workload) -> World {
-        let mut cloud = Cloud::new(Config::default());
+        World::with(Config::default(), shards, workload).await
+    }
+
+    async fn with(config: Config, shards: i32, workload: Workload) -> World {
+        let mut cloud = Cloud::new(config);
         cloud
             .create_stream(CreateStream {
                 stream_name: STREAM.to_owned(),
@@ -278,6 +282,16 @@ async fn at_max_shards_the_load_is_evened_out_and_the_verdict_says_that_more_are
     assert_eq!((plan.before.len(), plan.steps().len()), (4, 0), "{} {:?}", report.end, plan.holds);
     assert!(verdicts(&plan).contains(&"AtMaxShards"));
     assert!(matches!(report.end, End::Quiet { .. }), "{}", report.end);
+}
+
+#[tokio::test]
+async fn a_used_up_shard_quota_is_told_apart_from_a_rate() {
+    let config = Config { limits: Limits { shards: 4, ..Limits::default() }, ..Config::default() };
+    let world = World::with(config, 4, even(3_400_000)).await;
+    let report = world.apply(SignedDuration::from_hours(1)).await;
+    let End::Failed { error, .. } = &report.end else { panic!("{}", report.end) };
+    assert_eq!(*error, ExecuteError::ShardQuota { limit: 4, open: 4 });
+    assert!(report.done.is_empty());
 }
 
 #[tokio::test]

@@ -34,6 +34,15 @@ fn one_bad_manifest_of_several_stops_everything_and_each_fault_is_told() {
 }
 
 #[test]
+fn two_resources_for_one_stream_are_refused() {
+    let files = Files::new();
+    let (first, second) =
+        (files.manifest("a.yaml", "maxShards: 8"), files.manifest("b.yaml", "maxShards: 9"));
+    let told = told(&["plan", "-f", &first, "-f", &second]);
+    assert!(told.contains("b.yaml: the stream orders is also in") && told.contains("a.yaml"), "{told}");
+}
+
+#[test]
 fn an_endpoint_that_is_down_and_one_that_is_no_url_are_told() {
     let files = Files::new();
     let manifest = files.manifest("orders.yaml", "maxShards: 8");
