@@ -22,7 +22,7 @@ use crate::checks;
 use crate::cost::Prices;
 use crate::executor::{End, Event, Executor, RunReport, StopSignal};
 use crate::observe::{self, Observer};
-use crate::plan::{Evidence, Plan, PlanIdentity, RangeLoad};
+use crate::plan::{Evidence, Hold, Plan, PlanIdentity, RangeLoad};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
 use crate::report::count;
@@ -33,10 +33,10 @@ use crate::stream::OpenShards;
 /// Carry out what is planned, one step at a time, until no step may run
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Giving the file is consent: steps are taken though it says mode: DryRun. What it says of suspend,
+Giving the file is consent: steps are taken though it says mode: DryRun. What it says of suspend, \
 bounds and budgets holds. With mode: Approve the approved plan is wanted, by --plan.
 
-Ctrl-C ends after the step in flight. Exit codes: 0 no step may run now, 1 an error, an
+Ctrl-C ends after the step in flight. Exit codes: 0 no step may run now, 1 an error, an \
 interruption, or --timeout with a shard above its target.")]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
@@ -169,6 +169,9 @@ impl Job {
     /// steps, on the stream as it is now.
     async fn admit(&self, plan: &Plan, plane: &AwsControlPlane, narrator: &Narrator) -> anyhow::Result<()> {
         let policy = &self.stream.policy;
+        if policy.suspend {
+            bail!("{}", Hold::Suspended);
+        }
         let snapshot = observe::observe(plane, policy).await?.snapshot;
         let decision = decide::decide(&snapshot, policy)?;
         narrator.plan(&decide::report(
@@ -180,7 +183,12 @@ impl Job {
         // A plan that does not fit the shards is refused by the executor, which says where.
         let Some(left) = left_of(plan, &snapshot) else { return Ok(()) };
         checks::check_steps(&left, &snapshot, policy, &decision.demand).map_err(|violations| {
-            anyhow!("the plan {} may not be carried out any more: {violations}", plan.hash)
+            let told = match violations.as_slice() {
+                [one] => one.to_string(),
+                [first, more @ ..] => format!("{first} (and {} more)", more.len()),
+                [] => violations.to_string(),
+            };
+            anyhow!("the plan {} may not be carried out any more: {told}; plan anew", plan.hash)
         })
     }
 
@@ -220,8 +228,13 @@ fn is_hot(plan: &Plan, policy: &ScalingPolicy) -> bool {
     !plan.before.iter().all(within)
 }
 
-/// The steps that the stream does not show yet; `None` where the plan does not fit it.
+/// The steps that the stream does not show yet; `None` where the plan does not fit it, or is
+/// another stream's.
 fn left_of(plan: &Plan, snapshot: &Snapshot) -> Option<PlanIdentity> {
+    let (planned, found) = (&plan.identity, &snapshot.summary);
+    if (&planned.stream_arn, planned.stream_created_at) != (&found.arn, found.created_at) {
+        return None;
+    }
     let open: Vec<_> = OpenShards::tile(&snapshot.shards).ok()?.ranges().collect();
     (0..=plan.steps().len()).find_map(|count| {
         let start = plan.projected_ranges(count).ok().filter(|ranges| *ranges == open)?;

@@ -21,12 +21,14 @@ use crate::snapshot::Snapshot;
 /// Show what would be done, why, and what it costs; change nothing
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 shown (with --detailed-exitcode: and there is nothing to do), 1 an error,
+Exit codes: 0 shown (with --detailed-exitcode: and there is nothing to do), 1 an error, \
 2 steps are planned (with --detailed-exitcode only).
 
--o json and -o yaml print one document for each stream, one after another; its field plan is what
-apply --plan takes: reshard plan -f orders.yaml -o json > plan.json
-                    reshard apply -f orders.yaml --plan plan.json")]
+-o json and -o yaml print one document for each stream, one after another; its field plan is what \
+apply --plan takes:
+
+  reshard plan -f orders.yaml -o json > plan.json
+  reshard apply -f orders.yaml --plan plan.json")]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     selection: Selection,

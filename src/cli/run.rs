@@ -28,7 +28,7 @@ use crate::report::{count, line};
 /// Keep streams matched to their load: observe, decide, one step, again and again
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each stream has its own spec.interval and spec.mode: DryRun only shows, Approve shows (apply --plan
+Each stream has its own spec.interval and spec.mode: DryRun only shows, Approve shows (apply --plan \
 carries out), Apply acts. Ctrl-C and SIGTERM end after the step in flight.")]
 pub(super) struct RunArgs {
     #[command(flatten)]
