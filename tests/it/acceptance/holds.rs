@@ -23,6 +23,9 @@ fn is_left_alone(world: &World, words: &[&str]) {
     let applied = world.apply(&manifest, &[]);
     assert_eq!((applied.code, applied.stderr.as_str()), (Some(0), ""), "{}", applied.stdout);
     assert!(applied.stdout.starts_with("orders: no step was taken; "), "{}", applied.stdout);
+    // The plan's last word is apply's as well: what to do about it.
+    let advice = words[words.len() - 1];
+    assert!(applied.stdout.contains(advice), "{advice} in {}", applied.stdout);
     assert_eq!(world.writes(), before);
 }
 
