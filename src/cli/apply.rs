@@ -198,12 +198,18 @@ impl Job {
             done => format!("{} done", count(done, "step")),
         };
         match &report.end {
-            End::Quiet { .. } | End::PlanDone => {
+            End::PlanDone => {
                 narrator.say(&format!("{steps}; {}", report.end));
+                Ok(Outcome::Done)
+            }
+            End::Quiet { plan } => {
+                narrator.say(&format!("{steps}; {}", report.end));
+                tell_verdicts(plan, narrator);
                 Ok(Outcome::Done)
             }
             End::WaitedEnough { plan, .. } => {
                 narrator.say(&format!("{steps}; {}", report.end));
+                tell_verdicts(plan, narrator);
                 Ok(if is_hot(plan, &self.stream.policy) { Outcome::Failed } else { Outcome::Done })
             }
             End::Stopped => {
@@ -218,6 +224,13 @@ impl Job {
                 Err(anyhow!("{}: {} ({steps})", self.stream.policy.stream.name, report.end))
             }
         }
+    }
+}
+
+/// Says what no step can cure: what is left to a person.
+fn tell_verdicts(plan: &Plan, narrator: &Narrator) {
+    for verdict in &plan.verdicts {
+        narrator.say(&format!("{}: {verdict}; {}", verdict.reason(), verdict.advice()));
     }
 }
 

@@ -184,4 +184,13 @@ mod tests {
         assert_eq!(reason, "ingest bytes 143.0 % > target 70.0 %");
         assert_eq!(effect, "2 × 71.5 % (estimated)");
     }
+
+    #[test]
+    fn a_later_cut_of_the_same_heat_says_what_the_earlier_ones_left() {
+        let sample = fixtures::one_hot_shard();
+        let mut second = sample.plan.explanations[0].clone();
+        second.before[0].loads.ingest_bytes = Load::from_percent(90);
+        let (reason, _) = words(&second, sample.policy.targets.limits);
+        assert_eq!(reason, "still ingest bytes at 90.0 %");
+    }
 }
