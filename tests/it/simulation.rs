@@ -29,6 +29,8 @@ const SEEDS: u64 = 8;
 /// The time from the last fault, stabilisation windows apart, within which a stream under a
 /// constant load is quiet.
 const QUIET_WITHIN: SignedDuration = SignedDuration::from_hours(4);
+/// By then the newest window, at most five minutes that settle after three, holds the new load only.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// For how long it is watched then.
 const STILL_FOR: SignedDuration = SignedDuration::from_hours(6);
 /// Steps of one pass at the most; more is a loop.
@@ -103,7 +105,9 @@ async fn live(world: &Arc<World>) -> Option<SignedDuration> {
         if let Some(lasting) = twins {
             let until = world.now() + lasting;
             let mut twin = Actor::new(world, actor.witness.actor + 1);
+            world.book().twins = true;
             tokio::join!(actor.work_until(until), twin.work_until(until));
+            world.book().twins = false;
         }
         let survived = tokio::select! {
             biased;
@@ -128,13 +132,16 @@ async fn live(world: &Arc<World>) -> Option<SignedDuration> {
 async fn become_quiet(world: &Arc<World>, calm_at: Timestamp) -> Option<SignedDuration> {
     let story = &world.story;
     let windows = [&story.policy.scale_up, &story.policy.scale_down].map(|rules| rules.stabilization_window);
-    let bound = QUIET_WITHIN + SignedDuration::try_from(3 * (windows[0] + windows[1])).unwrap();
+    let stabilization = SignedDuration::try_from(windows[0] + windows[1]).unwrap();
+    let bound = QUIET_WITHIN + 3 * stabilization;
     let mut actor = Actor::new(world, 1_000);
     let mut last = String::new();
     while world.now().duration_since(calm_at) <= bound {
         actor.pass().await;
         if let Some(plan) = actor.last_plan.take() {
-            if plan.steps().is_empty() && !plan.holds.iter().any(is_passing) {
+            // What was decided before the load was known to be another is no rest.
+            let known = world.now().duration_since(calm_at) > stabilization + SETTLED_AFTER;
+            if known && plan.steps().is_empty() && !plan.holds.iter().any(is_passing) {
                 return Some(world.now().duration_since(calm_at));
             }
             last = format!("{:?} {:?}", plan.steps(), plan.holds);
@@ -198,10 +205,12 @@ fn judge_end(world: &World, plan: &Plan, budget_binds: bool) {
         })
     };
     let open = world.open();
+    // At the cap only merges make room, and budgets and rates may bar them for ever.
+    let no_room = open.len() >= story.policy.bounds.max() as usize && budget_binds;
     let mut wrong = Vec::new();
     for shard in &open {
         let fill = fill(shard.offered_bytes_per_second);
-        if fill > 1.02 && !told(&shard.id) {
+        if fill > 1.02 && !told(&shard.id) && !no_room {
             wrong.push(format!("{} is at {fill:.3} of its target without a verdict", shard.id));
         }
     }

@@ -201,6 +201,7 @@ impl World {
     /// Ends all faults and strangers, and puts the stream into order under its calm load.
     pub fn calm_down(&self) {
         self.plane.cloud().clear_faults();
+        self.advance_to(Minute::of(self.now()).plus(1).start());
         self.script.lock().unwrap().clear();
         *self.due() = Due::default();
         for _ in 0..60 {
@@ -213,11 +214,13 @@ impl World {
                     let on = cloud.enable_enhanced_monitoring(all_metrics()).unwrap();
                     if on.current_shard_level_metrics.len() == ShardMetric::ALL.len() {
                         cloud.set_workload(STREAM, self.story.calm.clone()).unwrap();
+                        drop(cloud);
+                        self.book().sample(self.now(), self.truth());
                         return;
                     }
                 }
             }
-            self.advance(SignedDuration::from_mins(1));
+            self.advance_to(Minute::of(self.now()).plus(1).start());
         }
         self.book().broken("the stream is not in order an hour after the last fault".to_owned());
     }
