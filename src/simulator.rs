@@ -57,6 +57,7 @@ mod streams;
 mod token;
 mod traffic;
 mod validate;
+pub mod truth;
 pub mod workload;
 
 use std::collections::BTreeMap;

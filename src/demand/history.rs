@@ -156,17 +156,31 @@ pub(super) struct Totals([Vec<Option<u64>>; 3]);
 
 impl Totals {
     /// A minute without a data point is zero if the reply is complete and another metric of the
-    /// stream has one in that minute: CloudWatch was told of the stream, and not of this.
+    /// stream has one in that minute: CloudWatch was told of the stream, and not of this. But bytes
+    /// and records are of the same writes: where one of the two has something, the other is lost.
     pub(super) fn read(snapshot: &Snapshot, span: Span) -> Totals {
         let stream = &snapshot.metrics.stream;
         let another = |than: StreamMetric, minute| {
             stream.iter().any(|(metric, series)| *metric != than && series.at(minute).is_some())
         };
+        let is_lost = |metric: StreamMetric, minute| {
+            let twin = match metric {
+                StreamMetric::IncomingBytes => StreamMetric::IncomingRecords,
+                StreamMetric::IncomingRecords => StreamMetric::IncomingBytes,
+                _ => return false,
+            };
+            stream.get(&twin).and_then(|series| series.at(minute)).is_some_and(|value| value > 0)
+        };
         Totals(STREAM_INGEST.map(|metric| {
             let Some(series) = stream.get(&metric) else { return vec![None; span.len()] };
             let read = |minute| {
-                let zero =
-                    || (series.complete && series.covers(minute) && another(metric, minute)).then_some(0);
+                let is_zero = || {
+                    series.complete
+                        && series.covers(minute)
+                        && another(metric, minute)
+                        && !is_lost(metric, minute)
+                };
+                let zero = || is_zero().then_some(0);
                 (minute >= span.known_from).then(|| series.at(minute).or_else(zero)).flatten()
             };
             span.minutes().map(read).collect()

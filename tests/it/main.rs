@@ -7,4 +7,5 @@ mod brute_force;
 mod cli;
 mod sandbox;
 mod scenarios;
+mod simulation;
 mod tidy;

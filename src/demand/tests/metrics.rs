@@ -147,3 +147,18 @@ fn the_state_of_the_stream_stops() {
     suspended.suspend = true;
     assert_eq!(reasons(&assess(&two([40, 20]).snapshot(), &suspended).stops), ["Suspended"]);
 }
+
+#[test]
+fn bytes_that_are_lost_where_records_came_are_unknown_and_not_zero() {
+    for lost in [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords] {
+        let mut snapshot = two([40, 20]).snapshot();
+        stream(&mut snapshot, lost).values.fill(None);
+        for shard in snapshot.metrics.shards.values_mut() {
+            let of_shard = shard.iter_mut().find(|(metric, _)| metric.name() == lost.name());
+            of_shard.expect("told").1.values.fill(None);
+        }
+        let demand = assess(&snapshot, &policy());
+        let evidence: Vec<_> = demand.shards.iter().map(|shard| shard.evidence).collect();
+        assert_eq!(evidence, [crate::plan::Evidence::Unknown; 2], "{}", lost.name());
+    }
+}
