@@ -50,10 +50,10 @@
 //! was inherited from a shard that had a measured window before it was split: the splits that one
 //! measured window asked for are made, and the next ones only after their measured outcome. From
 //! then on each split that leads to a hot shard either left less than nine tenths of the load on
-//! its side, or was lopsided; two lopsided ones running end in [`Verdict::HotKey`]. So of every
-//! two splits one shrinks the load to less than 9/10: demand is at most twice what was accepted,
+//! its side, or was lopsided; four lopsided ones running end in [`Verdict::HotKey`]. So of every
+//! four splits one shrinks the load to less than 9/10: demand is at most twice what was accepted,
 //! thus at most two ceilings, and a constant load is at its target t after at most
-//! 2·(1 + ln(2/t) ÷ ln(10/9)) generations; a burst with a low mean ends after two
+//! 4·(1 + ln(2/t) ÷ ln(10/9)) generations; a burst with a low mean ends after two
 //! ([`Verdict::Bursty`]). All of this is read from metrics, not remembered. When the minutes after
 //! a split have left the observed history (the look-back of a day: the ancestors of hot shards are
 //! observed that far, see [`ancestry_of_heat`]), the verdict is forgotten and the shard may be split

@@ -11,9 +11,13 @@ use super::ingest::{Ingest, Windows};
 use super::lineage::Lineage;
 
 /// A split is lopsided if one child took so many tenths of the load: nine, because a split that
-/// moves less than a tenth of the heat away cannot have been worth a shard, and a split between
-/// many keys, however skewed, almost never leaves so much on one side twice running.
+/// moves less than a tenth of the heat away cannot have been worth a shard.
 const LOPSIDED_TENTHS: u128 = 9;
+
+/// So many lopsided splits running are taken for one key: a cut misses heat that fills a tenth of a
+/// shard nine times in ten, yet each cut that misses it doubles its part of what is left. Heat that
+/// fills a sixteenth or more of the first shard is met before the fourth cut has passed.
+pub(super) const LOPSIDED_SPLITS: usize = 4;
 
 /// A shard that rejects under half of its ceiling is not full; it is hit by bursts.
 const BURSTY_BELOW: Load = Load(Load::CEILING.0 / 2);
@@ -62,27 +66,30 @@ impl Heat<'_> {
         let range = self.lineage.members()[member].shard.range;
         let shard = self.lineage.members()[member].shard.id.clone();
         let (dimension, load) = loads.binding(self.trigger);
-        match self.last_two_splits(member, dimension) {
-            Some([Outcome::Lopsided, Outcome::Lopsided]) => {
-                return Some(Verdict::HotKey { range, shard, dimension, load });
+        let lopsided = |outcomes: Vec<Outcome>| outcomes.iter().all(|outcome| *outcome == Outcome::Lopsided);
+        if self.last_splits(member, dimension, LOPSIDED_SPLITS).is_some_and(lopsided) {
+            return Some(Verdict::HotKey { range, shard, dimension, load });
+        }
+        if ingest.rejecting && self.last_splits(member, dimension, 2).is_some() {
+            let mean = ingest.mean.loads(0, self.windows.mean);
+            let load = mean.ingest_bytes.max(mean.ingest_records);
+            if load < BURSTY_BELOW && self.last_two_splits_were_for_rejects(member) {
+                return Some(Verdict::Bursty { shard, load });
             }
-            Some(_) if ingest.rejecting => {
-                let mean = ingest.mean.loads(0, self.windows.mean);
-                let load = mean.ingest_bytes.max(mean.ingest_records);
-                if load < BURSTY_BELOW && self.last_two_splits_were_for_rejects(member) {
-                    return Some(Verdict::Bursty { shard, load });
-                }
-            }
-            _ => {}
         }
         is_narrow(range).then_some(Verdict::Unsplittable { range, shard, dimension, load })
     }
 
-    /// What the two splits that led to this shard did, if both are known.
-    fn last_two_splits(&self, member: usize, dimension: Dimension) -> Option<[Outcome; 2]> {
-        let parent = self.lineage.members()[member].split_from()?;
-        let grandparent = self.lineage.members()[parent].split_from()?;
-        Some([self.outcome(parent, member, dimension)?, self.outcome(grandparent, parent, dimension)?])
+    /// What the last `count` splits that led to this shard did, if all of them are known.
+    fn last_splits(&self, member: usize, dimension: Dimension, count: usize) -> Option<Vec<Outcome>> {
+        let mut child = member;
+        let outcome = |_| {
+            let parent = self.lineage.members()[child].split_from()?;
+            let outcome = self.outcome(parent, child, dimension);
+            child = parent;
+            outcome
+        };
+        (0..count).map(outcome).collect()
     }
 
     fn last_two_splits_were_for_rejects(&self, member: usize) -> bool {

@@ -149,16 +149,16 @@ async fn become_quiet(world: &Arc<World>, calm_at: Timestamp) -> Option<SignedDu
         world.advance(SignedDuration::from_mins(5));
     }
     let now = world.now();
-    world.book().broken(format!("{now}: not quiet {} min after the last fault: {last:.400}", bound.as_mins()));
+    world
+        .book()
+        .broken(format!("{now}: not quiet {} min after the last fault: {last:.400}", bound.as_mins()));
     None
 }
 
 /// Whether a hold says that something is still to come.
 fn is_passing(hold: &Hold) -> bool {
-    let lasting = matches!(
-        hold,
-        Hold::AtMaxShards { .. } | Hold::BelowMinShards { .. } | Hold::MergeBudget { .. }
-    );
+    let lasting =
+        matches!(hold, Hold::AtMaxShards { .. } | Hold::BelowMinShards { .. } | Hold::MergeBudget { .. });
     !lasting && !matches!(hold, Hold::RateLimited { scale_up: false, .. })
 }
 
@@ -193,13 +193,14 @@ fn judge_end(world: &World, plan: &Plan, budget_binds: bool) {
     let limits = story.policy.targets.limits;
     let fill = |bytes: f64| {
         let records = bytes / f64::from(story.calm.record_bytes) / 1e3;
-        (bytes / 1e6 / (limits.ingest_bytes.0 as f64 / 1e6)).max(records / (limits.ingest_records.0 as f64 / 1e6))
+        (bytes / 1e6 / (limits.ingest_bytes.0 as f64 / 1e6))
+            .max(records / (limits.ingest_records.0 as f64 / 1e6))
     };
     let told = |id: &str| {
         plan.verdicts.iter().any(|verdict| match verdict {
-            Verdict::HotKey { shard, .. } | Verdict::Bursty { shard, .. } | Verdict::Unsplittable { shard, .. } => {
-                shard.as_str() == id
-            }
+            Verdict::HotKey { shard, .. }
+            | Verdict::Bursty { shard, .. }
+            | Verdict::Unsplittable { shard, .. } => shard.as_str() == id,
             Verdict::AtMaxShards { .. } => true,
             _ => false,
         })
