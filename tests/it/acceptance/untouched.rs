@@ -36,7 +36,7 @@ fn bad_manifests() -> Vec<(&'static str, String, &'static str, &'static str)> {
             "spec.targets.ingestBytes.utilization: ",
             "1 to 100",
         ),
-        ("bad duration", spec("maxShards: 8\n  interval: soon"), "spec.interval: ", "1h30m"),
+        ("bad duration", spec("maxShards: 8\n  interval: soon"), "spec.interval: ", "1m30s"),
         ("unknown region", of("{name: orders, region: Ireland}"), "spec.streamRef.region: ", "eu-west-1"),
         ("both name and ARN", of(&format!("{{name: orders, arn: \"{arn}\"}}")), "spec.streamRef: ", "arn"),
         ("neither", of("{}"), "spec.streamRef: ", "name"),
