@@ -56,8 +56,8 @@ mod stream;
 mod streams;
 mod token;
 mod traffic;
-mod validate;
 pub mod truth;
+mod validate;
 pub mod workload;
 
 use std::collections::BTreeMap;

@@ -141,7 +141,10 @@ async fn become_quiet(world: &Arc<World>, calm_at: Timestamp) -> Option<SignedDu
         if let Some(plan) = actor.last_plan.take() {
             // What was decided before the load was known to be another is no rest.
             let known = world.now().duration_since(calm_at) > stabilization + SETTLED_AFTER;
-            if known && plan.steps().is_empty() && !plan.holds.iter().any(is_passing) {
+            if known
+                && plan.steps().is_empty()
+                && !plan.holds.iter().any(|hold| is_passing(hold, &story.policy))
+            {
                 return Some(world.now().duration_since(calm_at));
             }
             last = format!("{:?} {:?}", plan.steps(), plan.holds);
@@ -149,17 +152,21 @@ async fn become_quiet(world: &Arc<World>, calm_at: Timestamp) -> Option<SignedDu
         world.advance(SignedDuration::from_mins(5));
     }
     let now = world.now();
-    world.book().broken(format!("{now}: not quiet {} min after the last fault: {last:.400}", bound.as_mins()));
+    world
+        .book()
+        .broken(format!("{now}: not quiet {} min after the last fault: {last:.400}", bound.as_mins()));
     None
 }
 
 /// Whether a hold says that something is still to come.
-fn is_passing(hold: &Hold) -> bool {
-    let lasting = matches!(
-        hold,
-        Hold::AtMaxShards { .. } | Hold::BelowMinShards { .. } | Hold::MergeBudget { .. }
-    );
-    !lasting && !matches!(hold, Hold::RateLimited { scale_up: false, .. })
+fn is_passing(hold: &Hold, policy: &ScalingPolicy) -> bool {
+    match hold {
+        Hold::AtMaxShards { .. } | Hold::BelowMinShards { .. } | Hold::MergeBudget { .. } => false,
+        Hold::RateLimited { scale_up: false, .. } => {
+            policy.scale_down.select_policy != SelectPolicy::Disabled
+        }
+        _ => true,
+    }
 }
 
 /// Watches that nothing more is done, and that what was done is right.
@@ -193,13 +200,14 @@ fn judge_end(world: &World, plan: &Plan, budget_binds: bool) {
     let limits = story.policy.targets.limits;
     let fill = |bytes: f64| {
         let records = bytes / f64::from(story.calm.record_bytes) / 1e3;
-        (bytes / 1e6 / (limits.ingest_bytes.0 as f64 / 1e6)).max(records / (limits.ingest_records.0 as f64 / 1e6))
+        (bytes / 1e6 / (limits.ingest_bytes.0 as f64 / 1e6))
+            .max(records / (limits.ingest_records.0 as f64 / 1e6))
     };
     let told = |id: &str| {
         plan.verdicts.iter().any(|verdict| match verdict {
-            Verdict::HotKey { shard, .. } | Verdict::Bursty { shard, .. } | Verdict::Unsplittable { shard, .. } => {
-                shard.as_str() == id
-            }
+            Verdict::HotKey { shard, .. }
+            | Verdict::Bursty { shard, .. }
+            | Verdict::Unsplittable { shard, .. } => shard.as_str() == id,
             Verdict::AtMaxShards { .. } => true,
             _ => false,
         })

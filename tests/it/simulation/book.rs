@@ -139,7 +139,14 @@ impl Book {
     }
 
     /// A split (one shard) or merge (two) that is about to be sent.
-    pub fn judge(&mut self, actor: usize, story: &Story, now: Timestamp, truth: Option<&Truth>, ids: &[&str]) {
+    pub fn judge(
+        &mut self,
+        actor: usize,
+        story: &Story,
+        now: Timestamp,
+        truth: Option<&Truth>,
+        ids: &[&str],
+    ) {
         let merge = ids.len() == 2;
         let what = format!("{now}: {} {}", if merge { "merge" } else { "split" }, ids.join(" "));
         let mut wrong: Vec<String> = Vec::new();
@@ -158,8 +165,12 @@ impl Book {
             wrong.push("on an on-demand stream".to_owned());
         }
         judge_bounds(story, now, truth, merge, &mut wrong);
-        let ranges: Vec<_> =
-            truth.shards.iter().filter(|shard| ids.contains(&shard.id.as_str())).map(|shard| shard.range).collect();
+        let ranges: Vec<_> = truth
+            .shards
+            .iter()
+            .filter(|shard| ids.contains(&shard.id.as_str()))
+            .map(|shard| shard.range)
+            .collect();
         let decided_at = self.actors.get(&actor).and_then(|actor| actor.decided_at);
         match decided_at {
             None => wrong.push("without a decision".to_owned()),
@@ -206,9 +217,9 @@ impl Book {
                 && fault.dimension_value.is_none()
                 && fault.chance == 1.0;
             let minutes = 1..=i64::from(story.policy.metrics.window_minutes);
-            let throughout = minutes.map(|back| settled.plus(-back).start()).all(|minute| {
-                fault.from <= minute && minute < fault.until
-            });
+            let throughout = minutes
+                .map(|back| settled.plus(-back).start())
+                .all(|minute| fault.from <= minute && minute < fault.until);
             if dark && all && throughout && decided_at < story.calm_at {
                 wrong.push(format!("in the dark: {fault:?}"));
             }
@@ -234,7 +245,8 @@ impl Book {
         let mut offered = Vec::new();
         for back in 1..=down {
             let minute = settled.plus(-back);
-            let Some(sample) = self.minutes.get(&minute).filter(|sample| sample.created_at == truth.created_at)
+            let Some(sample) =
+                self.minutes.get(&minute).filter(|sample| sample.created_at == truth.created_at)
             else {
                 wrong.push(format!("on estimates: there was no stream at {}", minute.start()));
                 return;
@@ -250,8 +262,10 @@ impl Book {
             }
             offered.push(sum);
         }
-        let worst =
-            offered.windows(mean as usize).map(|window| window.iter().sum::<f64>() / mean as f64).fold(0.0, f64::max);
+        let worst = offered
+            .windows(mean as usize)
+            .map(|window| window.iter().sum::<f64>() / mean as f64)
+            .fold(0.0, f64::max);
         let (used, limit) = self.fill(story, worst);
         let relative = if story.rough { ROUGH_ERROR } else { RELATIVE_ERROR };
         if used > limit * (1.0 + relative) + ABSOLUTE_ERROR {
@@ -271,7 +285,14 @@ impl Book {
     }
 
     /// Merges of a day, and net shards within each period. A split of a shard that rejects is free.
-    fn judge_rates(&self, story: &Story, decided_at: Timestamp, truth: &Truth, merge: bool, wrong: &mut Vec<String>) {
+    fn judge_rates(
+        &self,
+        story: &Story,
+        decided_at: Timestamp,
+        truth: &Truth,
+        merge: bool,
+        wrong: &mut Vec<String>,
+    ) {
         let policy = &story.policy;
         let open = truth.shards.iter().filter(|shard| shard.closed_at.is_none()).count() as i64;
         if !merge {

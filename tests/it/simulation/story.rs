@@ -100,9 +100,15 @@ impl Story {
         let consumers = consumers(&mut dice, &mut policy);
         let record_bytes = dice.from(300, 5_000) as u32;
         let workload = |dice: &mut Dice| load.workload(dice, record_bytes, &consumers);
-        let mut script = vec![(config.start + SignedDuration::from_mins(2), Happening::Load(Box::new(workload(&mut dice))))];
+        let mut script = vec![(
+            config.start + SignedDuration::from_mins(2),
+            Happening::Load(Box::new(workload(&mut dice))),
+        )];
         let moment = |dice: &mut Dice| {
-            begin + SignedDuration::from_mins(dice.from(0, (calm_at.duration_since(begin).as_mins() - 1) as u64) as i64)
+            begin
+                + SignedDuration::from_mins(
+                    dice.from(0, (calm_at.duration_since(begin).as_mins() - 1) as u64) as i64,
+                )
         };
         for _ in 0..dice.from(0, 3) {
             let at = moment(&mut dice);
@@ -202,7 +208,8 @@ fn policy(dice: &mut Dice, window: Option<Window>) -> ScalingPolicy {
     policy.tolerance_millionths = dice.one_of(&[100_000, 200_000, 300_000]);
     policy.scale_down.stabilization_window = Duration::from_secs(60 * dice.one_of(&[0, 5, 10, 15, 30, 60]));
     policy.scale_up.stabilization_window = Duration::from_secs(60 * dice.one_of(&[0, 0, 0, 5]));
-    policy.scale_down.policies = dice.one_of(&[rates_of(50, 4, 300), rates_of(15, 2, 900), rates_of(10, 1, 600)]).to_vec();
+    policy.scale_down.policies =
+        dice.one_of(&[rates_of(50, 4, 300), rates_of(15, 2, 900), rates_of(10, 1, 600)]).to_vec();
     if dice.chance(0.3) {
         policy.scale_up.policies = rates_of(50, 2, 300).to_vec();
     }

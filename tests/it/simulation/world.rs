@@ -168,7 +168,8 @@ impl World {
             Happening::OnDemand => self.switch(StreamMode::OnDemand),
             Happening::Provisioned => self.switch(StreamMode::Provisioned),
             Happening::Delete => {
-                let request = DeleteStream { stream: StreamRef::name(STREAM), enforce_consumer_deletion: None };
+                let request =
+                    DeleteStream { stream: StreamRef::name(STREAM), enforce_consumer_deletion: None };
                 drop(self.plane.cloud().delete_stream(request));
             }
             Happening::Create(shards) => self.create(shards),
@@ -193,8 +194,10 @@ impl World {
             "arn:aws:kinesis:{}:{}:stream/{STREAM}",
             self.story.config.region, self.story.config.account_id
         );
-        let request =
-            UpdateStreamMode { stream_arn: arn, stream_mode_details: StreamModeDetails { stream_mode: mode } };
+        let request = UpdateStreamMode {
+            stream_arn: arn,
+            stream_mode_details: StreamModeDetails { stream_mode: mode },
+        };
         drop(self.plane.cloud().update_stream_mode(request));
     }
 
@@ -231,10 +234,7 @@ fn pick<T>(from: &[T], place: f64) -> Option<&T> {
 }
 
 fn all_metrics() -> ChangeEnhancedMonitoring {
-    ChangeEnhancedMonitoring {
-        stream: StreamRef::name(STREAM),
-        shard_level_metrics: vec!["ALL".to_owned()],
-    }
+    ChangeEnhancedMonitoring { stream: StreamRef::name(STREAM), shard_level_metrics: vec!["ALL".to_owned()] }
 }
 
 /// An actor's way to the world.
@@ -320,7 +320,8 @@ impl ControlPlane for Witness {
         shard: &ShardId,
         adjacent_shard: &ShardId,
     ) -> Result<Reply<()>, RequestError> {
-        self.send(&[shard, adjacent_shard], self.world.plane.merge_shards(stream, shard, adjacent_shard)).await
+        self.send(&[shard, adjacent_shard], self.world.plane.merge_shards(stream, shard, adjacent_shard))
+            .await
     }
 
     async fn enable_enhanced_monitoring(
