@@ -271,6 +271,14 @@ fn rates_and_budgets_hold_merges_back() {
 }
 
 #[test]
+fn a_hot_shard_at_the_cap_is_told_of_where_the_merges_that_would_make_room_must_wait() {
+    let mut demand = demand(&[&[40, 40], &[10], &[10], &[60]]);
+    demand.merges_in_the_last_day = 150;
+    let proposal = plan_within(&demand, 1, 4);
+    assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec!["MergeBudget", "AtMaxShards"]));
+}
+
+#[test]
 fn a_plan_has_no_more_steps_than_its_budget_and_says_how_many_follow() {
     let hot: Vec<&[u32]> = vec![&[40, 40]; 23];
     let proposal = plan_within(&demand(&hot), 1, 200);

@@ -199,6 +199,20 @@ fn where_the_periods_start_is_not_known_the_most_cautious_count_is_taken() {
 }
 
 #[test]
+fn without_any_past_topology_the_lineage_tells_how_many_shards_there_were() {
+    let mut story = Story::of(4);
+    story.pass(10, |range| by_width(range, percent(60)));
+    for shard in story.open_shards() {
+        story.split(shard);
+    }
+    let mut snapshot = story.snapshot();
+    snapshot.past_topologies.clear();
+    let mut rates = policy();
+    rates.scale_up.policies = vec![rule(RateAmount::Percent(100), 5)];
+    assert_eq!(assess(&snapshot, &rates).scale_up_limit, 8, "four shards doubled are eight");
+}
+
+#[test]
 fn merges_of_the_last_day_are_counted_and_older_ones_are_not() {
     let mut story = Story::of(6);
     story.merge(0, 1, false);
