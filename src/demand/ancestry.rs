@@ -24,7 +24,7 @@ pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet
         let is_narrow = |id: &&ShardId| by_id.get(*id).is_some_and(|shard| shard.range.span() < enough);
         let ancestors: Vec<_> = std::iter::successors(parent(&hot.id), |id| parent(id)).collect();
         let narrow = ancestors.iter().take_while(|id| is_narrow(id)).count();
-        next.extend(ancestors.into_iter().take(narrow + 1).last());
+        next.extend(ancestors.into_iter().take(narrow + 1).next_back());
     }
     while let Some(id) = next.pop() {
         if family.insert(id.clone()) {

@@ -132,12 +132,7 @@ impl View<'_> {
         let minute = self.span.start.plus((first + unknown) as i64);
         let had_opened = member.had_opened_before(minute) && minute >= self.span.known_from;
         Some(if had_opened {
-            let what = format!(
-                "{} has no data in the minute of {}, and the others do not sum to the stream's total",
-                member.shard.id,
-                minute.start()
-            );
-            Hold::MetricsIncomplete { what }
+            Hold::MetricsMissing { shards: vec![member.shard.id.clone()], minute: minute.start() }
         } else {
             Hold::MetricsSettling { shards: vec![member.shard.id.clone()] }
         })

@@ -237,9 +237,10 @@ fn a_shard_that_peaks_keep_from_joining_two_others_is_told_of() {
 
 #[test]
 fn a_plan_made_of_estimates_says_that_it_is_provisional() {
-    let mut demand = demand(&[&[10], &[60]]);
+    let mut demand = demand(&[&[10], &[40]]);
     let settling = Hold::MetricsSettling { shards: vec![demand.shards[1].id.clone()] };
     demand.shards[1].unsettled = Some(settling.clone());
+    demand.shards[1].merge_guard = Some(settling.clone());
     let proposal = plan_within(&demand, 1, 200);
     assert_eq!((kinds(&proposal), &proposal.holds), (String::new(), &vec![settling]));
 }

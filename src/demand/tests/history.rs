@@ -135,7 +135,7 @@ fn a_missing_minute_that_the_totals_do_not_account_for_is_unknown() {
     }
     let demand = assess(&snapshot, &policy());
     assert!(demand.stops.is_empty(), "{:?}", demand.stops);
-    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsIncomplete"));
+    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsMissing"));
     assert_eq!(demand.shards[0].merge_guard, None);
 }
 
@@ -150,7 +150,7 @@ fn on_a_wide_stream_one_percent_of_the_total_does_not_pass_for_an_idle_shard() {
         series.expect("told").values[14] = None;
     }
     let demand = assess(&snapshot, &policy());
-    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsIncomplete"));
+    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsMissing"));
 }
 
 #[test]
