@@ -104,7 +104,11 @@ impl View<'_> {
             },
             merge_guard: unknown
                 .or(draining)
-                .or_else(|| self.unknown(at, cells, self.windows.down, ingest.span))
+                .or_else(|| match self.unknown(at, cells, self.windows.down, ingest.span)? {
+                    // Too young for the stabilisation window: that holds merges alone.
+                    Hold::MetricsSettling { shards } => Some(Hold::LoadEstimated { shards }),
+                    hold => Some(hold),
+                })
                 .or_else(estimated),
         };
         (demand, verdict)

@@ -76,8 +76,8 @@ pub enum Hold {
         /// The shards.
         shards: Vec<ShardId>,
     },
-    /// A merge waits for measurements: what its shards carried is in part a share of what a wider
-    /// shard carried.
+    /// A merge waits for measurements over the whole stabilisation window: part of what its shards
+    /// carried is a share of what a wider shard carried, or not known.
     LoadEstimated {
         /// The shards.
         shards: Vec<ShardId>,
@@ -253,8 +253,8 @@ impl fmt::Display for Hold {
             }
             Hold::LoadEstimated { shards } => write!(
                 f,
-                "merges wait: the load of {} is in part estimated from a wider shard",
-                list(shards)
+                "merges wait: {} not been measured for the whole stabilization window yet",
+                shards_have(shards)
             ),
             Hold::Stabilizing { window_seconds } => write!(
                 f,

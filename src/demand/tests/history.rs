@@ -83,7 +83,7 @@ fn what_lies_before_the_creation_of_the_stream_belongs_to_another_stream() {
     snapshot.summary.created_at = FIRST.plus(12).start();
     let demand = assess(&snapshot, &policy());
     assert_eq!(evidence(&demand), [Evidence::Estimated; 2]);
-    assert_eq!(guard(&demand.shards[0].merge_guard), Some("MetricsSettling"));
+    assert_eq!(guard(&demand.shards[0].merge_guard), Some("LoadEstimated"));
     assert_eq!(guard(&demand.shards[0].split_guard), None);
     snapshot.summary.created_at = FIRST.plus(18).start();
     let demand = assess(&snapshot, &policy());
@@ -96,7 +96,7 @@ fn what_lies_before_the_look_back_is_unknown() {
     let mut snapshot = two([40, 20]).snapshot();
     snapshot.look_back_start = FIRST.plus(12).start();
     let demand = assess(&snapshot, &policy());
-    assert_eq!(guard(&demand.shards[0].merge_guard), Some("MetricsSettling"));
+    assert_eq!(guard(&demand.shards[0].merge_guard), Some("LoadEstimated"));
 }
 
 #[test]
