@@ -21,7 +21,8 @@
 //!   total within 1 %; else it is *unknown*. By the minute, not over the window: over an hour one
 //!   minute of a shard is always within 1 %. And on a wide stream 1 % may be all that a shard
 //!   carries, so what is unaccounted for may be no more than a tenth of one shard's ceiling.
-//!   (The stream's own missing data point is zero if another metric of the stream has one.)
+//!   (Of the stream's own missing data points, bytes are zero where records are, the reverse, and
+//!   rejects where both are known; all others are unknown.)
 //! - *inherited*, before: a merged child's is the sum of its parents', still measured; a split
 //!   child's is the parent's times its share by density, *estimated* unless the parent carried
 //!   nothing. And so on through the lineage; unknown where a parent is not listed.

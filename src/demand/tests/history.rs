@@ -154,17 +154,26 @@ fn on_a_wide_stream_one_percent_of_the_total_does_not_pass_for_an_idle_shard() {
 }
 
 #[test]
-fn a_minute_in_which_the_stream_itself_is_silent_is_zero_only_if_another_metric_speaks() {
+fn a_minute_in_which_the_stream_tells_of_no_writes_is_unknown_whoever_reads() {
     let mut story = two([40, 20]);
     story.pass(1, |_| kilobytes(0)).pass(1, |range| by_width(range, percent(60)));
     let mut snapshot = story.snapshot();
-    let demand = assess(&snapshot, &policy());
-    assert_eq!(evidence(&demand), [Evidence::Measured; 2]);
-    for series in snapshot.metrics.stream.values_mut() {
-        series.values[20] = None;
+    let mut by_stream = policy();
+    by_stream.metrics.source = crate::policy::MetricsSource::Stream;
+    for readers_poll in [true, false] {
+        if !readers_poll {
+            snapshot.metrics.stream.values_mut().for_each(|series| series.values[20] = None);
+        }
+        for policy in [policy(), by_stream.clone()] {
+            assert_eq!(evidence(&assess(&snapshot, &policy)), [Evidence::Unknown; 2]);
+        }
     }
-    let demand = assess(&snapshot, &policy());
-    assert_eq!(evidence(&demand), [Evidence::Unknown; 2]);
+    // Zero by its own word is measured.
+    let bytes = snapshot.metrics.stream.get_mut(&crate::snapshot::StreamMetric::IncomingBytes);
+    bytes.expect("told").values[20] = Some(0);
+    for policy in [policy(), by_stream] {
+        assert_eq!(evidence(&assess(&snapshot, &policy)), [Evidence::Measured; 2]);
+    }
 }
 
 #[test]
