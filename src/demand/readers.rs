@@ -201,17 +201,13 @@ impl<'a> Stream<'a> {
     /// proof: a consumer that crashed is silent too, and comes back.
     fn nobody_polls(self) -> bool {
         let [from, to] = self.day();
-        let is_silent = |metric: &StreamMetric| {
-            let covers = |series: &Series| from < to && series.covers(from) && to <= series.end();
-            self.series(*metric)
-                .is_some_and(|series| covers(series) && series.values.iter().all(Option::is_none))
+        let covers_the_day = |metric: &StreamMetric| {
+            self.series(*metric).is_some_and(|series| from < to && series.covers(from) && to <= series.end())
         };
-        let metrics = &self.snapshot.metrics.stream;
-        POLLING.iter().all(is_silent)
-            && metrics
-                .iter()
-                .filter(|(metric, _)| metric.name().starts_with("GetRecords."))
-                .all(|(_, series)| series.values.iter().all(Option::is_none))
+        let metrics = self.snapshot.metrics.stream.iter();
+        let mut of_readers = metrics.filter(|(metric, _)| metric.name().starts_with("GetRecords."));
+        POLLING.iter().all(covers_the_day)
+            && of_readers.all(|(_, series)| series.values.iter().all(Option::is_none))
     }
 
     /// What was read for each byte written, in thousandths: the median over the day, or over the

@@ -206,3 +206,20 @@ fn zero_bytes_are_zero_records_and_no_rejects_and_the_reverse() {
         assert_eq!(reasons(&demand.stops), Vec::<&str>::new());
     }
 }
+
+#[test]
+fn rejects_that_are_not_told_are_none_only_where_bytes_and_records_are_known() {
+    let newest = |lost: &[StreamMetric]| {
+        let mut snapshot = two([40, 20]).snapshot();
+        for metric in lost {
+            *stream(&mut snapshot, *metric).values.last_mut().expect("told") = None;
+        }
+        let span = span(&snapshot, Windows::of(&policy()));
+        Totals::read(&snapshot, span).at(span.len() - 1)
+    };
+    let [bytes, records, _] = STREAM_INGEST;
+    assert_eq!(newest(&[]), [Some(36_000_000), Some(36_000), Some(0)]);
+    assert_eq!(newest(&[bytes]), [None, Some(36_000), None]);
+    assert_eq!(newest(&[records]), [Some(36_000_000), None, None]);
+    assert_eq!(newest(&[bytes, records]), [None; 3]);
+}
