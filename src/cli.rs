@@ -24,6 +24,7 @@ mod documents;
 mod narrator;
 mod outcome;
 mod output;
+mod pass_lines;
 mod plan;
 mod run;
 mod sandbox;

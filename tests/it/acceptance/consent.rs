@@ -55,6 +55,22 @@ fn a_plan_beyond_the_bounds_of_now_is_refused() {
 }
 
 #[test]
+fn a_plan_that_was_approved_too_long_ago_is_refused() {
+    let (world, _, plan) = planned();
+    let spec = "maxShards: 8\nmode: Approve\napproval: {expireAfter: 10m}";
+    let manifest = world.files.manifest("orders.yaml", spec);
+    let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
+    let bare = world.files.write("bare.json", &report["plan"].to_string());
+    let words = ["does not say when it was made", "approval.expireAfter is 10m", "reshard plan -o json"];
+    refused(&world, || world.apply(&manifest, &["--plan", &bare]), &words);
+
+    world.skip(11);
+    let made = format!("was made at {}; ", report["observedAt"].as_str().unwrap());
+    let words = ["error: orders: ", &made, "approval.expireAfter is 10m: plan anew"];
+    refused(&world, || world.apply(&manifest, &["--plan", &plan]), &words);
+}
+
+#[test]
 fn what_asks_for_approval_wants_a_plan_and_what_is_suspended_nothing_moves() {
     let (world, manifest, plan) = planned();
     let words = ["orders.yaml: spec.mode is Approve", "--plan plan.json"];
