@@ -26,9 +26,10 @@
 //! up, and the shortest path is a sliding-window minimum: O(segments), whatever the dimensions.
 //!
 //! If its count lies outside the bounds, the same sweep runs once for each count up to the upper
-//! bound, and the cheapest within the bounds is taken: O(segments × bound). A tiling of more shards
-//! can always be had from one of fewer (cut anything: hereditary), so the counts that exist are
-//! all those from the fewest up.
+//! bound, over the part of the space where a tiling of that count can run, and the cheapest within
+//! the bounds is taken: O(segments × bound) at worst. A tiling of more shards can always be had from
+//! one of fewer (cut anything: hereditary), so the counts that exist are all those from the fewest
+//! up.
 //!
 //! [`order`]: splits before merges: every shard in between then lies inside a shard of B₀ or of B₁,
 //! so none is fuller than both. Where `maxShards` leaves no room, merges that are admissible by
