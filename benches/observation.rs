@@ -1,7 +1,7 @@
 //! How long observing takes beside the network: replies of the sandbox over loopback, to the adapter
 //! for AWS and joined into series; and what demand makes of them.
 //!
-//! Times are those that the client's thread ran: the sandbox works on threads of its own, and what
+//! Times are those that the client's thread ran: the sandbox works on a thread of its own, and what
 //! the client waits for it or for a turn under CloudWatch's rate is not counted.
 
 use std::hint::black_box;
@@ -41,7 +41,7 @@ const METRICS: [ShardMetric; 6] = [
     ShardMetric::IteratorAgeMilliseconds,
 ];
 
-/// Starts a sandbox whose clock stands still, on threads of its own; it runs to the process's end.
+/// Starts a sandbox on a thread of its own; it runs to the process's end.
 fn sandbox() -> String {
     let (endpoint, started) = mpsc::channel();
     std::thread::spawn(move || {
@@ -61,7 +61,7 @@ fn sandbox() -> String {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
             let now = "2026-11-22T04:00:30Z".parse::<Timestamp>().expect("a timestamp");
             let cloud = options.build(now).expect("sound options");
-            let sandbox = Sandbox::start(cloud, 0, listener).expect("it has an address");
+            let sandbox = Sandbox::start(cloud, 1, listener).expect("it has an address");
             endpoint.send(sandbox.endpoint_url()).expect("somebody waits");
             std::future::pending::<()>().await;
         });
@@ -94,6 +94,10 @@ fn bench<T, F: Future<Output = T>>(
             thread_time() - begun
         });
     });
+}
+
+async fn observed<P: ControlPlane>(plane: &P, policy: &ScalingPolicy) -> Observation {
+    observe::observe(plane, policy).await.expect("an observation")
 }
 
 /// The control plane for AWS where shards' metrics are read; what else is asked is known already.
@@ -235,7 +239,7 @@ fn observation(criterion: &mut Criterion) {
     let aws = runtime.block_on(AwsControlPlane::connect(&AwsOptions::local(&endpoint, REGION)));
     let aws = aws.expect("sound options");
 
-    let whole = runtime.block_on(observe::observe(&aws, &policy)).expect("an observation");
+    let whole = runtime.block_on(observed(&aws, &policy));
     bench(criterion, &runtime, "observation: all requests for 200 shards", || {
         observe::observe(&aws, &policy)
     });
@@ -248,7 +252,7 @@ fn observation(criterion: &mut Criterion) {
     // The stabilisation window with what the observer reads before it is the hour.
     policy.scale_down.stabilization_window = Duration::from_secs(60 * (MINUTES.unsigned_abs() - 5));
     let metrics_only = runtime.block_on(MetricsOnly::new(&aws, &policy));
-    let joined = runtime.block_on(observe::observe(&metrics_only, &policy)).expect("an observation");
+    let joined = runtime.block_on(observed(&metrics_only, &policy));
     let settled = joined.snapshot.metrics.settled_until.expect("the end of the series");
     let client = runtime.block_on(sdk_client(&endpoint));
     let queries = sdk_queries(&metrics_only.shards);
@@ -257,9 +261,7 @@ fn observation(criterion: &mut Criterion) {
     assert_eq!(runtime.block_on(sdk_alone(&client, &queries, settled)), expected);
     let name = "200 shards × 6 metrics × 60 minutes";
     bench(criterion, &runtime, &format!("{name}: the SDK alone"), || sdk_alone(&client, &queries, settled));
-    bench(criterion, &runtime, &format!("{name}: decoded and joined"), || {
-        observe::observe(&metrics_only, &policy)
-    });
+    bench(criterion, &runtime, &format!("{name}: decoded and joined"), || observed(&metrics_only, &policy));
 
     criterion.bench_function("demand: 200 shards × 3 metrics × 65 minutes", |bencher| {
         bencher.iter(|| demand::assess(black_box(&snapshot), &standard));

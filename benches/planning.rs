@@ -74,6 +74,7 @@ fn planning(criterion: &mut Criterion) {
         ("200 shards, three dimensions", 200, 3, Evidence::Estimated, 60_000),
         ("200 shards, three dimensions, moves", 200, 3, Evidence::Measured, 60_000),
         ("200 shards that need more than maxShards", 200, 1, Evidence::Measured, 60_000),
+        ("200 shards far hotter than maxShards can carry", 200, 1, Evidence::Measured, 120_000),
     ] {
         let demand = demand(shards, dimensions, density, heat);
         let proposal = planner::plan(&demand, &policy, &in_force);

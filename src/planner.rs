@@ -26,9 +26,10 @@
 //! up, and the shortest path is a sliding-window minimum: O(segments), whatever the dimensions.
 //!
 //! If its count lies outside the bounds, the same sweep runs once for each count up to the upper
-//! bound, and the cheapest within the bounds is taken: O(segments × bound). A tiling of more shards
-//! can always be had from one of fewer (cut anything: hereditary), so the counts that exist are
-//! all those from the fewest up.
+//! bound, over the part of the space where a tiling of that count can run, and the cheapest within
+//! the bounds is taken: O(segments × bound) at worst. A tiling of more shards can always be had from
+//! one of fewer (cut anything: hereditary), so the counts that exist are all those from the fewest
+//! up.
 //!
 //! [`order`]: splits before merges: every shard in between then lies inside a shard of B₀ or of B₁,
 //! so none is fuller than both. Where `maxShards` leaves no room, merges that are admissible by
@@ -119,7 +120,9 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
     holds.extend(holds::held_back(&grid, demand, policy, &goal, &ideal));
     holds.extend(walk.holds(policy, demand));
     let mut verdicts = Vec::new();
-    if let Some((hold, verdict)) = holds::at_max(&grid, &rules, &goal, in_force) {
+    // Where merges that would make room must wait, splits are as stuck as where there are none.
+    let reached = walk.stuck_at_max();
+    if let Some((hold, verdict)) = holds::at_max(&grid, &rules, reached.as_ref().unwrap_or(&goal), in_force) {
         holds.push(hold);
         verdicts.push(verdict);
     }

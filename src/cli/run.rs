@@ -42,6 +42,7 @@ pub(super) struct RunArgs {
 
 pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Result<Outcome> {
     let selected = arguments.selection.read()?;
+    let alone = selected.len() == 1;
     let stop = stop_on_signal(output, "stopping after the step in flight; Ctrl-C again leaves at once");
     let mut regions: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
     let mut tasks = JoinSet::new();
@@ -58,6 +59,7 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
             stop: stop.clone(),
             output: Arc::clone(output),
             lines: PassLines::default(),
+            alone,
             steps: 0,
         };
         tasks.spawn(stream_loop.run());
@@ -79,6 +81,8 @@ struct StreamLoop<P> {
     stop: StopSignal,
     output: Arc<Output>,
     lines: PassLines,
+    /// Whether no other stream is looked after.
+    alone: bool,
     steps: usize,
 }
 
@@ -95,8 +99,9 @@ enum Next {
 }
 
 impl<P: ControlPlane> StreamLoop<P> {
-    /// Passes until the stop signal. The first pass must succeed: what is wrong with names,
-    /// credentials and endpoints shows at once, and is told once.
+    /// Passes until the stop signal. The first pass of a single stream must succeed: what is wrong
+    /// with names, credentials and endpoints shows at once, and is told once. Of several, none is
+    /// given up silently: a failing one is told of and tried again at each interval.
     async fn run(mut self) -> anyhow::Result<()> {
         let name = self.policy.stream.name.clone();
         let mut observer = Observer::gated();
@@ -104,7 +109,7 @@ impl<P: ControlPlane> StreamLoop<P> {
         while !self.stop.is_set() {
             let next = match self.pass(&mut observer, turn.take()).await {
                 Ok(next) => next,
-                Err(error) if succeeded => {
+                Err(error) if succeeded || !self.alone => {
                     outcome::failed(&error, &self.output);
                     self.lines.interrupted();
                     Next::Rest
@@ -211,6 +216,7 @@ mod tests {
             stop,
             output: Arc::new(Output::new(ColorChoice::Never)),
             lines: PassLines::default(),
+            alone: true,
             steps: 0,
         }
     }

