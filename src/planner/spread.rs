@@ -54,28 +54,43 @@ fn equal_parts(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
 /// the more equal widths.
 fn most_equal_cuts(grid: &Grid, rules: &Rules, low: usize, high: usize, cuts: usize) -> Vec<usize> {
     type Unevenness = (u128, u128);
-    let square = |value: u128| value.saturating_mul(value);
     let part = |from: usize, to: usize| -> Unevenness {
-        let width = grid.range(from, to).span() >> 64;
-        (square(fill(grid.loads(from, to), rules.limits.trigger)), square(width >> 8))
+        let load = fill(grid.loads(from, to), rules.limits.trigger);
+        let width = grid.range(from, to).span() >> 72;
+        (load.saturating_mul(load), width * width)
     };
-    let mut reached: Vec<Option<(Unevenness, Vec<usize>)>> = vec![None; high - low + 1];
-    reached[0] = Some(((0, 0), Vec::new()));
+    let positions = high - low + 1;
+    // By position: the least unevenness up to it, and by number of parts the start of the last one.
+    let mut reached: Vec<Option<Unevenness>> = vec![None; positions];
+    reached[0] = Some((0, 0));
+    let mut starts = Vec::with_capacity(cuts + 1);
     for _ in 0..=cuts {
-        let from = std::mem::replace(&mut reached, vec![None; high - low + 1]);
-        for to in low + 1..=high {
-            let paths = (low..to).filter(|start| rules.part_fits(grid, *start, to)).filter_map(|start| {
-                let (sum, path) = from[start - low].as_ref()?;
-                let more = part(start, to);
-                Some(((sum.0.saturating_add(more.0), sum.1.saturating_add(more.1)), start, path))
-            });
-            if let Some((sum, start, path)) = paths.min_by_key(|(sum, start, _)| (*sum, *start)) {
-                let path = path.iter().copied().chain((start > low).then_some(start)).collect();
-                reached[to - low] = Some((sum, path));
+        let (mut next, mut start_of_last) = (vec![None; positions], vec![low; positions]);
+        for from in low..high {
+            let Some(sum) = reached[from - low] else { continue };
+            // Parts are hereditary: where one does not fit, no longer one does.
+            for to in (from + 1..=high).take_while(|to| rules.part_fits(grid, from, *to)) {
+                let more = part(from, to);
+                let sum = (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1));
+                if next[to - low].is_none_or(|least| sum < least) {
+                    next[to - low] = Some(sum);
+                    start_of_last[to - low] = from;
+                }
             }
         }
+        reached = next;
+        starts.push(start_of_last);
     }
-    reached.pop().flatten().map(|(_, path)| path).expect("the tiling's own cuts leave parts that fit")
+    let mut cuts: Vec<usize> = starts[1..]
+        .iter()
+        .rev()
+        .scan(high, |end, start_of_last| {
+            *end = start_of_last[*end - low];
+            Some(*end)
+        })
+        .collect();
+    cuts.reverse();
+    cuts
 }
 
 /// Whether the interval may be a shard as a part of one shard, or as that shard.
