@@ -24,6 +24,7 @@ mod documents;
 mod narrator;
 mod outcome;
 mod output;
+mod pass_lines;
 mod plan;
 mod run;
 mod sandbox;
@@ -32,7 +33,7 @@ mod signals;
 
 /// What stands under each help text.
 const AFTER_HELP: &str = "\
-AWS credentials, regions and endpoints come as every AWS tool takes them: AWS_PROFILE, AWS_REGION,
+AWS credentials, regions and endpoints come as every AWS tool takes them: AWS_PROFILE, AWS_REGION, \
 AWS_ENDPOINT_URL, roles of instances and pods. Logs go to stderr; RESHARD_LOG=reshard=debug filters them.";
 
 /// Keeps the shards of Amazon Kinesis data streams matched to their load

@@ -21,7 +21,8 @@
 //!   total within 1 %; else it is *unknown*. By the minute, not over the window: over an hour one
 //!   minute of a shard is always within 1 %. And on a wide stream 1 % may be all that a shard
 //!   carries, so what is unaccounted for may be no more than a tenth of one shard's ceiling.
-//!   (The stream's own missing data point is zero if another metric of the stream has one.)
+//!   (Of the stream's own missing data points, bytes are zero where records are, the reverse, and
+//!   rejects where both are known; all others are unknown.)
 //! - *inherited*, before: a merged child's is the sum of its parents', still measured; a split
 //!   child's is the parent's times its share by density, *estimated* unless the parent carried
 //!   nothing. And so on through the lineage; unknown where a parent is not listed.
@@ -50,10 +51,11 @@
 //! was inherited from a shard that had a measured window before it was split: the splits that one
 //! measured window asked for are made, and the next ones only after their measured outcome. From
 //! then on each split that leads to a hot shard either left less than nine tenths of the load on
-//! its side, or was lopsided; two lopsided ones running end in [`Verdict::HotKey`]. So of every
-//! two splits one shrinks the load to less than 9/10: demand is at most twice what was accepted,
-//! thus at most two ceilings, and a constant load is at its target t after at most
-//! 2·(1 + ln(2/t) ÷ ln(10/9)) generations; a burst with a low mean ends after two
+//! its side, or was lopsided; lopsided ones running that narrow the range to a sixteenth end in
+//! [`Verdict::HotKey`]: four halvings, and no more than k where each keeps the k-th root of a
+//! sixteenth. So of every k + 1 splits one shrinks the load to less than 9/10: demand is at most
+//! twice what was accepted, thus at most two ceilings, and a constant load is at its target t after
+//! at most (k + 1)·(1 + ln(2/t) ÷ ln(10/9)) generations; a burst with a low mean ends after two
 //! ([`Verdict::Bursty`]). All of this is read from metrics, not remembered. When the minutes after
 //! a split have left the observed history (the look-back of a day: the ancestors of hot shards are
 //! observed that far, see [`ancestry_of_heat`]), the verdict is forgotten and the shard may be split
@@ -233,8 +235,8 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         merge_bars,
         verdicts,
         merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage),
-        scale_up_limit: limits::scale_up_limit(snapshot, &policy.scale_up, current),
-        scale_down_limit: limits::scale_down_limit(snapshot, &policy.scale_down, current),
+        scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
+        scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
         summary: summary(&shards, &readers, !policy.consumers.is_empty(), window, &written),
         shards,
     }

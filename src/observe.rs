@@ -124,6 +124,12 @@ impl Observer {
         Observer { gated: true, ..Observer::default() }
     }
 
+    /// Has the next pass read the shards' metrics whatever [`gate`] says, for a decision that is
+    /// to be acted on.
+    pub fn look_closely(&mut self) {
+        self.last_full = None;
+    }
+
     /// One pass.
     ///
     /// # Errors

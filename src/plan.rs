@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-pub use self::hold::{Hold, ReadCallsSource, Verdict};
+pub use self::hold::Hold;
 pub use self::step::{ResolvedStep, Step, StepError};
+pub use self::verdict::{ReadCallsSource, Verdict};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::quota::Dimension;
 
 mod hold;
 mod step;
+mod verdict;
 
 /// The format of written plans, part of the hash; raised when steps change their meaning.
 pub const PLAN_FORMAT: u32 = 1;

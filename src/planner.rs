@@ -120,7 +120,9 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
     holds.extend(holds::held_back(&grid, demand, policy, &goal, &ideal));
     holds.extend(walk.holds(policy, demand));
     let mut verdicts = Vec::new();
-    if let Some((hold, verdict)) = holds::at_max(&grid, &rules, &goal, in_force) {
+    // Where merges that would make room must wait, splits are as stuck as where there are none.
+    let reached = walk.stuck_at_max();
+    if let Some((hold, verdict)) = holds::at_max(&grid, &rules, reached.as_ref().unwrap_or(&goal), in_force) {
         holds.push(hold);
         verdicts.push(verdict);
     }

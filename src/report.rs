@@ -291,6 +291,8 @@ fn utilization(
     let mean = match dimension {
         // Every poller polls every shard: the mean is every shard's.
         Dimension::ReadCalls => demand.read_calls.map(|(load, _)| load),
+        // Unknown is not zero: a mean that leaves shards out would be too low.
+        _ if !plan.before.iter().all(|shard| known(&shard)) => None,
         _ => demand.mean.iter().find(|(of, _)| *of == dimension).map(|(_, load)| *load),
     };
     let slot = Dimension::SPLITTABLE.iter().position(|of| *of == dimension);

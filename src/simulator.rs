@@ -56,6 +56,7 @@ mod stream;
 mod streams;
 mod token;
 mod traffic;
+pub mod truth;
 mod validate;
 pub mod workload;
 

@@ -44,6 +44,7 @@ impl fmt::Display for ShardId {
 
 /// A shard as `ListShards` tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Shard {
     /// Its ID.
     pub id: ShardId,
@@ -195,6 +196,7 @@ pub enum StreamMode {
 
 /// What `DescribeStreamSummary` tells of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StreamSummary {
     /// `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME`
     pub arn: String,

@@ -81,23 +81,35 @@ fn to(seen: &Seen) -> &str {
 
 /// A request that never left: no credentials, no endpoint, or parameters that cannot be sent.
 fn before_sending<E: Error + 'static>(caller: &Caller, error: &E) -> (ErrorClass, String) {
-    let chain = chain_text(error);
-    if find::<CredentialsError>(error).is_none() && !chain.contains("identity") {
-        return (ErrorClass::Invalid, format!("the request cannot be made: {chain}"));
-    }
+    let Some(refusal) = no_credentials(error) else {
+        return (ErrorClass::Invalid, format!("the request cannot be made: {}", chain_text(error)));
+    };
+    // The chain of providers lists all that it tried, a line each.
+    let chain = chain_text(refusal).split_whitespace().collect::<Vec<_>>().join(" ");
     // STS's refusal arrives inside the error of the credentials provider, as text only.
     match &caller.role_arn {
         Some(role) if chain.contains("AccessDenied") => {
             (ErrorClass::AccessDenied, format!("sts:AssumeRole of {role} is not allowed: {chain}"))
         }
         Some(role) => (ErrorClass::Credentials, format!("no credentials for the role {role}: {chain}")),
-        None => (
-            ErrorClass::Credentials,
-            format!(
-                "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role (IRSA, Pod Identity, instance profile): {chain}"
-            ),
-        ),
+        None => {
+            let remedy = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role (IRSA, Pod Identity, instance profile)";
+            // That none of the places holds any is said by the remedy; what went wrong in one is not.
+            let message = if chain.contains("no credentials found in chain") {
+                remedy.to_owned()
+            } else {
+                format!("{remedy}: {chain}")
+            };
+            (ErrorClass::Credentials, message)
+        }
     }
+}
+
+/// The part of `error` that is about credentials, if any is.
+fn no_credentials<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    sources(error)
+        .find(|source| source.is::<CredentialsError>())
+        .or_else(|| chain_text(error).contains("identity").then_some(error))
 }
 
 fn explain(class: ErrorClass, action: &str, caller: &Caller, text: String) -> String {

@@ -32,6 +32,21 @@ impl AwsFlags {
             .with_context(|| format!("stream {}", policy.stream.name))
     }
 
+    /// The flags as they were given, each with a blank before it, for a command line to go on with.
+    pub fn as_given(&self) -> String {
+        let AwsFlags { region, profile, endpoint_url, clock_speed } = self;
+        let speed = (*clock_speed != 1).then(|| clock_speed.to_string());
+        [
+            ("--region", region),
+            ("--profile", profile),
+            ("--endpoint-url", endpoint_url),
+            ("--clock-speed", &speed),
+        ]
+        .into_iter()
+        .filter_map(|(flag, value)| Some(format!(" {flag} {}", shell_word(value.as_ref()?))))
+        .collect()
+    }
+
     fn options(&self, policy: &ScalingPolicy) -> AwsOptions {
         let role = policy.role_arn.as_ref().map(|role_arn| AssumedRole {
             role_arn: role_arn.clone(),
@@ -46,6 +61,15 @@ impl AwsFlags {
             clock_speed: self.clock_speed,
             ..AwsOptions::default()
         }
+    }
+}
+
+/// `text` as one word of a shell's command line.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 
@@ -70,6 +94,18 @@ mod tests {
         };
         assert_eq!(flags(None).options(&policy).region.as_deref(), Some("eu-west-1"));
         assert_eq!(flags(Some("us-east-1")).options(&policy).region.as_deref(), Some("us-east-1"));
+    }
+
+    #[test]
+    fn the_flags_that_were_given_can_be_given_again() {
+        let mut flags = AwsFlags { region: None, profile: None, endpoint_url: None, clock_speed: 1 };
+        assert_eq!(flags.as_given(), "");
+        flags.endpoint_url = Some("http://127.0.0.1:4567".to_owned());
+        flags.clock_speed = 60;
+        assert_eq!(flags.as_given(), " --endpoint-url http://127.0.0.1:4567 --clock-speed 60");
+        flags = AwsFlags { region: Some("eu-west-1".to_owned()), ..flags };
+        flags.profile = Some("it's mine".to_owned());
+        assert!(flags.as_given().starts_with(r" --region eu-west-1 --profile 'it'\''s mine' --endpoint"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,8 +27,16 @@ pub(super) fn prices(path: Option<&Path>) -> anyhow::Result<Prices> {
     }
 }
 
+/// A plan of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FiledPlan {
+    pub plan: Plan,
+    /// AWS's clock when the plan was made; a plan by itself does not say.
+    pub observed_at: Option<Timestamp>,
+}
+
 /// The plans of a file: what `plan -o json` or `-o yaml` printed, or plans by themselves.
-pub(super) fn plans(path: &Path) -> anyhow::Result<Vec<Plan>> {
+pub(super) fn plans(path: &Path) -> anyhow::Result<Vec<FiledPlan>> {
     let file = path.display();
     let mut plans = Vec::new();
     for document in read(path)? {
@@ -39,7 +48,11 @@ pub(super) fn plans(path: &Path) -> anyhow::Result<Vec<Plan>> {
         if format != Some(u64::from(PLAN_FORMAT)) {
             bail!("{file}: the plan's format is {}, {PLAN_FORMAT} is read: plan anew", number(format));
         }
-        plans.push(typed(plan, &format!("{file}: plan"))?);
+        let observed_at = document.get("observedAt");
+        plans.push(FiledPlan {
+            plan: typed(plan, &format!("{file}: plan"))?,
+            observed_at: observed_at.map(|at| typed(at, &format!("{file}: observedAt"))).transpose()?,
+        });
     }
     if plans.is_empty() {
         bail!("{file}: holds no plan: `reshard plan -f FILE -o json` writes one");
@@ -195,14 +208,16 @@ mod tests {
     #[test]
     fn a_plan_is_found_in_a_report_and_by_itself_in_json_and_yaml() {
         let plan = fixtures::one_hot_shard().plan;
-        let report = serde_json::json!({"format": 1, "plan": plan});
+        let observed_at: Timestamp = "2026-11-22T04:17:31Z".parse().expect("a time");
+        let report = serde_json::json!({"format": 1, "observedAt": observed_at, "plan": plan});
         let bare = to_json(&plan).expect("json");
         let several = format!("{}{bare}", to_json(&report).expect("json"));
         let yaml = manifest::to_yaml(&report).expect("yaml");
-        for (text, count) in [(bare.as_str(), 1), (several.as_str(), 2), (yaml.as_str(), 1)] {
-            let read = plans(file(text).path()).expect("plans");
-            assert_eq!(read.len(), count);
-            assert!(read.iter().all(|read| *read == plan));
+        let bare_plan = FiledPlan { plan: plan.clone(), observed_at: None };
+        let dated_plan = FiledPlan { plan, observed_at: Some(observed_at) };
+        let both = [dated_plan.clone(), bare_plan.clone()];
+        for (text, expected) in [(&bare, &both[1..]), (&several, &both[..]), (&yaml, &both[..1])] {
+            assert_eq!(plans(file(text).path()).expect("plans"), expected);
         }
     }
 
@@ -215,6 +230,9 @@ mod tests {
         plan["steps"][0]["range"]["start"] = "-1".into();
         let told_place = told(plans(file(&plan.to_string()).path()));
         assert!(told_place.contains("is not a hash key"), "{told_place}");
+        let undated = serde_json::json!({"observedAt": "soon", "plan": fixtures::one_hot_shard().plan});
+        let told_time = told(plans(file(&undated.to_string()).path()));
+        assert!(told_time.contains("observedAt: "), "{told_time}");
         for text in ["", "{}", "a: 1\n"] {
             assert!(told(plans(file(text).path())).contains("holds no plan"));
         }

@@ -21,12 +21,14 @@ use crate::snapshot::Snapshot;
 /// Show what would be done, why, and what it costs; change nothing
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 shown (with --detailed-exitcode: and there is nothing to do), 1 an error,
+Exit codes: 0 shown (with --detailed-exitcode: and there is nothing to do), 1 an error, \
 2 steps are planned (with --detailed-exitcode only).
 
--o json and -o yaml print one document for each stream, one after another; its field plan is what
-apply --plan takes: reshard plan -f orders.yaml -o json > plan.json
-                    reshard apply -f orders.yaml --plan plan.json")]
+-o json and -o yaml print one document for each stream, one after another; its field plan is what \
+apply --plan takes:
+
+  reshard plan -f orders.yaml -o json > plan.json
+  reshard apply -f orders.yaml --plan plan.json")]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     selection: Selection,
@@ -139,18 +141,20 @@ fn show(
         Format::Json => documents::to_json(report)?,
         Format::Yaml => format!("---\n{}", manifest::to_yaml(report)?),
         Format::Markdown => separated(markdown(report)),
-        Format::Table => separated(format!("{}{}", table(report, output.style()), hint(stream, report))),
+        Format::Table => {
+            separated(format!("{}{}", table(report, output.style()), hint(stream, report, &arguments.aws)))
+        }
     })
 }
 
 /// How to go on, where there is anything to do.
-fn hint(stream: &Selected, report: &Report) -> String {
-    let file = stream.file.display();
+fn hint(stream: &Selected, report: &Report, aws: &AwsFlags) -> String {
+    let (file, aws) = (stream.file.display(), aws.as_given());
     match (report.plan.steps(), stream.policy.mode) {
         ([], _) => String::new(),
         (_, Mode::Approve) => format!(
-            "To approve it: reshard plan -f {file} -o json > plan.json, reshard apply -f {file} --plan plan.json\n"
+            "To approve it: reshard plan -f {file}{aws} -o json > plan.json, reshard apply -f {file}{aws} --plan plan.json\n"
         ),
-        (_, Mode::DryRun | Mode::Apply) => format!("To carry it out: reshard apply -f {file}\n"),
+        (_, Mode::DryRun | Mode::Apply) => format!("To carry it out: reshard apply -f {file}{aws}\n"),
     }
 }

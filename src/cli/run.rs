@@ -1,4 +1,4 @@
-//! `reshard run`: the reconcile loop without Kubernetes. One line a pass.
+//! `reshard run`: the reconcile loop without Kubernetes. A line for each pass that has news.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::aws::AwsFlags;
@@ -14,22 +14,25 @@ use super::decide;
 use super::narrator::Narrator;
 use super::outcome::{self, Outcome};
 use super::output::Output;
+use super::pass_lines::PassLines;
 use super::selection::Selection;
 use super::signals::stop_on_signal;
-use crate::aws::AwsControlPlane;
 use crate::control_plane::ControlPlane;
 use crate::cost::Prices;
 use crate::executor::{Event, ExecuteError, Executor, StepOutcome, StopSignal};
 use crate::observe::{MetricLevel, Observation, Observer};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
-use crate::report::{count, line};
+use crate::report::count;
 
 /// Keep streams matched to their load: observe, decide, one step, again and again
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each stream has its own spec.interval and spec.mode: DryRun only shows, Approve shows (apply --plan
-carries out), Apply acts. Ctrl-C and SIGTERM end after the step in flight.")]
+Each stream has its own spec.interval and spec.mode: DryRun only shows, Approve shows (apply --plan \
+carries out), Apply acts; where approval.required is ScaleDown, Approve acts but for merges.
+
+A pass is told in one line where something is new, and every tenth in any case. Ctrl-C and SIGTERM \
+end after the step in flight.")]
 pub(super) struct RunArgs {
     #[command(flatten)]
     selection: Selection,
@@ -39,6 +42,7 @@ pub(super) struct RunArgs {
 
 pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Result<Outcome> {
     let selected = arguments.selection.read()?;
+    let alone = selected.len() == 1;
     let stop = stop_on_signal(output, "stopping after the step in flight; Ctrl-C again leaves at once");
     let mut regions: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
     let mut tasks = JoinSet::new();
@@ -49,10 +53,13 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
             .or_insert_with(|| Arc::new(Semaphore::new(CONCURRENT_RESHARDS_PER_REGION as usize)));
         let stream_loop = StreamLoop {
             policy: stream.policy,
+            region: plane.region().to_owned(),
             plane,
             at_once: Arc::clone(at_once),
             stop: stop.clone(),
             output: Arc::clone(output),
+            lines: PassLines::default(),
+            alone,
             steps: 0,
         };
         tasks.spawn(stream_loop.run());
@@ -66,12 +73,16 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
 }
 
 /// The loop of one stream.
-struct StreamLoop {
+struct StreamLoop<P> {
     policy: ScalingPolicy,
-    plane: AwsControlPlane,
+    region: String,
+    plane: P,
     at_once: Arc<Semaphore>,
     stop: StopSignal,
     output: Arc<Output>,
+    lines: PassLines,
+    /// Whether no other stream is looked after.
+    alone: bool,
     steps: usize,
 }
 
@@ -80,48 +91,70 @@ struct StreamLoop {
 enum Next {
     /// A step was taken: look again at once.
     LookAgain,
+    /// A step is wanted, and as many as AWS allows are under way. What was decided is old once
+    /// the turn comes: look again, closely.
+    AwaitTurn,
     /// Nothing more may be done now.
     Rest,
 }
 
-impl StreamLoop {
-    /// Passes until the stop signal. The first pass must succeed: what is wrong with names,
-    /// credentials and endpoints shows at once, and is told once.
+impl<P: ControlPlane> StreamLoop<P> {
+    /// Passes until the stop signal. The first pass of a single stream must succeed: what is wrong
+    /// with names, credentials and endpoints shows at once, and is told once. Of several, none is
+    /// given up silently: a failing one is told of and tried again at each interval.
     async fn run(mut self) -> anyhow::Result<()> {
         let name = self.policy.stream.name.clone();
         let mut observer = Observer::gated();
-        let mut succeeded = false;
+        let (mut succeeded, mut turn) = (false, None);
         while !self.stop.is_set() {
-            let next = match self.pass(&mut observer).await {
+            let next = match self.pass(&mut observer, turn.take()).await {
                 Ok(next) => next,
-                Err(error) if succeeded => {
+                Err(error) if succeeded || !self.alone => {
                     outcome::failed(&error, &self.output);
+                    self.lines.interrupted();
                     Next::Rest
                 }
                 Err(error) => return Err(error),
             };
             succeeded = true;
-            if next == Next::Rest {
-                tokio::select! {
+            match next {
+                Next::LookAgain => {}
+                Next::AwaitTurn => turn = self.turn(&mut observer).await,
+                Next::Rest => tokio::select! {
                     () = self.plane.sleep(self.policy.interval.max(Duration::from_secs(1))) => {}
                     () = self.stop.given() => {}
-                }
+                },
             }
         }
         self.output.result(&format!("{name}: stopped, {} done\n", count(self.steps, "step")))?;
         Ok(())
     }
 
-    async fn pass(&mut self, observer: &mut Observer) -> anyhow::Result<Next> {
+    /// Waits for a turn, and has the next pass look closely: what was seen is old by now.
+    async fn turn(&self, observer: &mut Observer) -> Option<OwnedSemaphorePermit> {
+        observer.look_closely();
+        tokio::select! {
+            turn = Arc::clone(&self.at_once).acquire_owned() => turn.ok(),
+            () = self.stop.given() => None,
+        }
+    }
+
+    /// Observes, decides, and takes one step where it may: with the `turn` that was waited for, or
+    /// with one that is free at once.
+    async fn pass(
+        &mut self,
+        observer: &mut Observer,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> anyhow::Result<Next> {
         let (policy, name) = (&self.policy, &self.policy.stream.name);
         let seen = observer.observe(&self.plane, policy).await;
         let Observation { snapshot, level, metrics_requested } =
-            seen.with_context(|| format!("stream {name} in {}", self.plane.region()))?;
+            seen.with_context(|| format!("stream {name} in {}", self.region))?;
         tracing::debug!(stream = name, metrics_requested, ?level, "observed");
-        let at = snapshot.observed_at;
         if level == MetricLevel::Stream {
-            let shards = snapshot.summary.open_shard_count;
-            self.output.result(&format!("{at} {name}: {shards} shards, calm: nothing near its target\n"))?;
+            if let Some(line) = self.lines.idle(&snapshot) {
+                self.output.result(&line)?;
+            }
             return Ok(Next::Rest);
         }
         let decision = decide::decide(&snapshot, policy).context(name.clone())?;
@@ -133,11 +166,14 @@ impl StreamLoop {
             (false, Mode::DryRun, _) => " (mode DryRun: not carried out)",
             (false, _, false) => " (waits for approval: reshard apply --plan)",
         };
-        self.output.result(&format!("{at} {}{note}\n", line(&report)))?;
+        if let Some(line) = self.lines.full(&report, note) {
+            self.output.result(&line)?;
+        }
         if plan.steps().is_empty() || !acts {
             return Ok(Next::Rest);
         }
-        let Ok(_turn) = self.at_once.acquire().await else { return Ok(Next::Rest) };
+        let free = || Arc::clone(&self.at_once).try_acquire_owned().ok();
+        let Some(_turn) = turn.or_else(free) else { return Ok(Next::AwaitTurn) };
         let narrator = Narrator::new(name, &self.output);
         narrator.plan(&report);
         let tell = |event: &Event<'_>| narrator.tell(event);
@@ -160,5 +196,71 @@ impl StreamLoop {
             }
             Err(error) => Err(error).context(name.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::ColorChoice;
+    use crate::executor::stop_signal;
+    use crate::observe::test_plane::{TestPlane, policy};
+
+    /// A loop that wants to merge, of whom `turns` may act at once.
+    fn cold_stream(turns: usize, stop: StopSignal) -> StreamLoop<TestPlane> {
+        StreamLoop {
+            policy: policy(1, 8),
+            region: "eu-west-1".to_owned(),
+            plane: TestPlane::new(4),
+            at_once: Arc::new(Semaphore::new(turns)),
+            stop,
+            output: Arc::new(Output::new(ColorChoice::Never)),
+            lines: PassLines::default(),
+            alone: true,
+            steps: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn with_a_turn_that_is_free_the_pass_acts_at_once() {
+        let mut stream = cold_stream(1, StopSignal::never());
+        let next = stream.pass(&mut Observer::gated(), None).await.expect("a pass");
+        assert_eq!((next, stream.steps, stream.plane.state().reshards), (Next::LookAgain, 1, 1));
+        assert_eq!(stream.at_once.available_permits(), 1, "the turn is given back");
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_before_a_turn_was_waited_for_is_not_acted_on() {
+        let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
+        let others = Arc::clone(&stream.at_once).try_acquire_owned().expect("free");
+        let next = stream.pass(&mut observer, None).await.expect("a pass");
+        assert_eq!((next, stream.plane.state().reshards), (Next::AwaitTurn, 0));
+
+        // Meanwhile somebody turns the metrics off that a merge rests on.
+        stream.plane.state().summary.enhanced_metrics.clear();
+        drop(others);
+        let turn = stream.turn(&mut observer).await;
+        assert!(turn.is_some());
+        let next = stream.pass(&mut observer, turn).await.expect("a pass");
+        assert_eq!((next, stream.plane.state().reshards), (Next::Rest, 0), "it looked anew");
+    }
+
+    #[tokio::test]
+    async fn with_a_turn_that_was_waited_for_the_pass_acts_though_the_stream_is_calm() {
+        let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
+        let others = Arc::clone(&stream.at_once).try_acquire_owned().expect("free");
+        stream.pass(&mut observer, None).await.expect("a pass");
+        drop(others);
+        let turn = stream.turn(&mut observer).await;
+        let next = stream.pass(&mut observer, turn).await.expect("a pass");
+        assert_eq!((next, stream.plane.state().reshards), (Next::LookAgain, 1));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_turn_can_be_stopped() {
+        let (handle, stop) = stop_signal();
+        let stream = cold_stream(0, stop);
+        handle.stop();
+        assert!(stream.turn(&mut Observer::gated()).await.is_none());
     }
 }

@@ -30,8 +30,8 @@ fn greeting(options: &SandboxOptions, url: &str) -> String {
     };
     format!(
         "Kinesis and CloudWatch are at {url}{speed}\n{stream}\n\n  \
-         export AWS_ENDPOINT_URL={url} AWS_REGION={}\n  \
+         export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n  \
          export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox\n\nCtrl-C ends it.\n",
-        options.region
+        region = options.region
     )
 }

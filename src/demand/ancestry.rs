@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::heat::NARROWED;
 use super::{ShardDemand, assess};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
 use crate::stream::{Shard, ShardId};
 
 /// The shards whose metrics since the start of the look-back decide on verdicts: of each shard
-/// that is hot now, its parent and its grandparent with all that came of them. Empty while nothing
+/// that is hot now, the ancestors whose splits tell of a hot key, with all that came of them. Empty while nothing
 /// is hot, so that calm streams cost nothing more.
 pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet<ShardId> {
     let by_id: BTreeMap<&ShardId, &Shard> = snapshot.shards.iter().map(|shard| (&shard.id, shard)).collect();
@@ -18,8 +19,12 @@ pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet
     let mut family = BTreeSet::new();
     let mut next: Vec<&ShardId> = Vec::new();
     for hot in demand.shards.iter().filter(is_hot) {
-        let Some(parent_of_hot) = parent(&hot.id) else { continue };
-        next.push(parent(parent_of_hot).unwrap_or(parent_of_hot));
+        // Up to the first that is wide enough to tell of a hot key.
+        let enough = hot.range.span().saturating_mul(NARROWED);
+        let is_narrow = |id: &&ShardId| by_id.get(*id).is_some_and(|shard| shard.range.span() < enough);
+        let ancestors: Vec<_> = std::iter::successors(parent(&hot.id), |id| parent(id)).collect();
+        let narrow = ancestors.iter().take_while(|id| is_narrow(id)).count();
+        next.extend(ancestors.into_iter().take(narrow + 1).next_back());
     }
     while let Some(id) = next.pop() {
         if family.insert(id.clone()) {

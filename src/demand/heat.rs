@@ -11,9 +11,13 @@ use super::ingest::{Ingest, Windows};
 use super::lineage::Lineage;
 
 /// A split is lopsided if one child took so many tenths of the load: nine, because a split that
-/// moves less than a tenth of the heat away cannot have been worth a shard, and a split between
-/// many keys, however skewed, almost never leaves so much on one side twice running.
+/// moves less than a tenth of the heat away cannot have been worth a shard.
 const LOPSIDED_TENTHS: u128 = 9;
+
+/// Heat is taken for one key once lopsided splits alone, two at the least, have narrowed its range
+/// to one in so many: heat of many keys that fills a sixteenth of a shard or more cannot stay on
+/// one side of every cut so long, since each cut that misses it makes its part of the rest larger.
+pub(super) const NARROWED: u128 = 16;
 
 /// A shard that rejects under half of its ceiling is not full; it is hit by bursts.
 const BURSTY_BELOW: Load = Load(Load::CEILING.0 / 2);
@@ -62,27 +66,38 @@ impl Heat<'_> {
         let range = self.lineage.members()[member].shard.range;
         let shard = self.lineage.members()[member].shard.id.clone();
         let (dimension, load) = loads.binding(self.trigger);
-        match self.last_two_splits(member, dimension) {
-            Some([Outcome::Lopsided, Outcome::Lopsided]) => {
-                return Some(Verdict::HotKey { range, shard, dimension, load });
+        if self.is_one_key(member, dimension) {
+            return Some(Verdict::HotKey { range, shard, dimension, load });
+        }
+        if ingest.rejecting && self.last_two_splits_are_known(member, dimension) {
+            let mean = ingest.mean.loads(0, self.windows.mean);
+            let load = mean.ingest_bytes.max(mean.ingest_records);
+            if load < BURSTY_BELOW && self.last_two_splits_were_for_rejects(member) {
+                return Some(Verdict::Bursty { shard, load });
             }
-            Some(_) if ingest.rejecting => {
-                let mean = ingest.mean.loads(0, self.windows.mean);
-                let load = mean.ingest_bytes.max(mean.ingest_records);
-                if load < BURSTY_BELOW && self.last_two_splits_were_for_rejects(member) {
-                    return Some(Verdict::Bursty { shard, load });
-                }
-            }
-            _ => {}
         }
         is_narrow(range).then_some(Verdict::Unsplittable { range, shard, dimension, load })
     }
 
-    /// What the two splits that led to this shard did, if both are known.
-    fn last_two_splits(&self, member: usize, dimension: Dimension) -> Option<[Outcome; 2]> {
-        let parent = self.lineage.members()[member].split_from()?;
-        let grandparent = self.lineage.members()[parent].split_from()?;
-        Some([self.outcome(parent, member, dimension)?, self.outcome(grandparent, parent, dimension)?])
+    /// Whether lopsided splits running have narrowed the range of the heat to one in [`NARROWED`].
+    fn is_one_key(&self, member: usize, dimension: Dimension) -> bool {
+        let members = self.lineage.members();
+        let (mut top, mut splits) = (member, 0);
+        while let Some(parent) = members[top].split_from()
+            && self.outcome(parent, top, dimension) == Some(Outcome::Lopsided)
+        {
+            (top, splits) = (parent, splits + 1);
+        }
+        splits >= 2 && members[top].shard.range.span() / NARROWED >= members[member].shard.range.span()
+    }
+
+    fn last_two_splits_are_known(&self, member: usize, dimension: Dimension) -> bool {
+        let parent = self.lineage.members()[member].split_from();
+        let grandparent = parent.and_then(|parent| self.lineage.members()[parent].split_from());
+        parent.is_some_and(|parent| self.outcome(parent, member, dimension).is_some())
+            && grandparent
+                .zip(parent)
+                .is_some_and(|(grandparent, parent)| self.outcome(grandparent, parent, dimension).is_some())
     }
 
     fn last_two_splits_were_for_rejects(&self, member: usize) -> bool {

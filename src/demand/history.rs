@@ -155,22 +155,31 @@ impl Cell {
 pub(super) struct Totals([Vec<Option<u64>>; 3]);
 
 impl Totals {
-    /// A minute without a data point is zero if the reply is complete and another metric of the
-    /// stream has one in that minute: CloudWatch was told of the stream, and not of this.
+    /// A minute without a data point is unknown: that readers poll says nothing of what was
+    /// written. But bytes and records are of the same writes: where one of the two is zero, so is
+    /// the other. And where both are known, CloudWatch was told of the minute's writes: rejects
+    /// that it was not told of are none.
     pub(super) fn read(snapshot: &Snapshot, span: Span) -> Totals {
-        let stream = &snapshot.metrics.stream;
-        let another = |than: StreamMetric, minute| {
-            stream.iter().any(|(metric, series)| *metric != than && series.at(minute).is_some())
-        };
-        Totals(STREAM_INGEST.map(|metric| {
-            let Some(series) = stream.get(&metric) else { return vec![None; span.len()] };
-            let read = |minute| {
-                let zero =
-                    || (series.complete && series.covers(minute) && another(metric, minute)).then_some(0);
-                (minute >= span.known_from).then(|| series.at(minute).or_else(zero)).flatten()
+        let series = STREAM_INGEST.map(|metric| snapshot.metrics.stream.get(&metric));
+        let mut totals = series.map(|_| Vec::with_capacity(span.len()));
+        for minute in span.minutes() {
+            let [bytes, records, rejected] = series.map(|series| {
+                let is_known = minute >= span.known_from;
+                series.filter(|_| is_known).and_then(|series| series.at(minute))
+            });
+            let may_be_zero = |of: usize| {
+                minute >= span.known_from
+                    && series[of].is_some_and(|series| series.complete && series.covers(minute))
             };
-            span.minutes().map(read).collect()
-        }))
+            let twin_is_zero = |of, twin| (may_be_zero(of) && twin == Some(0)).then_some(0);
+            let accepted = [bytes.or(twin_is_zero(0, records)), records.or(twin_is_zero(1, bytes))];
+            let is_told = accepted.iter().all(Option::is_some);
+            let rejected = rejected.or((may_be_zero(2) && is_told).then_some(0));
+            for (total, value) in totals.iter_mut().zip([accepted[0], accepted[1], rejected]) {
+                total.push(value);
+            }
+        }
+        Totals(totals)
     }
 
     /// The totals of the minute at this place of the span.

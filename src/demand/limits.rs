@@ -18,9 +18,14 @@ const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(60);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The most shards that `behavior.scaleUp` allows, at least as many as there are.
-pub(super) fn scale_up_limit(snapshot: &Snapshot, rules: &ScalingRules, current: u32) -> u32 {
+pub(super) fn scale_up_limit(
+    snapshot: &Snapshot,
+    lineage: &Lineage,
+    rules: &ScalingRules,
+    current: u32,
+) -> u32 {
     let proposals = rules.policies.iter().map(|policy| {
-        let start = shards_at_start(snapshot, policy, current, Ord::min);
+        let start = shards_at_start(snapshot, lineage, policy, current, Ord::min);
         start.saturating_add(amount(policy, start))
     });
     let limit = match rules.select_policy {
@@ -32,9 +37,14 @@ pub(super) fn scale_up_limit(snapshot: &Snapshot, rules: &ScalingRules, current:
 }
 
 /// The fewest shards that `behavior.scaleDown` allows, at most as many as there are.
-pub(super) fn scale_down_limit(snapshot: &Snapshot, rules: &ScalingRules, current: u32) -> u32 {
+pub(super) fn scale_down_limit(
+    snapshot: &Snapshot,
+    lineage: &Lineage,
+    rules: &ScalingRules,
+    current: u32,
+) -> u32 {
     let proposals = rules.policies.iter().map(|policy| {
-        let start = shards_at_start(snapshot, policy, current, Ord::max);
+        let start = shards_at_start(snapshot, lineage, policy, current, Ord::max);
         start.saturating_sub(amount(policy, start))
     });
     let limit = match rules.select_policy {
@@ -56,9 +66,11 @@ fn amount(policy: &RatePolicy, start: u32) -> u32 {
 }
 
 /// The shards at the period's start. Where no topology was read at that moment, the most cautious
-/// (`cautious` picks it) of the last known before it, all known since, and the shards now.
+/// (`cautious` picks it) of the last known before it, all known since, the shards now, and what the
+/// lineage says there were.
 fn shards_at_start(
     snapshot: &Snapshot,
+    lineage: &Lineage,
     policy: &RatePolicy,
     current: u32,
     cautious: impl Fn(u32, u32) -> u32,
@@ -72,7 +84,23 @@ fn shards_at_start(
         return count(exact.open.len());
     }
     let later = topologies().filter(|topology| topology.at > start);
-    later.chain(earlier).map(|topology| count(topology.open.len())).fold(current, cautious)
+    let known = later.chain(earlier).map(|topology| count(topology.open.len()));
+    known.chain([counted_back(lineage, start, current)]).fold(current, cautious)
+}
+
+/// The shards now without the splits and with the merges that are not proved to be older than
+/// `start`.
+fn counted_back(lineage: &Lineage, start: Timestamp, current: u32) -> u32 {
+    let young = lineage.members().iter().filter(|member| member.opened_by().is_none_or(|by| by > start));
+    let (mut split_children, mut merges) = (0_u32, 0_u32);
+    for member in young {
+        match (&member.shard.parent, &member.shard.adjacent_parent) {
+            (Some(_), Some(_)) => merges += 1,
+            (Some(_), None) => split_children += 1,
+            (None, _) => {}
+        }
+    }
+    current.saturating_add(merges).saturating_sub(split_children / 2).max(MIN_SHARDS)
 }
 
 fn before(now: Timestamp, period: Duration) -> Timestamp {

@@ -12,6 +12,20 @@ use crate::snapshot::{Minute, Series, Snapshot, StreamMetric};
 /// How long after a reshard readers are given to finish with the parents, beside their lag.
 pub(super) const DRAIN_SECONDS: u64 = 120;
 
+/// The last hours that may tell of more pollers than the day does: a consumer is counted after half
+/// of them, and a replay that lasts less is not.
+const RECENT_MINUTES: i64 = 6 * 60;
+/// The fewest of those minutes that must have traffic: in fewer, one restart outweighs the rest.
+const FEWEST_RECENT_MINUTES: usize = 60;
+
+/// What every GetRecords call leaves a data point of: that nobody polls is known only if all three
+/// were asked for over the whole day and none of them has one.
+const POLLING: [StreamMetric; 3] = [
+    StreamMetric::GetRecordsBytes,
+    StreamMetric::GetRecordsCalls,
+    StreamMetric::GetRecordsIteratorAgeMilliseconds,
+];
+
 /// What the readers of a stream do.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Readers {
@@ -30,7 +44,7 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Reads the settled minutes from `window` on, and the day for the pollers.
+    /// Reads the settled minutes from `window` on, and the observed day for the pollers.
     pub(super) fn of(
         snapshot: &Snapshot,
         policy: &ScalingPolicy,
@@ -43,7 +57,7 @@ impl Readers {
             let polling = policy.consumers.iter().filter(|consumer| consumer.kind.polls()).count();
             Some(polling as u64 * 1_000)
         } else {
-            stream.pollers_of_the_day()
+            stream.pollers()
         };
         let mut readers = Readers {
             pollers_thousandths: pollers,
@@ -158,69 +172,98 @@ impl<'a> Stream<'a> {
         self.values(series).flatten().max()
     }
 
-    fn sum(self, metric: StreamMetric) -> Option<u64> {
-        let series = self.series(metric)?;
-        Some(self.values(series).flatten().fold(0, u64::saturating_add))
-    }
-
-    fn seconds(self) -> u64 {
+    /// The sums of the metrics over the minutes of the window in which each of them has a data
+    /// point, and the seconds of those minutes; nothing where there is no such minute.
+    fn sums<const N: usize>(self, metrics: [StreamMetric; N]) -> Option<([u64; N], u64)> {
         let [from, to] = self.window;
-        u64::try_from(to.since(from)).unwrap_or(0).max(1) * 60
+        let mut known = ([0_u64; N], 0);
+        let series = metrics.map(|metric| self.series(metric));
+        for minute in (0..to.since(from).max(0)).map(|minute| from.plus(minute)) {
+            let values = series.map(|series| series?.at(minute));
+            if values.iter().all(Option::is_some) {
+                for (sum, value) in known.0.iter_mut().zip(values.into_iter().flatten()) {
+                    *sum = sum.saturating_add(value);
+                }
+                known.1 += 60;
+            }
+        }
+        (known.1 > 0).then_some(known)
     }
 
-    /// The median over the day of what was read for each byte written, in thousandths: a replay or
-    /// an outage moves single minutes, not the median. Minutes with little traffic tell little and
-    /// are left out: those under a quarter of the mean.
-    fn pollers_of_the_day(self) -> Option<u64> {
+    /// The minutes of the observed day, up to the end of the window.
+    fn day(self) -> [Minute; 2] {
+        let start = self.snapshot.look_back_start;
+        let floor = Minute::of(start);
+        [if floor.start() == start { floor } else { floor.plus(1) }, self.window[1]]
+    }
+
+    /// Whether no call left a data point in the whole observed day. One window without any is no
+    /// proof: a consumer that crashed is silent too, and comes back.
+    fn nobody_polls(self) -> bool {
+        let [from, to] = self.day();
+        let covers_the_day = |metric: &StreamMetric| {
+            self.series(*metric).is_some_and(|series| from < to && series.covers(from) && to <= series.end())
+        };
+        let metrics = self.snapshot.metrics.stream.iter();
+        let mut of_readers = metrics.filter(|(metric, _)| metric.name().starts_with("GetRecords."));
+        POLLING.iter().all(covers_the_day)
+            && of_readers.all(|(_, series)| series.values.iter().all(Option::is_none))
+    }
+
+    /// What was read for each byte written, in thousandths: the median over the day, or over the
+    /// last hours if that is more, as consumers younger than half the day do not move the day's. A
+    /// replay or an outage moves single minutes, not a median. Minutes with little traffic tell
+    /// little and are left out: those under a quarter of the day's mean.
+    fn pollers(self) -> Option<u64> {
+        if self.nobody_polls() {
+            return Some(0);
+        }
         let written = self.series(StreamMetric::IncomingBytes)?;
         let read = self.series(StreamMetric::GetRecordsBytes)?;
-        let from = Minute::of(self.snapshot.look_back_start).plus(1).max(written.start).max(read.start);
-        let to = self.window[1].min(written.end()).min(read.end());
-        let minutes = || (0..to.since(from).max(0)).map(|at| from.plus(at));
-        let traffic = || minutes().filter_map(|minute| written.at(minute)).filter(|bytes| *bytes > 0);
-        let mean =
-            traffic().fold(0_u128, |sum, bytes| sum + u128::from(bytes)) / traffic().count().max(1) as u128;
-        let mut ratios: Vec<u64> = minutes()
-            .filter_map(|minute| {
-                let written = written.at(minute).filter(|bytes| *bytes > 0)?;
-                if u128::from(written) * 4 < mean {
-                    return None;
-                }
-                // The minute has data of the stream, so nothing read is zero and not unknown.
-                let read = read.at(minute).unwrap_or(0);
-                u64::try_from(u128::from(read) * 1_000 / u128::from(written)).ok()
-            })
+        let [from, to] = self.day();
+        let (from, to) = (from.max(written.start).max(read.start), to.min(written.end()).min(read.end()));
+        let traffic: Vec<(Minute, u64)> = (0..to.since(from).max(0))
+            .map(|at| from.plus(at))
+            .filter_map(|minute| Some((minute, written.at(minute).filter(|bytes| *bytes > 0)?)))
             .collect();
-        let middle = ratios.len() / 2;
-        let median = (middle < ratios.len()).then(|| *ratios.select_nth_unstable(middle).1)?;
-        Some(near_integer(median))
+        let sum = traffic.iter().fold(0_u128, |sum, (_, bytes)| sum + u128::from(*bytes));
+        let mean = sum / traffic.len().max(1) as u128;
+        let ratios_since = |from: Minute| {
+            let telling =
+                traffic.iter().filter(|(minute, bytes)| *minute >= from && u128::from(*bytes) * 4 >= mean);
+            let ratios = telling.map(|(minute, bytes)| {
+                let read = u128::from(read.at(*minute)?) * 1_000 / u128::from(*bytes);
+                Some(u64::try_from(read).unwrap_or(u64::MAX))
+            });
+            ratios.collect::<Vec<Option<u64>>>()
+        };
+        let day = median_of_most(ratios_since(from));
+        let recent = ratios_since(to.plus(-RECENT_MINUTES));
+        let recent = if recent.len() < FEWEST_RECENT_MINUTES { None } else { median_of_most(recent) };
+        day.max(recent).map(near_integer)
     }
 
     fn calls(self, shards: usize) -> Option<(Load, ReadCallsSource)> {
-        let calls = self.sum(StreamMetric::GetRecordsCalls)?;
-        let seconds = self.seconds().saturating_mul(shards.max(1) as u64);
-        let load = Load::from_sum(Dimension::ReadCalls, calls, seconds);
+        let ([calls], seconds) = self.sums([StreamMetric::GetRecordsCalls])?;
+        let load = Load::from_sum(Dimension::ReadCalls, calls, seconds.saturating_mul(shards.max(1) as u64));
         Some((load, ReadCallsSource::GetRecordsSuccessSampleCount))
     }
 
-    /// Where the stream has no iterator age and no calls either, nobody polls it.
     fn iterator_age(self) -> IteratorAge {
-        let Some(age) = self.series(StreamMetric::GetRecordsIteratorAgeMilliseconds) else {
-            return IteratorAge::Unknown;
-        };
-        match (self.highest(age), self.sum(StreamMetric::GetRecordsCalls)) {
-            (Some(lag), _) => IteratorAge::Known(lag),
-            (None, Some(0)) => IteratorAge::NobodyPolls,
-            (None, _) => IteratorAge::Unknown,
+        let age = self.series(StreamMetric::GetRecordsIteratorAgeMilliseconds);
+        match age.and_then(|age| self.highest(age)) {
+            Some(lag) => IteratorAge::Known(lag),
+            None if self.nobody_polls() => IteratorAge::NobodyPolls,
+            None => IteratorAge::Unknown,
         }
     }
 
     /// Whether half as much again is read as the pollers would read at the tip, and that by more
-    /// than 1 % of what a shard gives.
+    /// than 1 % of what a shard gives, in the minutes in which both amounts are known.
     fn catching_up(self, pollers_thousandths: u64) -> Option<Verdict> {
-        let read = self.sum(StreamMetric::GetRecordsBytes)?;
-        let expected = read_by(pollers_thousandths, self.sum(StreamMetric::IncomingBytes)?);
-        let seconds = self.seconds();
+        let ([read, written], seconds) =
+            self.sums([StreamMetric::GetRecordsBytes, StreamMetric::IncomingBytes])?;
+        let expected = read_by(pollers_thousandths, written);
         let noise = SHARD_READ_BYTES_PER_SECOND / 100 * seconds;
         (read > expected.saturating_add(expected / 2).max(expected.saturating_add(noise))).then(|| {
             Verdict::CatchingUp {
@@ -229,6 +272,15 @@ impl<'a> Stream<'a> {
             }
         })
     }
+}
+
+/// The median of the known values, where those are at least half of all: a consumer that reads one
+/// hour a day reads a day's bytes in it, and is no 24 pollers.
+fn median_of_most(values: Vec<Option<u64>>) -> Option<u64> {
+    let all = values.len();
+    let mut known: Vec<u64> = values.into_iter().flatten().collect();
+    let middle = known.len() / 2;
+    (!known.is_empty() && known.len() * 2 >= all).then(|| *known.select_nth_unstable(middle).1)
 }
 
 /// Pollers come in whole numbers: within a tenth of one, that one it is. Reading less than a tenth

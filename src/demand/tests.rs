@@ -6,6 +6,7 @@ mod loads;
 mod loops;
 mod metrics;
 mod properties;
+mod readers;
 
 use super::fixture::{Story, by_width, percent, policy};
 use super::*;

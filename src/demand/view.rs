@@ -104,7 +104,11 @@ impl View<'_> {
             },
             merge_guard: unknown
                 .or(draining)
-                .or_else(|| self.unknown(at, cells, self.windows.down, ingest.span))
+                .or_else(|| match self.unknown(at, cells, self.windows.down, ingest.span)? {
+                    // Too young for the stabilisation window: that holds merges alone.
+                    Hold::MetricsSettling { shards } => Some(Hold::LoadEstimated { shards }),
+                    hold => Some(hold),
+                })
                 .or_else(estimated),
         };
         (demand, verdict)
@@ -132,12 +136,7 @@ impl View<'_> {
         let minute = self.span.start.plus((first + unknown) as i64);
         let had_opened = member.had_opened_before(minute) && minute >= self.span.known_from;
         Some(if had_opened {
-            let what = format!(
-                "{} has no data in the minute of {}, and the others do not sum to the stream's total",
-                member.shard.id,
-                minute.start()
-            );
-            Hold::MetricsIncomplete { what }
+            Hold::MetricsMissing { shards: vec![member.shard.id.clone()], minute: minute.start() }
         } else {
             Hold::MetricsSettling { shards: vec![member.shard.id.clone()] }
         })

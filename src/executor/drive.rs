@@ -257,6 +257,7 @@ fn passes_with_time(hold: &Hold) -> bool {
         | Hold::ShardCountMismatch { .. }
         | Hold::MetricsStale { .. }
         | Hold::MetricsIncomplete { .. }
+        | Hold::MetricsMissing { .. }
         | Hold::MetricsInconsistent { .. }
         | Hold::SilentStream
         | Hold::MetricsSettling { .. }

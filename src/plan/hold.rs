@@ -1,13 +1,11 @@
-//! Holds (why something is not done now) and verdicts (what no step can cure), both typed. They
-//! read the same in report, metric, event and condition: `reason` names them, `Display` tells
-//! them, `advice` says what would help.
+//! Holds: why something is not done now, typed. They read the same in report, metric, event and
+//! condition: `reason` names them, `Display` tells them.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::hash_key::HashKeyRange;
 use crate::load::Load;
 use crate::quota::Dimension;
 use crate::stream::{ShardId, StreamStatus, TilingError};
@@ -54,6 +52,14 @@ pub enum Hold {
         /// What is missing or impossible.
         what: String,
     },
+    /// Shards have no data point in a minute in which they were open, and what the others reported
+    /// does not account for the stream's total: whether they were idle cannot be told.
+    MetricsMissing {
+        /// The shards.
+        shards: Vec<ShardId>,
+        /// The newest such minute.
+        minute: Timestamp,
+    },
     /// The shards' metrics do not sum to the stream's.
     MetricsInconsistent {
         /// What the shards sum to over the window.
@@ -70,8 +76,8 @@ pub enum Hold {
         /// The shards.
         shards: Vec<ShardId>,
     },
-    /// A merge waits for measurements: what its shards carried is in part a share of what a wider
-    /// shard carried.
+    /// A merge waits for measurements over the whole stabilisation window: part of what its shards
+    /// carried is a share of what a wider shard carried, or not known.
     LoadEstimated {
         /// The shards.
         shards: Vec<ShardId>,
@@ -152,12 +158,19 @@ impl Hold {
         match (&mut *self, other) {
             (Hold::MetricsSettling { shards }, Hold::MetricsSettling { shards: more })
             | (Hold::LoadEstimated { shards }, Hold::LoadEstimated { shards: more }) => {
-                shards.extend_from_slice(more);
+                add(shards, more);
             }
             (
                 Hold::ParentsDraining { shards, until_age_seconds: age },
                 Hold::ParentsDraining { shards: more, until_age_seconds: other_age },
-            ) if age == other_age => shards.extend_from_slice(more),
+            ) if age == other_age => add(shards, more),
+            (
+                Hold::MetricsMissing { shards, minute },
+                Hold::MetricsMissing { shards: more, minute: other_minute },
+            ) => {
+                add(shards, more);
+                *minute = (*minute).max(*other_minute);
+            }
             (mine, other) => return mine == other,
         }
         true
@@ -174,6 +187,7 @@ impl Hold {
             Hold::ShardMetricsOff { .. } => "ShardMetricsOff",
             Hold::MetricsStale { .. } => "MetricsStale",
             Hold::MetricsIncomplete { .. } => "MetricsIncomplete",
+            Hold::MetricsMissing { .. } => "MetricsMissing",
             Hold::MetricsInconsistent { .. } => "MetricsInconsistent",
             Hold::SilentStream => "SilentStream",
             Hold::MetricsSettling { .. } => "MetricsSettling",
@@ -222,6 +236,11 @@ impl fmt::Display for Hold {
                 write!(f, "there are no metrics within metrics.maxAge ({max_age_seconds} s)")
             }
             Hold::MetricsIncomplete { what } => write!(f, "CloudWatch's answer is incomplete: {what}"),
+            Hold::MetricsMissing { shards, minute } => write!(
+                f,
+                "{} no data in the minute of {minute}, and the others do not sum to the stream's total",
+                shards_have(shards)
+            ),
             Hold::MetricsInconsistent { shards, stream, metric } => write!(
                 f,
                 "the shards' {metric} sum to {shards}, the stream's is {stream}: more than 1 % apart"
@@ -234,8 +253,8 @@ impl fmt::Display for Hold {
             }
             Hold::LoadEstimated { shards } => write!(
                 f,
-                "merges wait: the load of {} is in part estimated from a wider shard",
-                list(shards)
+                "merges wait: {} not been measured for the whole stabilization window yet",
+                shards_have(shards)
             ),
             Hold::Stabilizing { window_seconds } => write!(
                 f,
@@ -288,6 +307,15 @@ impl fmt::Display for Hold {
     }
 }
 
+/// Adds the shards that are not there yet.
+fn add(shards: &mut Vec<ShardId>, more: &[ShardId]) {
+    for shard in more {
+        if !shards.contains(shard) {
+            shards.push(shard.clone());
+        }
+    }
+}
+
 fn list(shards: &[ShardId]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<_> = shards.iter().take(SHOWN).map(ShardId::as_str).collect();
@@ -303,157 +331,4 @@ fn shards_have(shards: &[ShardId]) -> String {
 
 fn shards_are(shards: &[ShardId]) -> String {
     format!("{} {}", list(shards), if shards.len() == 1 { "is" } else { "are" })
-}
-
-/// What no step can cure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all_fields = "camelCase")]
-pub enum Verdict {
-    /// Splits left the heat where it was: it sits in one key, or in too few to be spread.
-    HotKey {
-        /// The range in which it sits.
-        range: HashKeyRange,
-        /// The shard that owns the range.
-        shard: ShardId,
-        /// The dimension that is hot.
-        dimension: Dimension,
-        /// The demand in it.
-        load: Load,
-    },
-    /// Writes are rejected though the mean is low, and splits did not help: the traffic comes in
-    /// bursts shorter than a minute.
-    Bursty {
-        /// The shard.
-        shard: ShardId,
-        /// The mean load in its fullest dimension.
-        load: Load,
-    },
-    /// The range is too narrow to be split any further.
-    Unsplittable {
-        /// The range.
-        range: HashKeyRange,
-        /// The shard that owns it.
-        shard: ShardId,
-        /// The dimension that is hot.
-        dimension: Dimension,
-        /// The demand in it.
-        load: Load,
-    },
-    /// The pollers use up the five GetRecords calls a second of each shard.
-    ReadCallsSaturated {
-        /// Calls in millionths of the ceiling.
-        load: Load,
-        /// How the number of calls is known.
-        source: ReadCallsSource,
-    },
-    /// Readers read more than is written: they replay or catch up.
-    CatchingUp {
-        /// What is read, in bytes a second.
-        read_bytes_per_second: u64,
-        /// What the pollers would read at the tip, in bytes a second.
-        expected_bytes_per_second: u64,
-    },
-    /// Readers lag so far that records may expire unread.
-    DataLossRisk {
-        /// The lag in milliseconds.
-        lag_millis: u64,
-        /// The stream's retention in hours.
-        retention_hours: u32,
-    },
-    /// Records are so large that few fit into a second of a shard.
-    LargeRecords {
-        /// The mean record size in bytes.
-        mean_bytes: u64,
-    },
-    /// At `maxShards`, and more are needed.
-    AtMaxShards {
-        /// The most shards.
-        max_shards: u32,
-    },
-}
-
-/// How the number of GetRecords calls is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ReadCallsSource {
-    /// The declared consumers' poll intervals.
-    DeclaredConsumers,
-    /// The sample count of `GetRecords.Success`: one sample a call, as far as is known.
-    GetRecordsSuccessSampleCount,
-}
-
-impl Verdict {
-    /// The name in metrics, events and conditions.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Verdict::HotKey { .. } => "HotKey",
-            Verdict::Bursty { .. } => "Bursty",
-            Verdict::Unsplittable { .. } => "Unsplittable",
-            Verdict::ReadCallsSaturated { .. } => "ReadCallsSaturated",
-            Verdict::CatchingUp { .. } => "CatchingUp",
-            Verdict::DataLossRisk { .. } => "DataLossRisk",
-            Verdict::LargeRecords { .. } => "LargeRecords",
-            Verdict::AtMaxShards { .. } => "AtMaxShards",
-        }
-    }
-
-    /// What would help.
-    pub fn advice(&self) -> &'static str {
-        match self {
-            Verdict::HotKey { .. } => {
-                "spread the key: add a suffix to it, or use random partition keys where order does not matter"
-            }
-            Verdict::Bursty { .. } => {
-                "smooth the producer: batch over time, retry with jitter, or lower the utilization target"
-            }
-            Verdict::Unsplittable { .. } => "spread the keys of this range over more partition keys",
-            Verdict::ReadCallsSaturated { .. } => {
-                "poll less often, or move a consumer to enhanced fan-out; no split adds calls to a shard"
-            }
-            Verdict::CatchingUp { .. } => {
-                "wait: a replay drains at 2 MB/s a shard by design; enhanced fan-out reads beside the others"
-            }
-            Verdict::DataLossRisk { .. } => "extend the retention first, then make the consumer faster",
-            Verdict::LargeRecords { .. } => "store large payloads elsewhere and send references",
-            Verdict::AtMaxShards { .. } => "raise maxShards",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Verdict::HotKey { shard, dimension, load, .. } => write!(
-                f,
-                "{} of {shard} are at {load} of the ceiling, and splits left them in one place: a hot key",
-                dimension.label()
-            ),
-            Verdict::Bursty { shard, load } => write!(
-                f,
-                "{shard} rejects writes at a mean of {load}, and splits did not help: bursts within the minute"
-            ),
-            Verdict::Unsplittable { shard, dimension, load, .. } => write!(
-                f,
-                "{} of {shard} are at {load} of the ceiling, and its range is too narrow to be split",
-                dimension.label()
-            ),
-            Verdict::ReadCallsSaturated { load, .. } => {
-                write!(f, "GetRecords calls are at {load} of what each shard allows")
-            }
-            Verdict::CatchingUp { read_bytes_per_second, expected_bytes_per_second } => write!(
-                f,
-                "readers take {read_bytes_per_second} B/s where {expected_bytes_per_second} B/s would keep up: they are catching up"
-            ),
-            Verdict::DataLossRisk { lag_millis, retention_hours } => write!(
-                f,
-                "readers lag {} s behind, more than half of the retention of {retention_hours} h",
-                lag_millis / 1_000
-            ),
-            Verdict::LargeRecords { mean_bytes } => {
-                write!(f, "records are {mean_bytes} bytes on average")
-            }
-            Verdict::AtMaxShards { max_shards } => {
-                write!(f, "the stream needs more than maxShards ({max_shards})")
-            }
-        }
-    }
 }

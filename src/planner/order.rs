@@ -158,6 +158,13 @@ impl Walk {
         self.steps.push(Taken { step, position, moves: self.moved.contains(&position) });
     }
 
+    /// The tiling after the last step, where it is `max` that keeps splits from being made.
+    pub(super) fn stuck_at_max(&self) -> Option<Tiling> {
+        let stuck =
+            self.left.splits > 0 && !self.left.out_of_steps && self.boundaries.len() > self.allowance.max;
+        stuck.then(|| Tiling::of(&self.boundaries.iter().copied().collect::<Vec<_>>()))
+    }
+
     /// What rates and budgets kept from being done.
     pub(super) fn holds(&self, policy: &ScalingPolicy, demand: &Demand) -> Vec<Hold> {
         let Left { splits, merges, out_of_steps } = self.left;

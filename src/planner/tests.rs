@@ -237,9 +237,10 @@ fn a_shard_that_peaks_keep_from_joining_two_others_is_told_of() {
 
 #[test]
 fn a_plan_made_of_estimates_says_that_it_is_provisional() {
-    let mut demand = demand(&[&[10], &[60]]);
+    let mut demand = demand(&[&[10], &[40]]);
     let settling = Hold::MetricsSettling { shards: vec![demand.shards[1].id.clone()] };
     demand.shards[1].unsettled = Some(settling.clone());
+    demand.shards[1].merge_guard = Some(settling.clone());
     let proposal = plan_within(&demand, 1, 200);
     assert_eq!((kinds(&proposal), &proposal.holds), (String::new(), &vec![settling]));
 }
@@ -268,6 +269,14 @@ fn rates_and_budgets_hold_merges_back() {
     let proposal = plan_within(&demand, 1, 200);
     assert_eq!((kinds(&proposal), reasons(&proposal)), ("MM".to_owned(), vec!["MergeBudget"]));
     assert_eq!(proposal.desired_shards, 1);
+}
+
+#[test]
+fn a_hot_shard_at_the_cap_is_told_of_where_the_merges_that_would_make_room_must_wait() {
+    let mut demand = demand(&[&[40, 40], &[10], &[10], &[60]]);
+    demand.merges_in_the_last_day = 150;
+    let proposal = plan_within(&demand, 1, 4);
+    assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec!["MergeBudget", "AtMaxShards"]));
 }
 
 #[test]

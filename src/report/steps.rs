@@ -95,14 +95,23 @@ fn place(key: HashKey) -> String {
 }
 
 fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
-    let Explanation { reason, before: _, after } = explanation;
+    let Explanation { reason, before, after } = explanation;
+    // What an earlier step has left of the heat that is the reason.
+    let left = |dimension: Dimension, load: Load| {
+        let [shard] = before.as_slice() else { return None };
+        let slot = Dimension::SPLITTABLE.iter().position(|of| *of == dimension)?;
+        let left = shard.loads.as_array()[slot];
+        (left < load).then(|| format!("still {} at {}", dimension.label(), percent(left)))
+    };
     let made: Loads = after.iter().fold(Loads::default(), |most, shard| most.max(shard.loads));
     let (why, dimension) = match reason {
         StepReason::Rejecting { dimension, load } => {
-            (format!("rejects writes, {} at {}", dimension.label(), percent(*load)), *dimension)
+            let whole = || format!("rejects writes, {} at {}", dimension.label(), percent(*load));
+            (left(*dimension, *load).unwrap_or_else(whole), *dimension)
         }
         StepReason::AboveTarget { dimension, load, target } => {
-            (format!("{} {} > target {}", dimension.label(), percent(*load), percent(*target)), *dimension)
+            let whole = || format!("{} {} > target {}", dimension.label(), percent(*load), percent(*target));
+            (left(*dimension, *load).unwrap_or_else(whole), *dimension)
         }
         StepReason::Cold { dimension, load, limit } => (
             format!("cold: together {} peak at {} ≤ {}", dimension.label(), percent(*load), percent(*limit)),
@@ -174,5 +183,14 @@ mod tests {
         let (reason, effect) = words(&sample.plan.explanations[0], sample.policy.targets.limits);
         assert_eq!(reason, "ingest bytes 143.0 % > target 70.0 %");
         assert_eq!(effect, "2 × 71.5 % (estimated)");
+    }
+
+    #[test]
+    fn a_later_cut_of_the_same_heat_says_what_the_earlier_ones_left() {
+        let sample = fixtures::one_hot_shard();
+        let mut second = sample.plan.explanations[0].clone();
+        second.before[0].loads.ingest_bytes = Load::from_percent(90);
+        let (reason, _) = words(&second, sample.policy.targets.limits);
+        assert_eq!(reason, "still ingest bytes at 90.0 %");
     }
 }

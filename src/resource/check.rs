@@ -48,6 +48,17 @@ impl DurationRange {
             step: Duration::from_secs(1),
         }
     }
+
+    fn contains(&self, duration: Duration) -> bool {
+        let DurationRange { least, most, step } = self;
+        (*least..=*most).contains(&duration) && duration.as_millis().is_multiple_of(step.as_millis())
+    }
+
+    /// A duration of the range, of two units where it takes one that is.
+    fn example(&self) -> Duration {
+        let of_two_units = [5_400, 90].map(Duration::from_secs);
+        of_two_units.into_iter().find(|example| self.contains(*example)).unwrap_or(self.least)
+    }
 }
 
 impl fmt::Display for DurationRange {
@@ -109,13 +120,14 @@ impl<'a> Field<'a> {
         let DurationRange { least, most, step } = range;
         match text.parse() {
             None => self.fault(format!(
-                "{} is not a duration: give {range}, in whole hours, minutes and seconds such as 1h30m",
-                quoted(&text.0)
+                "{} is not a duration: give {range}, in whole hours, minutes and seconds such as {}",
+                quoted(&text.0),
+                DurationText::from(range.example())
             )),
             Some(duration) if !(*least..=*most).contains(&duration) => {
                 self.fault(format!("{} is out of range: give {range}", quoted(&text.0)));
             }
-            Some(duration) if !duration.as_millis().is_multiple_of(step.as_millis()) => {
+            Some(duration) if !range.contains(duration) => {
                 let step = DurationText::from(*step);
                 self.fault(format!("{} is not a multiple of {step}: give {range}", quoted(&text.0)));
             }
@@ -165,6 +177,23 @@ mod tests {
     fn what_was_written_cannot_steer_the_terminal_or_flood_it() {
         assert_eq!(quoted("a\u{1b}[2Jb\n"), r"`a\u{1b}[2Jb\n`");
         assert_eq!(quoted(&"x".repeat(1_000)).chars().count(), 83);
+    }
+
+    #[test]
+    fn the_example_that_a_wrong_duration_is_told_lies_in_the_range() {
+        for (range, example) in [
+            (DurationRange::seconds(10, 86_400), "1h30m"),
+            (DurationRange::seconds(10, 3_600), "1m30s"),
+            (DurationRange::seconds(10, 60), "10s"),
+            (DurationRange { step: Duration::from_secs(60), ..DurationRange::seconds(60, 3_600) }, "1m"),
+        ] {
+            let faults = RefCell::default();
+            let field = Field::top("interval", &faults);
+            assert_eq!(field.duration(&DurationText("soon".to_owned()), &range), None);
+            let told = faults.borrow()[0].to_string();
+            assert!(told.ends_with(&format!("such as {example}")), "{told}");
+            assert!(field.duration(&DurationText(example.to_owned()), &range).is_some(), "{example}");
+        }
     }
 
     #[test]

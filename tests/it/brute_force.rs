@@ -27,7 +27,7 @@ fn each_case(profile: &Profile, usual: u64, mut test: impl FnMut(&Case)) {
 }
 
 /// Judges many cases. Where the planner's order gets stuck it may fall back to the safe class: that
-/// must stay rare.
+/// must stay rarer than two in a thousand (one in two thousand was seen, at the cap alone).
 fn judge_each(profile: &Profile, usual: u64) {
     let (mut cases, mut dearer, mut overloaded) = (0, 0, 0);
     each_case(profile, usual, |case| {
@@ -39,7 +39,7 @@ fn judge_each(profile: &Profile, usual: u64) {
         }
     });
     println!("of {cases} plans {dearer} are dearer than need be, {overloaded} leave more load than need be");
-    assert!((dearer + overloaded) * 100 <= cases + 100, "{dearer} and {overloaded} of {cases} fall back");
+    assert!((dearer + overloaded) * 500 <= cases + 1_000, "{dearer} and {overloaded} of {cases} fall back");
 }
 
 /// What a plan aims at.

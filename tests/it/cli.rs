@@ -12,10 +12,10 @@ mod plan;
 mod usage;
 
 /// A port of loopback on which nobody listens: whoever touches AWS by mistake fails.
-const NOBODY: &str = "http://127.0.0.1:1";
+pub const NOBODY: &str = "http://127.0.0.1:1";
 
 /// The command line, with an environment that holds nothing but keys and an endpoint.
-fn reshard(endpoint: &str, arguments: &[&str]) -> Command {
+pub fn reshard(endpoint: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reshard"));
     command
         .args(arguments)
@@ -32,10 +32,10 @@ fn reshard(endpoint: &str, arguments: &[&str]) -> Command {
 
 /// What a command line printed, and its exit code.
 #[derive(Debug)]
-struct Ran {
-    stdout: String,
-    stderr: String,
-    code: Option<i32>,
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: Option<i32>,
 }
 
 impl From<Output> for Ran {
@@ -48,30 +48,30 @@ impl From<Output> for Ran {
     }
 }
 
-fn run(endpoint: &str, arguments: &[&str]) -> Ran {
+pub fn run(endpoint: &str, arguments: &[&str]) -> Ran {
     reshard(endpoint, arguments).output().unwrap().into()
 }
 
 /// Files of a test.
-struct Files(TempDir);
+pub struct Files(TempDir);
 
 impl Files {
-    fn new() -> Files {
+    pub fn new() -> Files {
         Files(TempDir::new().unwrap())
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.path().join(name).display().to_string()
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub fn write(&self, name: &str, text: &str) -> String {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     }
 
     /// A manifest for the stream `orders`, with these lines in its `spec`.
-    fn manifest(&self, name: &str, spec: &str) -> String {
+    pub fn manifest(&self, name: &str, spec: &str) -> String {
         let mut text = String::from(
             "apiVersion: reshard.dev/v1alpha1\nkind: KinesisStreamAutoscaler\nmetadata: {name: orders}\nspec:\n  \
              streamRef: {name: orders, region: us-east-1}\n",

@@ -1,9 +1,11 @@
 //! The integration tests: one binary, one module for each subject.
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
+mod acceptance;
 mod bad_input;
 mod brute_force;
 mod cli;
 mod sandbox;
 mod scenarios;
+mod simulation;
 mod tidy;

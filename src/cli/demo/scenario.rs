@@ -76,10 +76,10 @@ fn workload(start: Timestamp) -> Workload {
     workload.record_bytes = 2_000;
     workload.noise = 0.05;
     workload.hot_spot = Some(HotSpot {
-        share: 0.3,
-        width: 0.04,
+        share: 0.2,
+        width: 0.06,
         position: None,
-        moves_every: Some(SignedDuration::from_mins(50)),
+        moves_every: Some(SignedDuration::from_mins(80)),
     });
     workload
 }

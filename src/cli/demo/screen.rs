@@ -15,7 +15,8 @@ const ROWS: usize = 8;
 const HAPPENINGS: usize = 7;
 /// How often a line is written where there is no terminal.
 const QUIET_EVERY: SignedDuration = SignedDuration::from_mins(15);
-const LABEL_WIDTH: usize = 12;
+const LABEL_WIDTH: usize = 10;
+const FIGURE_WIDTH: usize = 11;
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) struct Screen<'a> {
@@ -68,9 +69,9 @@ impl<'a> Screen<'a> {
     fn rows(&self, told: &Told) -> Vec<String> {
         let Some(now) = told.last() else { return Vec::new() };
         let story = self.end.duration_since(told.start);
-        let chart = self.width.saturating_sub(LABEL_WIDTH + 12);
+        let chart = self.width.saturating_sub(LABEL_WIDTH + FIGURE_WIDTH + 2);
         let row = |label: &str, figure: String, picture: String| {
-            format!("{label:<LABEL_WIDTH$}{figure:>10}  {picture}")
+            format!("{label:<LABEL_WIDTH$}{figure:>FIGURE_WIDTH$}  {picture}")
         };
         let (offered, rejected) = told.traffic();
         let loads: Vec<u64> = told.samples.iter().map(|sample| sample.bytes_per_second).collect();
@@ -78,7 +79,7 @@ impl<'a> Screen<'a> {
         let share = told.elapsed().as_secs_f64() / story.as_secs_f64().max(1.0);
         let mut rows = vec![
             format!(
-                "stream {}, {} to {} shards, target {} of a shard; the time is the sandbox's",
+                "stream {}, {} to {} shards, target {} of a shard",
                 self.policy.stream.name,
                 self.policy.bounds.min(),
                 self.policy.bounds.max(),

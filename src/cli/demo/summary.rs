@@ -43,7 +43,7 @@ pub(super) fn text(told: &Told, policy: &ScalingPolicy, nothing: Fixed, at_peak:
         fixed("fixed at peak", at_peak),
     ];
     let mut text = format!(
-        "{} hours of load, {:.1} GB in all\n\n  {:<14}{:>13}{:>13}{:>12}{:>12}\n",
+        "{} h of load, {:.1} GB in all\n\n  {:<14}{:>13}{:>13}{:>12}{:>12}\n",
         clock(told.elapsed()),
         told.samples.windows(2).map(gigabytes).sum::<f64>(),
         "",

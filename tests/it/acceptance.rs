@@ -1,0 +1,10 @@
+//! What the product promises, over AWS's wire: the built binary against a sandbox in this process,
+//! so that a test sees what was asked of AWS and moves the time.
+
+mod consent;
+mod holds;
+mod interrupt;
+mod replay;
+mod scale;
+mod untouched;
+mod world;
