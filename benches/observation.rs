@@ -240,9 +240,7 @@ fn observation(criterion: &mut Criterion) {
     let aws = aws.expect("sound options");
 
     let whole = runtime.block_on(observed(&aws, &policy));
-    bench(criterion, &runtime, "observation: all requests for 200 shards", || {
-        observe::observe(&aws, &policy)
-    });
+    bench(criterion, &runtime, "observation: all requests for 200 shards", || observed(&aws, &policy));
     let mut snapshot = whole.snapshot;
     for metrics in snapshot.metrics.shards.values_mut() {
         metrics.retain(|metric, _| ShardMetric::INGEST.contains(metric));
