@@ -188,8 +188,8 @@ fn readers_that_poll_do_not_prove_that_nothing_was_written() {
         let demand = assess(&snapshot, &policy());
         assert_eq!(evidence(&demand), [Evidence::Unknown; 2], "{kept:?}");
         for shard in &demand.shards {
-            assert_eq!(guard(&shard.split_guard), Some("MetricsIncomplete"));
-            assert_eq!(guard(&shard.merge_guard), Some("MetricsIncomplete"));
+            assert_eq!(guard(&shard.split_guard), Some("MetricsMissing"));
+            assert_eq!(guard(&shard.merge_guard), Some("MetricsMissing"));
         }
         assert_eq!(heat(&demand), [4_000, 2_000]);
     }
