@@ -29,8 +29,6 @@ pub const RESHARD_CALLS_PER_SECOND: u32 = 5;
 pub const DESCRIBE_STREAM_SUMMARY_CALLS_PER_SECOND: u32 = 20;
 /// DescribeLimits calls a second of an account (Q).
 pub const DESCRIBE_LIMITS_CALLS_PER_SECOND: u32 = 1;
-/// ListShards calls a second of a stream (API: 1,000; 100 before 2025, which we stay under).
-pub const LIST_SHARDS_CALLS_PER_SECOND: u32 = 100;
 /// Shards in one page of ListShards at the most (API).
 pub const LIST_SHARDS_PAGE: i32 = 1_000;
 /// Enable- and DisableEnhancedMonitoring calls a second of a stream (Q).
