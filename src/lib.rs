@@ -6,7 +6,7 @@
 //! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`report`]; pure: no clock, no I/O, no
 //!   async, no randomness, no logging
 //! - execution: `control_plane`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
-//! - shells: [`resource`], `manifest`, `cli`, `telemetry`
+//! - shells: [`resource`], `manifest`, `operator`, `telemetry`, `cli`
 //!
 //! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
 
@@ -46,6 +46,8 @@ pub mod simulator;
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod manifest;
+#[cfg(feature = "operator")]
+pub mod operator;
 pub mod resource;
 #[cfg(feature = "cli")]
 pub mod telemetry;
