@@ -16,6 +16,7 @@ use crate::sandbox::SandboxOptions;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
 mod apply;
+mod approved;
 mod aws;
 mod completions;
 mod decide;

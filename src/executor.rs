@@ -13,6 +13,7 @@ use crate::control_plane::{ControlPlane, ErrorClass, RequestError, ShardLimits, 
 use crate::observe::stream_id;
 use crate::plan::{Plan, ResolvedStep, Step};
 use crate::policy::ScalingPolicy;
+use crate::turns::{Turn, Turns, scope_of};
 
 mod backoff;
 mod drive;
@@ -90,11 +91,12 @@ pub struct Executor<'a, P> {
     stream: StreamId,
     options: ExecutorOptions,
     stop: StopSignal,
+    turns: Turns,
     progress: Progress<'a>,
 }
 
 impl<'a, P: ControlPlane> Executor<'a, P> {
-    /// An executor that nobody stops and that reports to nobody.
+    /// An executor that nobody stops, that reports to nobody and waits for nobody's turn.
     pub fn new(plane: &'a P, policy: &'a ScalingPolicy) -> Self {
         Executor {
             plane,
@@ -102,6 +104,7 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
             stream: stream_id(&policy.stream),
             options: ExecutorOptions::default(),
             stop: StopSignal::never(),
+            turns: Turns::default(),
             progress: &|_| {},
         }
     }
@@ -120,6 +123,13 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
         self
     }
 
+    /// Takes turns with others that have `turns` too: one for each step of a run.
+    #[must_use]
+    pub fn with_turns(mut self, turns: Turns) -> Self {
+        self.turns = turns;
+        self
+    }
+
     /// Tells `progress` what happens as it happens.
     #[must_use]
     pub fn with_progress(mut self, progress: Progress<'a>) -> Self {
@@ -128,7 +138,8 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
     }
 
     /// Carries out the step at `index`, if the stream is exactly as the plan projects it there, and
-    /// waits until it is complete. Sends at most one request that takes effect.
+    /// waits until it is complete. Sends at most one request that takes effect. Whose turn it is,
+    /// is the caller's business here.
     ///
     /// # Errors
     /// [`ExecuteError`] says what stood against it, and whether a request is still open.
@@ -241,6 +252,20 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
             ResolvedStep::EnableShardMetrics { metrics } => {
                 self.plane.enable_enhanced_monitoring(&self.stream, metrics).await.map(drop)
             }
+        }
+    }
+
+    /// A turn for a step of `plan`, if one is free.
+    fn free_turn(&self, plan: &Plan) -> Option<Turn> {
+        self.turns.try_acquire(scope_of(&plan.identity.stream_arn))
+    }
+
+    /// Waits for a turn for a step of `plan`; `None` where the stop signal comes first.
+    async fn await_turn(&self, plan: &Plan, urgency: u64) -> Option<Turn> {
+        (self.progress)(&Event::AwaitingTurn);
+        tokio::select! {
+            turn = self.turns.acquire(scope_of(&plan.identity.stream_arn), urgency) => Some(turn),
+            () = self.stop.given() => None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
 //! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`report`]; pure: no clock, no I/O, no
 //!   async, no randomness, no logging
-//! - execution: `control_plane`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
+//! - execution: `control_plane`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
 //! - shells: [`resource`], `manifest`, `operator`, `telemetry`, `cli`
 //!
 //! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
@@ -40,6 +40,8 @@ pub mod observe;
 pub mod sandbox;
 #[cfg(feature = "sandbox")]
 pub mod simulator;
+#[cfg(feature = "execution")]
+pub mod turns;
 
 // shells
 #[cfg(feature = "cli")]

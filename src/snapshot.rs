@@ -85,6 +85,17 @@ pub struct MetricHistory {
     pub consumer_lag: BTreeMap<String, Series>,
 }
 
+impl MetricHistory {
+    /// The known values of a stream-level metric over the newest settled `minutes`.
+    pub fn newest(&self, metric: StreamMetric, minutes: u32) -> impl Iterator<Item = u64> {
+        let series = self.stream.get(&metric).zip(self.settled_until);
+        (1..=i64::from(minutes)).filter_map(move |back| {
+            let (series, end) = series?;
+            series.at(end.plus(-back))
+        })
+    }
+}
+
 /// One metric, a value a minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -6,37 +6,34 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::approved::Approved;
 use super::aws::AwsFlags;
 use super::decide;
-use super::documents::{self, FiledPlan};
+use super::documents;
 use super::narrator::Narrator;
 use super::outcome::{self, Outcome};
 use super::output::Output;
 use super::selection::{Selected, Selection};
 use super::signals::stop_on_signal;
 use crate::aws::AwsControlPlane;
-use crate::checks;
 use crate::cost::Prices;
 use crate::executor::{End, Event, Executor, RunReport, StopSignal};
 use crate::observe::{self, Observer};
-use crate::plan::{Evidence, Hold, Plan, PlanIdentity, RangeLoad};
+use crate::plan::{Evidence, Hold, Plan, RangeLoad};
 use crate::policy::{Mode, ScalingPolicy};
-use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
 use crate::report::count;
 use crate::resource::DurationText;
 use crate::snapshot::Snapshot;
-use crate::stream::OpenShards;
+use crate::turns::{Turns, urgency_of};
 
 /// Carry out what is planned, one step at a time, until no step may run
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Giving the file is consent: steps are taken though it says mode: DryRun. What it says of suspend, \
 bounds and budgets holds. With mode: Approve the approved plan is wanted, by --plan, whatever \
-approval.required says, and not older than approval.expireAfter.
+approval.required says, and not older than approval.expireAfter by the observedAt in its file.
 
 Ctrl-C ends after the step in flight. Exit codes: 0 no step may run now, 1 an error, an \
 interruption, or --timeout with a shard above its target.")]
@@ -64,14 +61,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A plan that a person gave.
-#[derive(Debug, Clone, PartialEq)]
-struct Approved {
-    plan: Plan,
-    /// When it was made, where its approval expires: in mode Approve.
-    expires_from: Option<Timestamp>,
-}
-
 /// What one stream's task needs.
 struct Job {
     stream: Selected,
@@ -79,6 +68,7 @@ struct Job {
     aws: AwsFlags,
     wait: Option<Duration>,
     stop: StopSignal,
+    turns: Turns,
     output: Arc<Output>,
 }
 
@@ -86,11 +76,13 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
     let selected = arguments.selection.read()?;
     let plans = arguments.plan.as_deref().map(documents::plans).transpose()?;
     let plans = match &plans {
-        Some(plans) => selected.iter().map(|stream| approved(plans, &stream.policy).map(Some)).collect(),
+        Some(plans) => {
+            selected.iter().map(|stream| Approved::find(plans, &stream.policy).map(Some)).collect()
+        }
         None => selected.iter().map(consented).collect::<Result<Vec<_>, _>>(),
     }?;
     let stop = stop_on_signal(output, "stopping after the step in flight; Ctrl-C again leaves at once");
-    let at_once = Arc::new(Semaphore::new(CONCURRENT_RESHARDS_PER_REGION as usize));
+    let turns = Turns::default();
     let mut tasks = JoinSet::new();
     for (stream, plan) in selected.into_iter().zip(plans) {
         let job = Job {
@@ -99,13 +91,10 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
             aws: arguments.aws.clone(),
             wait: arguments.wait.then_some(arguments.timeout),
             stop: stop.clone(),
+            turns: turns.clone(),
             output: Arc::clone(output),
         };
-        let at_once = Arc::clone(&at_once);
-        tasks.spawn(async move {
-            let _turn = at_once.acquire_owned().await?;
-            job.run().await
-        });
+        tasks.spawn(job.run());
     }
     let mut worst = Outcome::Done;
     while let Some(ended) = tasks.join_next().await {
@@ -113,62 +102,6 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
         worst = worst.max(ended.unwrap_or_else(|error| outcome::failed(&error, output)));
     }
     Ok(worst)
-}
-
-/// The plan for the stream of `policy`.
-fn approved(plans: &[FiledPlan], policy: &ScalingPolicy) -> anyhow::Result<Approved> {
-    let arn = |filed: &FiledPlan| filed.plan.identity.stream_arn.clone();
-    let is_it = |plan: &&FiledPlan| {
-        let arn = arn(plan);
-        documents::is_stream(&policy.stream, arn.rsplit('/').next().unwrap_or_default(), &arn)
-    };
-    let mut own = plans.iter().filter(is_it);
-    match (own.next(), own.next()) {
-        (Some(filed), None) => Approved::new(filed, policy),
-        (Some(_), Some(_)) => {
-            bail!("the plan file holds several plans for the stream {}", policy.stream.name)
-        }
-        (None, _) => {
-            let arns: Vec<_> = plans.iter().map(arn).collect();
-            bail!(
-                "the plan file holds no plan for the stream {}, only for {}",
-                policy.stream.name,
-                arns.join(", ")
-            )
-        }
-    }
-}
-
-impl Approved {
-    /// In mode Approve the document has to say when the plan was made.
-    fn new(filed: &FiledPlan, policy: &ScalingPolicy) -> anyhow::Result<Approved> {
-        let FiledPlan { plan, observed_at } = filed.clone();
-        match (policy.mode, observed_at) {
-            (Mode::DryRun | Mode::Apply, _) => Ok(Approved { plan, expires_from: None }),
-            (Mode::Approve, Some(_)) => Ok(Approved { plan, expires_from: observed_at }),
-            (Mode::Approve, None) => bail!(
-                "the plan {} for the stream {} does not say when it was made, and approval.expireAfter is {}: \
-                 give the whole document that `reshard plan -o json` prints, with its observedAt",
-                plan.hash,
-                policy.stream.name,
-                DurationText::from(policy.approval.expire_after)
-            ),
-        }
-    }
-
-    /// Whether the plan is too old for AWS's clock.
-    fn expire(&self, policy: &ScalingPolicy, now: Timestamp) -> anyhow::Result<()> {
-        let Some(made_at) = self.expires_from else { return Ok(()) };
-        let expire_after = policy.approval.expire_after;
-        if SignedDuration::try_from(expire_after).is_ok_and(|lasts| now.duration_since(made_at) > lasts) {
-            bail!(
-                "the plan {} was made at {made_at}; approval.expireAfter is {}: plan anew",
-                self.plan.hash,
-                DurationText::from(expire_after)
-            );
-        }
-        Ok(())
-    }
 }
 
 /// Without a plan file the manifest alone is consent, unless it asks for approval.
@@ -189,11 +122,14 @@ impl Job {
         let plane = self.aws.connect(policy).await?;
         let narrator = Narrator::new(name, &self.output);
         let tell = |event: &Event<'_>| narrator.tell(event);
-        let executor = Executor::new(&plane, policy).with_stop(self.stop.clone()).with_progress(&tell);
+        let executor = Executor::new(&plane, policy)
+            .with_stop(self.stop.clone())
+            .with_turns(self.turns.clone())
+            .with_progress(&tell);
         let report = match &self.plan {
             Some(approved) => {
-                self.admit(approved, &plane, &narrator).await.context(name.clone())?;
-                executor.execute_approved(&approved.plan).await
+                let seen = self.admit(approved, &plane, &narrator).await.context(name.clone())?;
+                executor.execute_approved(&approved.plan, urgency_of(&seen, policy)).await
             }
             None => {
                 let decide = |snapshot: &Snapshot, policy: &ScalingPolicy| {
@@ -207,14 +143,13 @@ impl Job {
         self.conclude(&report, &narrator)
     }
 
-    /// Whether what is left of an approved plan may still be carried out: the checks look at its
-    /// steps, on the stream as it is now.
+    /// The stream as it is now, if what is left of an approved plan may still be carried out.
     async fn admit(
         &self,
         approved: &Approved,
         plane: &AwsControlPlane,
         narrator: &Narrator,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Snapshot> {
         let plan = &approved.plan;
         let policy = &self.stream.policy;
         if policy.suspend {
@@ -229,16 +164,8 @@ impl Job {
             &decide::Decision { plan: plan.clone(), ..decision.clone() },
             &Prices::default(),
         ));
-        // A plan that does not fit the shards is refused by the executor, which says where.
-        let Some(left) = left_of(plan, &snapshot) else { return Ok(()) };
-        checks::check_steps(&left, &snapshot, policy, &decision.demand).map_err(|violations| {
-            let told = match violations.as_slice() {
-                [one] => one.to_string(),
-                [first, more @ ..] => format!("{first} (and {} more)", more.len()),
-                [] => violations.to_string(),
-            };
-            anyhow!("the plan {} may not be carried out any more: {told}; plan anew", plan.hash)
-        })
+        approved.admit(&snapshot, policy, &decision.demand)?;
+        Ok(snapshot)
     }
 
     fn conclude(&self, report: &RunReport, narrator: &Narrator) -> anyhow::Result<Outcome> {
@@ -290,21 +217,6 @@ fn is_hot(plan: &Plan, policy: &ScalingPolicy) -> bool {
     !plan.before.iter().all(within)
 }
 
-/// The steps that the stream does not show yet; `None` where the plan does not fit it, or is
-/// another stream's.
-fn left_of(plan: &Plan, snapshot: &Snapshot) -> Option<PlanIdentity> {
-    let (planned, found) = (&plan.identity, &snapshot.summary);
-    if (&planned.stream_arn, planned.stream_created_at) != (&found.arn, found.created_at) {
-        return None;
-    }
-    let open: Vec<_> = OpenShards::tile(&snapshot.shards).ok()?.ranges().collect();
-    (0..=plan.steps().len()).find_map(|count| {
-        let start = plan.projected_ranges(count).ok().filter(|ranges| *ranges == open)?;
-        let steps = plan.steps().get(count..)?.to_vec();
-        Some(PlanIdentity { start, steps, ..plan.identity.clone() })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,60 +238,5 @@ mod tests {
         let mut unknown = calm.plan.clone();
         unknown.before[3].evidence = Evidence::Unknown;
         assert!(is_hot(&unknown, &calm.policy));
-    }
-
-    #[test]
-    fn of_a_plan_that_is_half_done_the_rest_is_left() {
-        let mut sample = fixtures::one_hot_shard();
-        fixtures::merge(&mut sample, 0);
-        let left = left_of(&sample.plan, &sample.snapshot).expect("it fits");
-        assert_eq!(left, sample.plan.identity);
-        let ranges = sample.plan.projected_ranges(1).expect("steps fit");
-        let template = sample.snapshot.shards[0].clone();
-        sample.snapshot.shards =
-            ranges.iter().map(|range| crate::stream::Shard { range: *range, ..template.clone() }).collect();
-        let left = left_of(&sample.plan, &sample.snapshot).expect("it fits");
-        assert_eq!((left.start, left.steps.as_slice()), (ranges, &sample.plan.steps()[1..]));
-        sample.snapshot.shards.pop();
-        assert_eq!(left_of(&sample.plan, &sample.snapshot), None);
-    }
-
-    #[test]
-    fn the_plan_of_a_file_is_found_by_its_stream() {
-        let sample = fixtures::one_hot_shard();
-        let plans = [FiledPlan { plan: sample.plan.clone(), observed_at: None }];
-        assert_eq!(approved(&plans, &sample.policy).expect("one plan").plan, sample.plan);
-        let twice = [plans[0].clone(), plans[0].clone()];
-        assert!(approved(&twice, &sample.policy).is_err());
-        let other = ScalingPolicy::for_stream("clicks", 8);
-        let told = approved(&plans, &other).expect_err("another stream").to_string();
-        assert!(told.contains("no plan for the stream clicks, only for arn:aws:kinesis"), "{told}");
-    }
-
-    #[test]
-    fn in_mode_approve_a_plan_expires_and_one_without_a_time_is_refused() {
-        let sample = fixtures::one_hot_shard();
-        let made_at = sample.snapshot.observed_at;
-        let filed = |observed_at| [FiledPlan { plan: sample.plan.clone(), observed_at }];
-        let mut policy = sample.policy.clone();
-        policy.approval.expire_after = Duration::from_secs(4 * 3_600);
-        let last = made_at + SignedDuration::from_hours(4);
-        let late = last + SignedDuration::from_secs(1);
-
-        for mode in [Mode::DryRun, Mode::Apply] {
-            policy.mode = mode;
-            for observed_at in [None, Some(made_at)] {
-                let plan = approved(&filed(observed_at), &policy).expect("no approval is asked for");
-                plan.expire(&policy, late).expect("no approval is asked for");
-            }
-        }
-        policy.mode = Mode::Approve;
-        let plan = approved(&filed(Some(made_at)), &policy).expect("it has a time");
-        plan.expire(&policy, last).expect("not yet expired");
-        let told = plan.expire(&policy, late).expect_err("expired").to_string();
-        let expected = "was made at 2026-11-22T04:17:31Z; approval.expireAfter is 4h: plan anew";
-        assert!(told.ends_with(expected), "{told}");
-        let told = approved(&filed(None), &policy).expect_err("without a time").to_string();
-        assert!(told.contains("does not say when it was made") && told.contains("observedAt"), "{told}");
     }
 }

@@ -59,6 +59,9 @@ impl Narrator {
         let mut told = self.told();
         match event {
             Event::Planned { .. } | Event::NotAccepted { .. } => {}
+            Event::AwaitingTurn => {
+                self.spinner.say(format!("{}: waiting for its turn, other streams reshard", self.stream));
+            }
             Event::Sending { index, of, .. } => {
                 told.current = *index;
                 let action = told.steps.get(*index).map_or("", |step| step.action.as_str());

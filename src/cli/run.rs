@@ -1,12 +1,10 @@
 //! `reshard run`: the reconcile loop without Kubernetes. A line for each pass that has news.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::aws::AwsFlags;
@@ -22,8 +20,8 @@ use crate::cost::Prices;
 use crate::executor::{Event, ExecuteError, Executor, StepOutcome, StopSignal};
 use crate::observe::{MetricLevel, Observation, Observer};
 use crate::policy::{Mode, ScalingPolicy};
-use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
 use crate::report::count;
+use crate::turns::{Turn, Turns, scope_of, urgency_of};
 
 /// Keep streams matched to their load: observe, decide, one step, again and again
 #[derive(Debug, Args)]
@@ -44,18 +42,15 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
     let selected = arguments.selection.read()?;
     let alone = selected.len() == 1;
     let stop = stop_on_signal(output, "stopping after the step in flight; Ctrl-C again leaves at once");
-    let mut regions: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
+    let turns = Turns::default();
     let mut tasks = JoinSet::new();
     for stream in selected {
         let plane = arguments.aws.connect(&stream.policy).await?;
-        let at_once = regions
-            .entry(plane.region().to_owned())
-            .or_insert_with(|| Arc::new(Semaphore::new(CONCURRENT_RESHARDS_PER_REGION as usize)));
         let stream_loop = StreamLoop {
             policy: stream.policy,
             region: plane.region().to_owned(),
             plane,
-            at_once: Arc::clone(at_once),
+            turns: turns.clone(),
             stop: stop.clone(),
             output: Arc::clone(output),
             lines: PassLines::default(),
@@ -77,7 +72,7 @@ struct StreamLoop<P> {
     policy: ScalingPolicy,
     region: String,
     plane: P,
-    at_once: Arc<Semaphore>,
+    turns: Turns,
     stop: StopSignal,
     output: Arc<Output>,
     lines: PassLines,
@@ -87,23 +82,34 @@ struct StreamLoop<P> {
 }
 
 /// What follows a pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Next {
     /// A step was taken: look again at once.
     LookAgain,
     /// A step is wanted, and as many as AWS allows are under way. What was decided is old once
     /// the turn comes: look again, closely.
-    AwaitTurn,
+    AwaitTurn {
+        /// The account and region.
+        scope: String,
+        /// How urgent the step is.
+        urgency: u64,
+    },
     /// Nothing more may be done now.
     Rest,
 }
 
 impl<P: ControlPlane> StreamLoop<P> {
+    /// Passes until the stop signal, and says what was done.
+    async fn run(mut self) -> anyhow::Result<()> {
+        self.passes().await?;
+        let (name, steps) = (&self.policy.stream.name, count(self.steps, "step"));
+        Ok(self.output.result(&format!("{name}: stopped, {steps} done\n"))?)
+    }
+
     /// Passes until the stop signal. The first pass of a single stream must succeed: what is wrong
     /// with names, credentials and endpoints shows at once, and is told once. Of several, none is
     /// given up silently: a failing one is told of and tried again at each interval.
-    async fn run(mut self) -> anyhow::Result<()> {
-        let name = self.policy.stream.name.clone();
+    async fn passes(&mut self) -> anyhow::Result<()> {
         let mut observer = Observer::gated();
         let (mut succeeded, mut turn) = (false, None);
         while !self.stop.is_set() {
@@ -119,33 +125,28 @@ impl<P: ControlPlane> StreamLoop<P> {
             succeeded = true;
             match next {
                 Next::LookAgain => {}
-                Next::AwaitTurn => turn = self.turn(&mut observer).await,
+                Next::AwaitTurn { scope, urgency } => turn = self.turn(&mut observer, &scope, urgency).await,
                 Next::Rest => tokio::select! {
                     () = self.plane.sleep(self.policy.interval.max(Duration::from_secs(1))) => {}
                     () = self.stop.given() => {}
                 },
             }
         }
-        self.output.result(&format!("{name}: stopped, {} done\n", count(self.steps, "step")))?;
         Ok(())
     }
 
     /// Waits for a turn, and has the next pass look closely: what was seen is old by now.
-    async fn turn(&self, observer: &mut Observer) -> Option<OwnedSemaphorePermit> {
+    async fn turn(&self, observer: &mut Observer, scope: &str, urgency: u64) -> Option<Turn> {
         observer.look_closely();
         tokio::select! {
-            turn = Arc::clone(&self.at_once).acquire_owned() => turn.ok(),
+            turn = self.turns.acquire(scope, urgency) => Some(turn),
             () = self.stop.given() => None,
         }
     }
 
     /// Observes, decides, and takes one step where it may: with the `turn` that was waited for, or
     /// with one that is free at once.
-    async fn pass(
-        &mut self,
-        observer: &mut Observer,
-        turn: Option<OwnedSemaphorePermit>,
-    ) -> anyhow::Result<Next> {
+    async fn pass(&mut self, observer: &mut Observer, turn: Option<Turn>) -> anyhow::Result<Next> {
         let (policy, name) = (&self.policy, &self.policy.stream.name);
         let seen = observer.observe(&self.plane, policy).await;
         let Observation { snapshot, level, metrics_requested } =
@@ -172,8 +173,10 @@ impl<P: ControlPlane> StreamLoop<P> {
         if plan.steps().is_empty() || !acts {
             return Ok(Next::Rest);
         }
-        let free = || Arc::clone(&self.at_once).try_acquire_owned().ok();
-        let Some(_turn) = turn.or_else(free) else { return Ok(Next::AwaitTurn) };
+        let scope = scope_of(&snapshot.summary.arn);
+        let Some(_turn) = turn.or_else(|| self.turns.try_acquire(scope)) else {
+            return Ok(Next::AwaitTurn { scope: scope.to_owned(), urgency: urgency_of(&snapshot, policy) });
+        };
         let narrator = Narrator::new(name, &self.output);
         narrator.plan(&report);
         let tell = |event: &Event<'_>| narrator.tell(event);
@@ -203,8 +206,9 @@ impl<P: ControlPlane> StreamLoop<P> {
 mod tests {
     use super::*;
     use crate::cli::output::ColorChoice;
+    use crate::control_plane::ErrorClass;
     use crate::executor::stop_signal;
-    use crate::observe::test_plane::{TestPlane, policy};
+    use crate::observe::test_plane::{ARN, Fault, TestPlane, policy};
 
     /// A loop that wants to merge, of whom `turns` may act at once.
     fn cold_stream(turns: usize, stop: StopSignal) -> StreamLoop<TestPlane> {
@@ -212,7 +216,7 @@ mod tests {
             policy: policy(1, 8),
             region: "eu-west-1".to_owned(),
             plane: TestPlane::new(4),
-            at_once: Arc::new(Semaphore::new(turns)),
+            turns: Turns::with_places(turns),
             stop,
             output: Arc::new(Output::new(ColorChoice::Never)),
             lines: PassLines::default(),
@@ -221,25 +225,30 @@ mod tests {
         }
     }
 
+    fn scope() -> &'static str {
+        scope_of(ARN)
+    }
+
     #[tokio::test]
     async fn with_a_turn_that_is_free_the_pass_acts_at_once() {
         let mut stream = cold_stream(1, StopSignal::never());
         let next = stream.pass(&mut Observer::gated(), None).await.expect("a pass");
         assert_eq!((next, stream.steps, stream.plane.state().reshards), (Next::LookAgain, 1, 1));
-        assert_eq!(stream.at_once.available_permits(), 1, "the turn is given back");
+        assert!(stream.turns.try_acquire(scope()).is_some(), "the turn is given back");
     }
 
     #[tokio::test]
     async fn what_was_decided_before_a_turn_was_waited_for_is_not_acted_on() {
         let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
-        let others = Arc::clone(&stream.at_once).try_acquire_owned().expect("free");
+        let others = stream.turns.try_acquire(scope()).expect("free");
         let next = stream.pass(&mut observer, None).await.expect("a pass");
-        assert_eq!((next, stream.plane.state().reshards), (Next::AwaitTurn, 0));
+        let awaits = Next::AwaitTurn { scope: scope().to_owned(), urgency: 0 };
+        assert_eq!((next, stream.plane.state().reshards), (awaits, 0));
 
         // Meanwhile somebody turns the metrics off that a merge rests on.
         stream.plane.state().summary.enhanced_metrics.clear();
         drop(others);
-        let turn = stream.turn(&mut observer).await;
+        let turn = stream.turn(&mut observer, scope(), 0).await;
         assert!(turn.is_some());
         let next = stream.pass(&mut observer, turn).await.expect("a pass");
         assert_eq!((next, stream.plane.state().reshards), (Next::Rest, 0), "it looked anew");
@@ -248,10 +257,10 @@ mod tests {
     #[tokio::test]
     async fn with_a_turn_that_was_waited_for_the_pass_acts_though_the_stream_is_calm() {
         let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
-        let others = Arc::clone(&stream.at_once).try_acquire_owned().expect("free");
+        let others = stream.turns.try_acquire(scope()).expect("free");
         stream.pass(&mut observer, None).await.expect("a pass");
         drop(others);
-        let turn = stream.turn(&mut observer).await;
+        let turn = stream.turn(&mut observer, scope(), 0).await;
         let next = stream.pass(&mut observer, turn).await.expect("a pass");
         assert_eq!((next, stream.plane.state().reshards), (Next::LookAgain, 1));
     }
@@ -261,6 +270,30 @@ mod tests {
         let (handle, stop) = stop_signal();
         let stream = cold_stream(0, stop);
         handle.stop();
-        assert!(stream.turn(&mut Observer::gated()).await.is_none());
+        assert!(stream.turn(&mut Observer::gated(), scope(), 0).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn of_several_streams_a_first_pass_that_fails_is_told_of_and_tried_again() {
+        for alone in [true, false] {
+            let (handle, stop) = stop_signal();
+            let mut stream = StreamLoop { alone, ..cold_stream(1, stop) };
+            stream.plane.state().faults = vec![(0, Fault::Refuse(ErrorClass::Unreachable))];
+            let stopped_later = async {
+                for _ in 0..1_000 {
+                    tokio::task::yield_now().await;
+                }
+                handle.stop();
+            };
+            let (ended, ()) = tokio::join!(stream.passes(), stopped_later);
+            let requests = stream.plane.state().requests.len();
+            if alone {
+                let told = ended.expect_err("it shows at once").to_string();
+                assert!(told.contains("stream orders in eu-west-1") && requests == 1, "{told}, {requests}");
+            } else {
+                ended.expect("it is stopped");
+                assert!(stream.steps > 0, "{requests} requests and no step");
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::observe::{ObserveError, Observer};
 use crate::plan::{Hold, Plan, Step};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
+use crate::turns::urgency_of;
 
 /// Steps that one run takes at the most: from 1 to 200 shards and back, and a move of each.
 pub const MAX_STEPS: usize = 800;
@@ -140,10 +141,12 @@ impl<P: ControlPlane> Executor<'_, P> {
         V: Display,
     {
         let (mut waited, mut setbacks) = (Duration::ZERO, 0);
+        let mut came = None;
         while done.len() < MAX_STEPS {
             if self.stop.is_set() {
                 return End::Stopped;
             }
+            let turn = came.take();
             let snapshot = match observer.observe(self.plane, self.policy).await {
                 Ok(observation) => observation.snapshot,
                 Err(error) => return End::CannotObserve(error),
@@ -154,16 +157,22 @@ impl<P: ControlPlane> Executor<'_, P> {
             };
             (self.progress)(&Event::Planned { plan: &plan });
             let Some(step) = plan.steps().first() else {
-                if wait.is_zero() || !plan.holds.iter().any(passes_with_time) {
+                if wait.is_zero() || !plan.holds.iter().any(Hold::passes_with_time) {
                     return End::Quiet { plan: Box::new(plan) };
                 }
                 let pause = self.policy.interval.max(Duration::from_secs(1)).min(wait.saturating_sub(waited));
                 if pause.is_zero() {
                     return End::WaitedEnough { plan: Box::new(plan), waited };
                 }
+                drop(turn);
                 (self.progress)(&Event::Holding { plan: &plan, next_look_in: pause });
                 self.pause(pause).await;
                 waited += pause;
+                continue;
+            };
+            let Some(_turn) = turn.or_else(|| self.free_turn(&plan)) else {
+                // What was decided is old once the turn comes: look again.
+                came = self.await_turn(&plan, urgency_of(&snapshot, self.policy)).await;
                 continue;
             };
             let outcome = match self.execute_step(&plan, 0).await {
@@ -187,19 +196,24 @@ impl<P: ControlPlane> Executor<'_, P> {
 
     /// Carries out what is left of an approved plan, whole: it begins after the steps that the
     /// stream already shows, and goes on as long as the observed shards are exactly those that the
-    /// plan projects.
-    pub async fn execute_approved(&self, plan: &Plan) -> RunReport {
+    /// plan projects. Where it has to wait for a turn, `urgency` (see [`urgency_of`]) counts.
+    pub async fn execute_approved(&self, plan: &Plan, urgency: u64) -> RunReport {
         let mut done = Vec::new();
         let end = match self.first_open_step(plan).await {
-            Ok(first) => self.follow(plan, first, &mut done).await,
+            Ok(first) => self.follow(plan, first, urgency, &mut done).await,
             Err(error) => End::Failed { step: None, error },
         };
         RunReport { done, end }
     }
 
-    async fn follow(&self, plan: &Plan, first: usize, done: &mut Vec<DoneStep>) -> End {
+    async fn follow(&self, plan: &Plan, first: usize, urgency: u64, done: &mut Vec<DoneStep>) -> End {
         (self.progress)(&Event::Planned { plan });
         for (index, step) in plan.steps().iter().enumerate().skip(first) {
+            let turn = match self.free_turn(plan) {
+                None => self.await_turn(plan, urgency).await,
+                free => free,
+            };
+            let Some(_turn) = turn else { return End::Stopped };
             match self.execute_step(plan, index).await {
                 Ok(outcome) => {
                     self.note(step, outcome, done);
@@ -246,34 +260,5 @@ impl<P: ControlPlane> Executor<'_, P> {
     fn note(&self, step: &Step, outcome: StepOutcome, done: &mut Vec<DoneStep>) {
         (self.progress)(&Event::Finished { step, outcome });
         done.push(DoneStep { step: step.clone(), outcome });
-    }
-}
-
-/// Whether waiting can lift a hold; the others need a person, or a day.
-fn passes_with_time(hold: &Hold) -> bool {
-    match hold {
-        Hold::StreamNotActive { .. }
-        | Hold::ListingDoesNotTile { .. }
-        | Hold::ShardCountMismatch { .. }
-        | Hold::MetricsStale { .. }
-        | Hold::MetricsIncomplete { .. }
-        | Hold::MetricsMissing { .. }
-        | Hold::MetricsInconsistent { .. }
-        | Hold::SilentStream
-        | Hold::MetricsSettling { .. }
-        | Hold::LoadEstimated { .. }
-        | Hold::Stabilizing { .. }
-        | Hold::RateLimited { .. }
-        | Hold::StepBudget { .. }
-        | Hold::MergeBudget { .. }
-        | Hold::ConsumerLagging { .. }
-        | Hold::ConsumerSilent { .. }
-        | Hold::ParentsDraining { .. }
-        | Hold::Frozen { .. } => true,
-        Hold::Suspended
-        | Hold::OnDemandStream
-        | Hold::ShardMetricsOff { .. }
-        | Hold::AtMaxShards { .. }
-        | Hold::BelowMinShards { .. } => false,
     }
 }

@@ -19,6 +19,8 @@ pub enum Event<'e> {
         /// The plan.
         plan: &'e Plan,
     },
+    /// A step is wanted, and as many other streams as may reshard at once are at it.
+    AwaitingTurn,
     /// A step's request is about to be sent.
     Sending {
         /// Its place in the plan, counted from 0.
@@ -68,6 +70,7 @@ impl fmt::Display for Event<'_> {
                     plan.steps().len()
                 )
             }
+            Event::AwaitingTurn => f.write_str("waiting for a turn: other streams reshard"),
             Event::Sending { index, of, step } => write!(f, "step {} of {of}: {step}", index + 1),
             Event::NotAccepted { error } => write!(f, "{error}"),
             Event::Waiting { status: Some(status), waited } => {

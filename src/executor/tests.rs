@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::control_plane::ShardFilter;
 use crate::hash_key::{HashKey, HashKeyRange};
-use crate::observe::test_plane::{Fault, TestPlane, policy};
+use crate::observe::test_plane::{ARN, Fault, TestPlane, policy};
 use crate::observe::{Observer, list_shards};
 use crate::plan::{Hold, PLAN_FORMAT, PlanIdentity};
 use crate::policy::{Allow, Schedule};

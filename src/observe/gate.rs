@@ -92,15 +92,12 @@ fn reads_surge(metrics: &MetricHistory, policy: &ScalingPolicy) -> bool {
 }
 
 /// The known values of a metric over the policy's window.
-fn window<'a>(
-    metrics: &'a MetricHistory,
+fn window(
+    metrics: &MetricHistory,
     policy: &ScalingPolicy,
     metric: StreamMetric,
-) -> impl Iterator<Item = u64> + 'a {
-    let minutes = i64::from(policy.metrics.window_minutes);
-    let series = metrics.stream.get(&metric);
-    let end = metrics.settled_until.unwrap_or(Minute(0));
-    (1..=minutes).filter_map(move |back| series?.at(end.plus(-back)))
+) -> impl Iterator<Item = u64> {
+    metrics.newest(metric, policy.metrics.window_minutes)
 }
 
 #[cfg(test)]

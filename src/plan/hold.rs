@@ -176,6 +176,35 @@ impl Hold {
         true
     }
 
+    /// Whether waiting can lift it; the others need a person, or a day.
+    pub fn passes_with_time(&self) -> bool {
+        match self {
+            Hold::StreamNotActive { .. }
+            | Hold::ListingDoesNotTile { .. }
+            | Hold::ShardCountMismatch { .. }
+            | Hold::MetricsStale { .. }
+            | Hold::MetricsIncomplete { .. }
+            | Hold::MetricsMissing { .. }
+            | Hold::MetricsInconsistent { .. }
+            | Hold::SilentStream
+            | Hold::MetricsSettling { .. }
+            | Hold::LoadEstimated { .. }
+            | Hold::Stabilizing { .. }
+            | Hold::RateLimited { .. }
+            | Hold::StepBudget { .. }
+            | Hold::MergeBudget { .. }
+            | Hold::ConsumerLagging { .. }
+            | Hold::ConsumerSilent { .. }
+            | Hold::ParentsDraining { .. }
+            | Hold::Frozen { .. } => true,
+            Hold::Suspended
+            | Hold::OnDemandStream
+            | Hold::ShardMetricsOff { .. }
+            | Hold::AtMaxShards { .. }
+            | Hold::BelowMinShards { .. } => false,
+        }
+    }
+
     /// The name in metrics, events and conditions.
     pub fn reason(&self) -> &'static str {
         match self {

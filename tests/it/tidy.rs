@@ -13,7 +13,7 @@ mod source;
 const LAYERS: [(&str, &[&str]); 4] = [
     ("model", &["hash_key", "stream", "quota", "load", "policy", "snapshot", "plan", "cost"]),
     ("decision", &["demand", "planner", "decision", "checks", "report"]),
-    ("execution", &["control_plane", "observe", "executor", "aws", "simulator", "sandbox"]),
+    ("execution", &["control_plane", "turns", "observe", "executor", "aws", "simulator", "sandbox"]),
     ("shells", &["resource", "manifest", "telemetry", "operator", "cli", "main"]),
 ];
 

@@ -120,7 +120,7 @@ impl Board {
                 }
             }
             Event::NotAccepted { error } => told.doing = error.to_string(),
-            Event::Finished { .. } | Event::Waiting { .. } | Event::Holding { .. } => {}
+            Event::AwaitingTurn | Event::Finished { .. } | Event::Waiting { .. } | Event::Holding { .. } => {}
         }
     }
 }

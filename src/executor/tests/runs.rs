@@ -120,7 +120,7 @@ async fn an_approved_plan_is_carried_out_whole_and_taken_up_again_where_it_was_l
         for index in 0..already {
             executor.execute_step(&plan, index).await.expect("it is carried out");
         }
-        let report = executor.execute_approved(&plan).await;
+        let report = executor.execute_approved(&plan, 0).await;
         assert_eq!((report.end, report.done.len()), (End::PlanDone, 3 - already));
         assert_eq!((plane.ranges(), plane.state().reshards), (plan.projected_ranges(3).expect("fits"), 3));
     }
@@ -147,7 +147,7 @@ async fn an_approved_plan_stops_where_the_shards_are_not_as_it_projects_them() {
     };
     let policy = policy(1, 10);
     let executor = Executor::new(&plane, &policy).with_progress(&progress);
-    let report = executor.execute_approved(&plan).await;
+    let report = executor.execute_approved(&plan, 0).await;
     assert_eq!(report.done.len(), 1);
     let End::Failed { step: Some(step), error: ExecuteError::ShardsMoved(difference) } = report.end else {
         panic!("{report:?}");
@@ -164,8 +164,62 @@ async fn a_plan_that_was_edited_or_is_outdated_is_not_begun() {
     edited.identity.steps.pop();
     let later = ScalingPolicy { generation: 1, ..policy(1, 10) };
     for (plan, policy, word) in [(&edited, policy(1, 10), "was edited"), (&plan, later, "generation 0")] {
-        let report = Executor::new(&plane, &policy).execute_approved(plan).await;
+        let report = Executor::new(&plane, &policy).execute_approved(plan, 0).await;
         assert!(!report.end.is_success() && report.end.to_string().contains(word), "{report:?}");
     }
     assert_eq!(plane.state().requests.len(), 0);
+}
+
+#[tokio::test]
+async fn a_run_holds_a_turn_for_its_steps_only_and_looks_anew_after_it_waited_for_one() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    let policy = policy(1, 10);
+    let (turns, scope) = (Turns::with_places(1), scope_of(ARN));
+    let others = Mutex::new(turns.try_acquire(scope));
+    let free_at = Mutex::new(Vec::new());
+    let progress = |event: &Event<'_>| match event {
+        // Another stream is at it until this one waits; and meanwhile this one is split by hand.
+        Event::AwaitingTurn => {
+            let id = plane.state().lives[0].shard.id.clone();
+            plane.state().reshard("SplitShard", &[&id], halves().to_vec()).expect("it is ACTIVE");
+            drop(others.lock().expect("not poisoned").take());
+        }
+        Event::Sending { .. } => {
+            free_at.lock().expect("not poisoned").push(turns.try_acquire(scope).is_some())
+        }
+        Event::Holding { .. } => assert!(turns.try_acquire(scope).is_some(), "no turn is kept over a hold"),
+        _ => {}
+    };
+    let executor = Executor::new(&plane, &policy).with_turns(turns.clone()).with_progress(&progress);
+    let decide = towards(4);
+    let wait = Some(Duration::from_secs(600));
+    let report = executor.run_to_quiet(&mut Observer::one_shot(), decide, wait).await;
+    assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
+    assert_eq!((report.done.len(), plane.ranges().len()), (2, 4), "the split by hand is not made again");
+    assert_eq!(free_at.into_inner().expect("not poisoned"), [false, false]);
+    assert!(turns.try_acquire(scope).is_some());
+}
+
+#[tokio::test]
+async fn an_approved_plan_takes_a_turn_for_each_step_and_a_stop_ends_the_wait_for_it() {
+    let plane = TestPlane::new(1);
+    let (policy, plan) = (policy(1, 10), plan_to_four(&plane));
+    let (turns, scope) = (Turns::with_places(1), scope_of(ARN));
+    let (handle, signal) = stop_signal();
+    let progress = |event: &Event<'_>| match event {
+        Event::Sending { .. } => assert!(turns.try_acquire(scope).is_none(), "it is this stream's turn"),
+        Event::AwaitingTurn => handle.stop(),
+        _ => {}
+    };
+    let executor =
+        Executor::new(&plane, &policy).with_turns(turns.clone()).with_stop(signal).with_progress(&progress);
+    let others = turns.try_acquire(scope);
+    let report = executor.execute_approved(&plan, 0).await;
+    assert_eq!((report.end, report.done.len(), plane.state().reshards), (End::Stopped, 0, 0));
+
+    drop(others);
+    let executor = executor.with_stop(StopSignal::never());
+    let report = executor.execute_approved(&plan, 0).await;
+    assert_eq!((report.end, report.done.len()), (End::PlanDone, 3));
+    assert!(turns.try_acquire(scope).is_some());
 }
