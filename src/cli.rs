@@ -19,6 +19,7 @@ mod apply;
 mod approved;
 mod aws;
 mod completions;
+mod crd;
 mod decide;
 mod demo;
 mod documents;
@@ -85,6 +86,7 @@ enum Command {
     /// Run Kinesis and CloudWatch on loopback, with a load, for any AWS SDK and the AWS CLI
     Sandbox(Box<SandboxOptions>),
     Demo(demo::DemoArgs),
+    Crd(crd::CrdArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -104,6 +106,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
     match command {
         Command::Completions(arguments) => completions::run(&arguments, output),
+        Command::Crd(arguments) => crd::run(&arguments, output),
         Command::Plan(arguments) => runtime()?.block_on(plan::run(&arguments, output)),
         Command::Apply(arguments) => runtime()?.block_on(apply::run(&arguments, output)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, output)),

@@ -7,6 +7,7 @@
 //!                               conditions, events, metrics ◄───┴─ outcome ─► status
 //! ```
 
+pub mod crd;
 pub mod leadership;
 pub mod object;
 pub mod planes;

@@ -118,6 +118,7 @@ pub struct StreamRef {
 
 /// What may be done with a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum Mode {
     /// Show it.
     DryRun,
@@ -177,6 +178,7 @@ pub struct MetricsPolicy {
 
 /// Where loads come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum MetricsSource {
     /// Shard-level metrics.
     Shard,
@@ -186,6 +188,7 @@ pub enum MetricsSource {
 
 /// What happens where shard metrics are off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum EnhancedMonitoring {
     /// A hold that says how to turn them on.
     Require,
@@ -206,6 +209,7 @@ pub struct ScalingRules {
 
 /// Which of several rate policies counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum SelectPolicy {
     /// The one that allows the largest change.
     Max,
@@ -266,6 +270,7 @@ pub struct Approval {
 
 /// Which plans need approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum ApprovalRequired {
     /// All.
     All,
@@ -319,6 +324,7 @@ impl ConsumerKind {
 
 /// The directions that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum Allow {
     /// Both.
     All,

@@ -18,6 +18,9 @@ mod check;
 mod convert;
 mod duration;
 mod names;
+mod ranges;
+#[cfg(feature = "operator")]
+mod schema;
 mod spec;
 
 /// The group and version of the resource.

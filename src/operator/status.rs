@@ -41,6 +41,7 @@ pub struct Status {
     pub recent_steps: Vec<RecentStep>,
     /// Conditions, one of each type.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 

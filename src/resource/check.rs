@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::duration::DurationText;
+use super::ranges::{DurationRange, MillionthsRange};
 
 /// One thing that is wrong in a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,42 +31,6 @@ impl std::error::Error for FieldError {}
 pub(super) struct Field<'a> {
     path: String,
     faults: &'a RefCell<Vec<FieldError>>,
-}
-
-/// The durations that a field takes: multiples of `step` from `least` to `most`.
-pub(super) struct DurationRange {
-    pub(super) least: Duration,
-    pub(super) most: Duration,
-    pub(super) step: Duration,
-}
-
-impl DurationRange {
-    /// Multiples of a second from `least` to `most`, both in seconds.
-    pub(super) const fn seconds(least: u64, most: u64) -> DurationRange {
-        DurationRange {
-            least: Duration::from_secs(least),
-            most: Duration::from_secs(most),
-            step: Duration::from_secs(1),
-        }
-    }
-
-    fn contains(&self, duration: Duration) -> bool {
-        let DurationRange { least, most, step } = self;
-        (*least..=*most).contains(&duration) && duration.as_millis().is_multiple_of(step.as_millis())
-    }
-
-    /// A duration of the range, of two units where it takes one that is.
-    fn example(&self) -> Duration {
-        let of_two_units = [5_400, 90].map(Duration::from_secs);
-        of_two_units.into_iter().find(|example| self.contains(*example)).unwrap_or(self.least)
-    }
-}
-
-impl fmt::Display for DurationRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DurationRange { least, most, step: _ } = self;
-        write!(f, "{} to {}", DurationText::from(*least), DurationText::from(*most))
-    }
 }
 
 impl<'a> Field<'a> {
@@ -106,7 +71,7 @@ impl<'a> Field<'a> {
     }
 
     /// `value` where it lies in `range`, in millionths, rounded.
-    pub(super) fn millionths(&self, value: f64, range: RangeInclusive<u32>) -> Option<u64> {
+    pub(super) fn millionths(&self, value: f64, range: MillionthsRange) -> Option<u64> {
         let (least, most) = (f64::from(*range.start()), f64::from(*range.end()));
         let valid = (least..=most).contains(&(value * 1e6));
         self.require(valid, || {

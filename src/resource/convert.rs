@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::check::{DurationRange, Field, FieldError, quoted};
-use super::{KinesisStreamAutoscaler, KinesisStreamAutoscalerSpec, Metadata, names, spec};
+use super::check::{Field, FieldError, quoted};
+use super::{KinesisStreamAutoscaler, KinesisStreamAutoscalerSpec, Metadata, names, ranges, spec};
 use crate::load::{Load, Loads};
 use crate::policy::{self, RateAmount, ScalingPolicy, ScalingRules, ShardBounds};
 use crate::quota::{MAX_SHARDS, MIN_SHARDS};
@@ -17,26 +17,6 @@ mod schedules;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-
-/// Long enough to see a new minute, short enough to be a control loop.
-const INTERVAL: DurationRange = DurationRange::seconds(10, HOUR);
-const WINDOW: DurationRange = DurationRange {
-    least: Duration::from_secs(MINUTE),
-    most: Duration::from_secs(HOUR),
-    step: Duration::from_secs(MINUTE),
-};
-/// CloudWatch's newest 2 to 3 minutes are late; a younger limit would hold always.
-const MAX_AGE: DurationRange = DurationRange::seconds(3 * MINUTE, HOUR);
-const HORIZON: DurationRange = DurationRange::seconds(5 * MINUTE, 30 * DAY);
-const EXPIRE_AFTER: DurationRange = DurationRange::seconds(MINUTE, 7 * DAY);
-/// A stream keeps its records for a day, unless told otherwise.
-const MAX_ITERATOR_AGE: DurationRange = DurationRange::seconds(1, DAY);
-
-/// How far behaviour may look back, in seconds: the shards of a day ago are known, no more.
-const LOOK_BACK_SECONDS: u32 = 86_400;
-/// Replacing every shard of a full stream by splits and merges takes fewer.
-const MAX_STEPS: u32 = 2 * MAX_SHARDS;
 
 /// See [`KinesisStreamAutoscaler::to_policy`].
 pub(super) fn to_policy(resource: &KinesisStreamAutoscaler) -> Result<ScalingPolicy, Vec<FieldError>> {
@@ -100,7 +80,7 @@ fn convert_spec(
 
     let stream = stream(stream_ref, &at.at("streamRef"));
     let role_arn = aws.as_ref().and_then(|aws| role_arn(aws, &at.at("aws")));
-    let interval = at.at("interval").duration(interval, &INTERVAL);
+    let interval = at.at("interval").duration(interval, &ranges::INTERVAL);
     let bounds = bounds(*min_shards, *max_shards, at);
     let targets = convert_targets(targets, &at.at("targets"));
     let metrics = convert_metrics(metrics, &at.at("metrics"));
@@ -111,7 +91,7 @@ fn convert_spec(
         policies: rate_policies(&scale_up.policies, &up.at("policies")),
     };
     let tolerance_millionths =
-        down.at("tolerance").millionths(scale_down.tolerance, 0..=900_000).unwrap_or_default();
+        down.at("tolerance").millionths(scale_down.tolerance, ranges::TOLERANCE).unwrap_or_default();
     let scale_down = ScalingRules {
         stabilization_window: stabilization_window(scale_down.stabilization_window_seconds, &down),
         select_policy: scale_down.select_policy,
@@ -122,10 +102,11 @@ fn convert_spec(
     at.at("updateShardCount").require(*update_shard_count == spec::UpdateShardCount::Never, || {
         format!("`{update_shard_count:?}` belongs to a later release: give `Never`, or leave it out")
     });
-    let expire_after = at.at("approval").at("expireAfter").duration(&approval.expire_after, &EXPIRE_AFTER);
+    let expire_after =
+        at.at("approval").at("expireAfter").duration(&approval.expire_after, &ranges::EXPIRE_AFTER);
     let consumers = readers::convert(consumers, &at.at("consumers"));
     let max_iterator_age =
-        at.at("lagGuard").at("maxIteratorAge").duration(max_iterator_age, &MAX_ITERATOR_AGE);
+        at.at("lagGuard").at("maxIteratorAge").duration(max_iterator_age, &ranges::MAX_ITERATOR_AGE);
     let most_shards = bounds.map_or(MAX_SHARDS, ShardBounds::max);
     let schedules = schedules::convert(schedules, most_shards, &at.at("schedules"));
 
@@ -214,8 +195,8 @@ fn role_arn(aws: &spec::AwsAccess, at: &Field<'_>) -> Option<String> {
 }
 
 fn bounds(min_shards: i64, max_shards: i64, at: &Field<'_>) -> Option<ShardBounds> {
-    let min = at.at("minShards").integer(min_shards, MIN_SHARDS..=MAX_SHARDS);
-    let max = at.at("maxShards").integer(max_shards, MIN_SHARDS..=MAX_SHARDS);
+    let min = at.at("minShards").integer(min_shards, ranges::SHARDS);
+    let max = at.at("maxShards").integer(max_shards, ranges::SHARDS);
     let (min, max) = (min?, max?);
     let bounds = ShardBounds::new(min, max);
     at.at("minShards").require(bounds.is_some(), || more_than_max_shards(min, max));
@@ -242,7 +223,7 @@ fn target(target: &spec::Target, at: &Field<'_>) -> Load {
     let spec::Target { utilization } = target;
     let at = at.at("utilization");
     let percent = match utilization {
-        spec::Utilization::Percent(percent) => at.integer(*percent, 1..=100),
+        spec::Utilization::Percent(percent) => at.integer(*percent, ranges::TARGET_PERCENT),
         spec::Utilization::Auto => {
             at.fault("`Auto` belongs to a later release: give a whole percentage from 1 to 100, such as 70");
             None
@@ -253,8 +234,8 @@ fn target(target: &spec::Target, at: &Field<'_>) -> Load {
 
 fn convert_metrics(metrics: &spec::Metrics, at: &Field<'_>) -> Option<policy::MetricsPolicy> {
     let spec::Metrics { source, window, max_age, enhanced_monitoring } = metrics;
-    let window = at.at("window").duration(window, &WINDOW);
-    let max_age = at.at("maxAge").duration(max_age, &MAX_AGE);
+    let window = at.at("window").duration(window, &ranges::WINDOW);
+    let max_age = at.at("maxAge").duration(max_age, &ranges::MAX_AGE);
     Some(policy::MetricsPolicy {
         source: *source,
         window_minutes: u32::try_from(window?.as_secs() / MINUTE).ok()?,
@@ -264,21 +245,23 @@ fn convert_metrics(metrics: &spec::Metrics, at: &Field<'_>) -> Option<policy::Me
 }
 
 fn stabilization_window(seconds: i64, at: &Field<'_>) -> Duration {
-    let seconds = at.at("stabilizationWindowSeconds").integer(seconds, 0..=LOOK_BACK_SECONDS);
+    let seconds = at.at("stabilizationWindowSeconds").integer(seconds, ranges::STABILIZATION_SECONDS);
     Duration::from_secs(u64::from(seconds.unwrap_or_default()))
 }
 
 fn rate_policies(policies: &[spec::RatePolicy], at: &Field<'_>) -> Vec<policy::RatePolicy> {
-    at.at_most(policies, 10);
+    at.at_most(policies, ranges::MOST_RATE_POLICIES);
     let convert = |(index, policy): (usize, &spec::RatePolicy)| {
         let spec::RatePolicy { r#type, value, period_seconds } = policy;
         let at = at.item(index);
         let value_at = at.at("value");
         let amount = match r#type {
-            spec::RatePolicyType::Percent => value_at.integer(*value, 1..=1_000).map(RateAmount::Percent),
-            spec::RatePolicyType::Shards => value_at.integer(*value, 1..=MAX_SHARDS).map(RateAmount::Shards),
+            spec::RatePolicyType::Percent => {
+                value_at.integer(*value, ranges::CHANGE_PERCENT).map(RateAmount::Percent)
+            }
+            spec::RatePolicyType::Shards => value_at.integer(*value, ranges::SHARDS).map(RateAmount::Shards),
         };
-        let seconds = at.at("periodSeconds").integer(*period_seconds, 1..=LOOK_BACK_SECONDS);
+        let seconds = at.at("periodSeconds").integer(*period_seconds, ranges::PERIOD_SECONDS);
         Some(policy::RatePolicy { amount: amount?, period: Duration::from_secs(u64::from(seconds?)) })
     };
     policies.iter().enumerate().filter_map(convert).collect()
@@ -286,8 +269,8 @@ fn rate_policies(policies: &[spec::RatePolicy], at: &Field<'_>) -> Vec<policy::R
 
 fn convert_tradeoff(tradeoff: &spec::Tradeoff, at: &Field<'_>) -> Option<policy::Tradeoff> {
     let spec::Tradeoff { step_cost, horizon } = tradeoff;
-    let millionths = at.at("stepCost").millionths(*step_cost, 0..=100_000_000);
-    let horizon = at.at("horizon").duration(horizon, &HORIZON);
+    let millionths = at.at("stepCost").millionths(*step_cost, ranges::STEP_COST);
+    let horizon = at.at("horizon").duration(horizon, &ranges::HORIZON);
     Some(policy::Tradeoff {
         step_cost_shard_seconds: (millionths? * HOUR + 500_000) / 1_000_000,
         horizon_seconds: horizon?.as_secs(),
@@ -296,8 +279,8 @@ fn convert_tradeoff(tradeoff: &spec::Tradeoff, at: &Field<'_>) -> Option<policy:
 
 fn convert_budgets(budgets: &spec::Budgets, at: &Field<'_>) -> Option<policy::Budgets> {
     let spec::Budgets { max_steps_per_plan, max_merges_per_day } = budgets;
-    let max_steps_per_plan = at.at("maxStepsPerPlan").integer(*max_steps_per_plan, 1..=MAX_STEPS);
-    let max_merges_per_day = at.at("maxMergesPerDay").integer(*max_merges_per_day, 0..=10_000);
+    let max_steps_per_plan = at.at("maxStepsPerPlan").integer(*max_steps_per_plan, ranges::STEPS_PER_PLAN);
+    let max_merges_per_day = at.at("maxMergesPerDay").integer(*max_merges_per_day, ranges::MERGES_PER_DAY);
     Some(policy::Budgets { max_steps_per_plan: max_steps_per_plan?, max_merges_per_day: max_merges_per_day? })
 }
 

@@ -6,11 +6,19 @@ use std::time::Duration;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+#[cfg(feature = "operator")]
+use super::schema;
+
 /// A duration as it was written: whole hours, minutes, seconds and milliseconds, each at most once
-/// and in this order.
+/// and in this order, in 32 characters at most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::DURATION, LONGEST)))]
 #[serde(transparent)]
 pub struct DurationText(pub String);
+
+/// The most characters of a duration.
+const LONGEST: usize = 32;
 
 /// The units, largest first, in milliseconds.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -18,6 +26,9 @@ const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), 
 impl DurationText {
     /// The duration; `None` where the text is none, or one of more than 584 million years.
     pub fn parse(&self) -> Option<Duration> {
+        if self.0.len() > LONGEST {
+            return None;
+        }
         let mut rest = self.0.as_str();
         let mut units = UNITS.iter();
         let mut milliseconds = 0_u64;
@@ -124,6 +135,7 @@ mod tests {
             "99999999999999999999s",
             "18446744073709551615h",
             "PT1H",
+            "000000000000000000000000000000060s",
         ] {
             assert_eq!(millis(text), None, "{text:?}");
         }

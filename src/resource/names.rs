@@ -68,6 +68,7 @@ fn parse_arn(arn: &str) -> Option<(&str, &str, &str, &str)> {
     let mut parts = arn.splitn(6, ':');
     let (Some("arn"), Some(partition)) = (parts.next(), parts.next()) else { return None };
     let is_partition = partition.split('-').next() == Some("aws")
+        && partition.len() <= 32
         && partition.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     is_partition.then_some((parts.next()?, parts.next()?, parts.next()?, parts.next()?))
 }

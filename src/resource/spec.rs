@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub use self::limits::*;
 pub use self::readers::*;
 use super::duration::DurationText;
+#[cfg(feature = "operator")]
+use super::{ranges, schema};
 use crate::policy::{self, EnhancedMonitoring, MetricsSource, Mode, defaults};
 
 mod limits;
@@ -15,6 +17,18 @@ mod readers;
 
 /// What is wanted for one stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "operator",
+    schemars(transform = schema::rule(
+        "self.minShards <= self.maxShards",
+        "must not be more than maxShards",
+    ).at(".minShards")),
+    schemars(transform = schema::rule(
+        "!has(self.schedules) || self.schedules.all(s, !has(s.minShards) || s.minShards <= self.maxShards)",
+        "no schedule may have more minShards than maxShards",
+    ).at(".schedules")),
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KinesisStreamAutoscalerSpec {
     /// The stream, by name or by ARN. Cannot be changed.
@@ -31,11 +45,14 @@ pub struct KinesisStreamAutoscalerSpec {
     pub suspend: bool,
     /// Time between two looks at the stream, 10s to 1h. Default: 60s.
     #[serde(default = "interval")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::INTERVAL)))]
     pub interval: DurationText,
     /// The fewest shards, 1 to `maxShards`. Default: 1.
     #[serde(default = "min_shards")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::SHARDS)))]
     pub min_shards: i64,
     /// The most shards, `minShards` to 200.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::SHARDS)))]
     pub max_shards: i64,
     /// How full a shard may be.
     #[serde(default)]
@@ -60,6 +77,7 @@ pub struct KinesisStreamAutoscalerSpec {
     pub approval: Approval,
     /// Who reads the stream. Without any, the readers are derived from metrics. At most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::keyed_list(ranges::MOST_CONSUMERS, &["name", "type"])))]
     pub consumers: Vec<Consumer>,
     /// What the consumers' lag forbids.
     #[serde(default)]
@@ -67,6 +85,7 @@ pub struct KinesisStreamAutoscalerSpec {
     /// Times with other bounds. Where several hold, the highest `minShards` and the narrowest
     /// `allow` count. At most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::keyed_list(ranges::MOST_SCHEDULES, &["name"])))]
     pub schedules: Vec<Schedule>,
 }
 
@@ -109,31 +128,53 @@ fn min_shards() -> i64 {
 
 /// A stream: its name or its ARN, never both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "operator",
+    schemars(transform = schema::rule(
+        "has(self.name) != has(self.arn)",
+        "give either name or arn",
+    )),
+    schemars(transform = schema::rule(
+        "!has(self.arn) || !has(self.region) || self.arn.contains(':kinesis:' + self.region + ':')",
+        "must be the region in the ARN: leave it out",
+    ).at(".region")),
+    schemars(transform = schema::rule(
+        "self == oldSelf",
+        "cannot be changed: what is known of one stream says nothing about another; make a new resource",
+    )),
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StreamReference {
     /// The stream's name: letters, digits, `_`, `.` and `-`, at most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::STREAM_NAME, 128)))]
     pub name: Option<String>,
     /// The stream's ARN: `arn:aws:kinesis:<region>:<account>:stream/<name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::STREAM_ARN, 256)))]
     pub arn: Option<String>,
     /// The region, such as `eu-west-1`. Default: the ARN's, else the environment's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::REGION, 64)))]
     pub region: Option<String>,
 }
 
 /// How AWS is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AwsAccess {
     /// The role to assume before any call: `arn:aws:iam::<account>:role/<path and name>`.
     /// Default: none, the credentials are used as they are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::ROLE_ARN, 640)))]
     pub role_arn: Option<String>,
 }
 
 /// How full a shard may be in each dimension, in percent of the shard's ceiling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Targets {
     /// Bytes written, of 1 MB/s. Default: 70.
@@ -161,9 +202,11 @@ impl Default for Targets {
 
 /// How full a shard may be in one dimension.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
     /// A whole percentage of the ceiling, 1 to 100.
+    #[cfg_attr(feature = "operator", schemars(with = "i64", transform = schema::whole(ranges::TARGET_PERCENT)))]
     pub utilization: Utilization,
 }
 
@@ -176,15 +219,18 @@ impl From<crate::load::Load> for Target {
 
 /// Which metrics decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Metrics {
     /// `Shard` reads each shard's metrics; `Stream` spreads the stream's load evenly over the key
     /// space, which is the owner's word that the keys are even. Default: `Shard`.
     pub source: MetricsSource,
     /// The span over which demand is averaged: whole minutes, 1m to 60m. Default: 3m.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::WINDOW)))]
     pub window: DurationText,
     /// How old the newest complete minute may be before nothing is done any more, 3m to 1h.
     /// Default: 5m.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::MAX_AGE)))]
     pub max_age: DurationText,
     /// What happens where shard metrics are off: `Require` holds and says how to turn them on,
     /// `Manage` turns them on as a priced step. Default: `Require`.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use reshard::manifest::{self, ManifestError};
 use reshard::resource::KinesisStreamAutoscaler;
 
-mod fields;
-mod properties;
+pub mod fields;
+pub mod properties;
 
 /// A file among the manifest fixtures.
 fn fixture(name: &str) -> PathBuf {
@@ -15,7 +15,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// The resources of a good file.
-fn resources(name: &str) -> Vec<KinesisStreamAutoscaler> {
+pub fn resources(name: &str) -> Vec<KinesisStreamAutoscaler> {
     let manifests = manifest::read(&fixture(name)).unwrap();
     manifests.into_iter().map(|manifest| manifest.resource).collect()
 }

@@ -5,6 +5,7 @@ mod acceptance;
 mod bad_input;
 mod brute_force;
 mod cli;
+mod crd;
 mod sandbox;
 mod scenarios;
 mod simulation;

@@ -1,33 +1,26 @@
 //! The declared consumers.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use crate::policy::{self, ConsumerKind, defaults};
-use crate::resource::check::{DurationRange, Field, quoted};
+use crate::resource::check::{Field, quoted};
+use crate::resource::ranges;
 use crate::resource::spec::{Consumer, ConsumerType};
-
-/// AWS serves 5 GetRecords calls a second on a shard: a poller cannot be faster than 200 ms.
-const POLL_INTERVAL: DurationRange = DurationRange {
-    least: Duration::from_millis(200),
-    most: Duration::from_secs(3_600),
-    step: Duration::from_millis(1),
-};
 
 /// The consumers without those at fault, whose faults are noted.
 pub(super) fn convert(consumers: &[Consumer], at: &Field<'_>) -> Vec<policy::Consumer> {
-    at.at_most(consumers, 50);
+    at.at_most(consumers, ranges::MOST_CONSUMERS);
     let mut seen = HashSet::new();
     let convert = |(index, consumer): (usize, &Consumer)| {
         let Consumer { name, r#type, poll_interval } = consumer;
         let at = at.item(index);
-        at.at("name").printable(name, 256);
+        at.at("name").printable(name, ranges::CONSUMER_NAME_LENGTH);
         at.at("name").require(seen.insert((name.clone(), *r#type)), || {
             format!("another consumer of type {type:?} has the name {}: list each once", quoted(name))
         });
         let poll_interval_at = at.at("pollInterval");
         let poll_interval = match poll_interval {
-            Some(text) => poll_interval_at.duration(text, &POLL_INTERVAL)?,
+            Some(text) => poll_interval_at.duration(text, &ranges::POLL_INTERVAL)?,
             None => defaults::POLL_INTERVAL,
         };
         poll_interval_at

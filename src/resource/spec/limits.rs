@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{self, ApprovalRequired, RateAmount, ScalingRules, SelectPolicy, defaults};
 use crate::resource::duration::DurationText;
+#[cfg(feature = "operator")]
+use crate::resource::{ranges, schema};
 
 /// How fast shards are added and removed. Counts are net: a split and a merge cancel out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Behavior {
     /// How fast shards are added.
@@ -19,15 +22,18 @@ pub struct Behavior {
 
 /// How fast shards are added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ScaleUp {
     /// The span over which the lowest recommendation counts, in seconds, 0 to 86400. Default: 0.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STABILIZATION_SECONDS)))]
     pub stabilization_window_seconds: i64,
     /// Which of the policies counts: `Max`, the one that allows the most; `Min`, the one that
     /// allows the least; `Disabled`, no shards are added. Default: `Max`.
     pub select_policy: SelectPolicy,
     /// How many shards may be added in a period. An empty list sets no limit; at most 10.
     /// Default: 100 % or 8 shards in 300 seconds.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::list(ranges::MOST_RATE_POLICIES)))]
     pub policies: Vec<RatePolicy>,
 }
 
@@ -44,18 +50,22 @@ impl Default for ScaleUp {
 
 /// How fast shards are removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ScaleDown {
     /// The span over which the highest load counts, in seconds, 0 to 86400. Default: 3600.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STABILIZATION_SECONDS)))]
     pub stabilization_window_seconds: i64,
     /// Which of the policies counts: `Max`, the one that allows the most; `Min`, the one that
     /// allows the least; `Disabled`, no shards are removed. Default: `Max`.
     pub select_policy: SelectPolicy,
     /// How far below its target a merged shard must stay, as a share of the target, 0 to 0.9.
     /// Default: 0.2, which merges up to 80 % of the target.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::number(ranges::TOLERANCE)))]
     pub tolerance: f64,
     /// How many shards may be removed in a period. An empty list sets no limit; at most 10.
     /// Default: 15 % or 2 shards in 900 seconds.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::list(ranges::MOST_RATE_POLICIES)))]
     pub policies: Vec<RatePolicy>,
 }
 
@@ -73,13 +83,23 @@ impl Default for ScaleDown {
 
 /// How many shards may be added or removed in a period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "operator",
+    schemars(transform = schema::rule(
+        format!("self.type != 'Shards' || self.value <= {}", ranges::SHARDS.end()),
+        format!("must not be more than {} shards", ranges::SHARDS.end()),
+    ).at(".value")),
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RatePolicy {
     /// What `value` counts.
     pub r#type: RatePolicyType,
     /// The change: 1 to 1000 percent of the shards at the period's start, or 1 to 200 shards.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::CHANGE_PERCENT)))]
     pub value: i64,
     /// The period, looking back from now, in seconds, 1 to 86400.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::PERIOD_SECONDS)))]
     pub period_seconds: i64,
 }
 
@@ -95,6 +115,7 @@ impl From<policy::RatePolicy> for RatePolicy {
 
 /// What the value of a [`RatePolicy`] counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum RatePolicyType {
     /// Percent of the shards at the period's start, rounded up.
     Percent,
@@ -105,11 +126,14 @@ pub enum RatePolicyType {
 /// What a step is worth beside what shards cost: a plan minimises
 /// `shards × horizon + steps × stepCost`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Tradeoff {
     /// What one split or merge is worth, in shard-hours, 0 to 100. Default: 0.25.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::number(ranges::STEP_COST)))]
     pub step_cost: f64,
     /// The time over which what shards cost counts, 5m to 720h. Default: 4h.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::HORIZON)))]
     pub horizon: DurationText,
 }
 
@@ -125,11 +149,14 @@ impl Default for Tradeoff {
 
 /// How much may be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Budgets {
     /// Steps in one plan, 1 to 400. Default: 20.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STEPS_PER_PLAN)))]
     pub max_steps_per_plan: i64,
     /// Merges in the last 24 hours, whoever did them, 0 to 10000. Default: 150.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::MERGES_PER_DAY)))]
     pub max_merges_per_day: i64,
 }
 
@@ -145,23 +172,28 @@ impl Default for Budgets {
 
 /// Whether UpdateShardCount may be called. Its IAM action cannot be scoped to one stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum UpdateShardCount {
     /// Never: every change is a split or a merge.
     #[default]
     Never,
     /// Where splits are too slow. Not in this release.
+    #[cfg_attr(feature = "operator", schemars(skip))]
     Emergency,
     /// Where it is cheaper. Not in this release.
+    #[cfg_attr(feature = "operator", schemars(skip))]
     Auto,
 }
 
 /// What needs approval in mode `Approve`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Approval {
     /// `All`: every plan; `ScaleDown`: those with a merge, heat does not wait. Default: `All`.
     pub required: ApprovalRequired,
     /// How long a proposal may be approved and begun, 1m to 168h. Default: 4h.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::EXPIRE_AFTER)))]
     pub expire_after: DurationText,
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::policy::{Allow, defaults};
 use crate::resource::duration::DurationText;
+#[cfg(feature = "operator")]
+use crate::resource::{ranges, schema};
 
 /// A whole percentage of a ceiling, or `Auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,20 +65,31 @@ impl<'de> Deserialize<'de> for Utilization {
 
 /// A reader of the stream. Makes its calls and its lag explicit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "operator",
+    schemars(transform = schema::rule(
+        "!has(self.pollInterval) || self.type == 'Polling'",
+        "a consumer of another type than Polling has a fixed pace: leave it out",
+    ).at(".pollInterval")),
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Consumer {
     /// Its own name: delivery stream, function, KCL application or registered consumer.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::NAME, ranges::CONSUMER_NAME_LENGTH)))]
     pub name: String,
     /// What it is, which tells how it reads and where its lag is found.
     pub r#type: ConsumerType,
     /// Time between two of its polls of a shard, 200ms to 1h; for type `Polling` only.
     /// Default: 1s, as in KCL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::POLL_INTERVAL)))]
     pub poll_interval: Option<DurationText>,
 }
 
 /// What a consumer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 pub enum ConsumerType {
     /// A Firehose delivery stream: one call a second on each shard.
     Firehose,
@@ -90,9 +103,11 @@ pub enum ConsumerType {
 
 /// What the consumers' lag forbids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LagGuard {
     /// Nothing is merged while a consumer lags further than this, 1s to 24h. Default: 2m.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::MAX_ITERATOR_AGE)))]
     pub max_iterator_age: DurationText,
 }
 
@@ -104,22 +119,40 @@ impl Default for LagGuard {
 
 /// A window with other bounds, which opens at each match of a cron expression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "operator",
+    schemars(transform = schema::rule(
+        "has(self.minShards) || has(self.allow)",
+        "it changes nothing: give minShards, allow or both",
+    )),
+    schemars(transform = schema::rule(
+        "has(self.minShards) || duration(self.leadTime) == duration('0s')",
+        "it brings minShards forward, and there is none: give minShards, or leave it out",
+    ).at(".leadTime")),
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Schedule {
     /// Its name, unlike the other schedules' names.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::NAME, ranges::SCHEDULE_NAME_LENGTH)))]
     pub name: String,
     /// When it opens: minute, hour, day of month, month, day of week.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::CRON, ranges::CRON_LENGTH)))]
     pub schedule: String,
     /// The time zone of `schedule`, by its IANA name. Default: UTC.
     #[serde(default = "utc")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::TIME_ZONE, 64)))]
     pub time_zone: String,
     /// How long it stays open, 1m to 8784h. Elapsed time: a change of clocks does not stretch it.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::SCHEDULE_DURATION)))]
     pub duration: DurationText,
     /// How much earlier `minShards` already holds, 0s to 24h. Default: 0s.
     #[serde(default = "no_lead_time", skip_serializing_if = "is_no_lead_time")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::LEAD_TIME), extend("default" = no_lead_time())))]
     pub lead_time: DurationText,
     /// The fewest shards while it is open, 1 to `maxShards`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::SHARDS)))]
     pub min_shards: Option<i64>,
     /// What may be done while it is open: `All`, `ScaleUpOnly`, `ScaleDownOnly`, `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ fn numbered(count: u32, item: impl Fn(String) -> Value) -> Value {
 }
 
 /// Where `orders.yaml` is changed, and to what; `null` takes the field out.
-fn bad_values() -> Vec<(&'static str, Value)> {
+pub fn bad_values() -> Vec<(&'static str, Value)> {
     let long = "x".repeat(300);
     vec![
         ("metadata.name", json!("Orders")),
@@ -142,8 +142,52 @@ fn bad_values() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Where `orders.yaml` is changed, and to what, without harm.
+pub fn good_values() -> Vec<(&'static str, Value)> {
+    vec![
+        ("spec.minShards", json!(1)),
+        ("spec.minShards", json!(64)),
+        ("spec.maxShards", json!(200)),
+        ("spec.maxShards", json!(16)),
+        ("spec.interval", json!("10s")),
+        ("spec.interval", json!("1h")),
+        ("spec.targets.ingestBytes.utilization", json!(1)),
+        ("spec.targets.ingestBytes.utilization", json!(100)),
+        ("spec.metrics.window", json!("1m")),
+        ("spec.metrics.window", json!("60m")),
+        ("spec.metrics.maxAge", json!("3m")),
+        ("spec.behavior.scaleUp.policies", json!([])),
+        ("spec.behavior.scaleUp.policies[0].value", json!(1_000)),
+        ("spec.behavior.scaleDown.stabilizationWindowSeconds", json!(86_400)),
+        ("spec.behavior.scaleDown.tolerance", json!(0)),
+        ("spec.behavior.scaleDown.tolerance", json!(0.9)),
+        ("spec.behavior.scaleDown.selectPolicy", json!("Disabled")),
+        ("spec.tradeoff.stepCost", json!(0)),
+        ("spec.tradeoff.stepCost", json!(100)),
+        ("spec.tradeoff.horizon", json!("5m")),
+        ("spec.tradeoff.horizon", json!("720h")),
+        ("spec.budgets.maxStepsPerPlan", json!(400)),
+        ("spec.budgets.maxMergesPerDay", json!(0)),
+        ("spec.approval.expireAfter", json!("168h")),
+        ("spec.consumers[2].pollInterval", json!("200ms")),
+        ("spec.consumers[2].pollInterval", json!(null)),
+        ("spec.consumers[2].name", json!("archive")),
+        ("spec.lagGuard.maxIteratorAge", json!("24h")),
+        ("spec.schedules[0].schedule", json!("@daily")),
+        ("spec.schedules[0].schedule", json!("0 0 29 2 *")),
+        ("spec.schedules[0].schedule", json!("*/15 6-20 * JAN-MAR,JUL MON-FRI")),
+        ("spec.schedules[0].timeZone", json!(null)),
+        ("spec.schedules[0].minShards", json!(64)),
+        ("spec.schedules[0].duration", json!("8784h")),
+        ("spec.targets", json!(null)),
+        ("spec.metrics", json!({"window": "5m"})),
+        ("spec.behavior", json!({"scaleDown": {"tolerance": 0.3}})),
+        ("status", json!({"conditions": []})),
+    ]
+}
+
 /// Puts `value` at `path` in `tree`, or takes out what is there.
-fn put(tree: &mut Value, path: &str, value: Value) {
+pub fn put(tree: &mut Value, path: &str, value: Value) {
     let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     match (tree.pointer_mut(parent).expect(path), value) {
@@ -198,47 +242,7 @@ fn an_arn_and_its_region_must_agree() {
 #[test]
 fn the_edges_of_every_range_are_good() {
     let [orders] = resources("orders.yaml").try_into().unwrap();
-    let good = [
-        ("spec.minShards", json!(1)),
-        ("spec.minShards", json!(64)),
-        ("spec.maxShards", json!(200)),
-        ("spec.maxShards", json!(16)),
-        ("spec.interval", json!("10s")),
-        ("spec.interval", json!("1h")),
-        ("spec.targets.ingestBytes.utilization", json!(1)),
-        ("spec.targets.ingestBytes.utilization", json!(100)),
-        ("spec.metrics.window", json!("1m")),
-        ("spec.metrics.window", json!("60m")),
-        ("spec.metrics.maxAge", json!("3m")),
-        ("spec.behavior.scaleUp.policies", json!([])),
-        ("spec.behavior.scaleUp.policies[0].value", json!(1_000)),
-        ("spec.behavior.scaleDown.stabilizationWindowSeconds", json!(86_400)),
-        ("spec.behavior.scaleDown.tolerance", json!(0)),
-        ("spec.behavior.scaleDown.tolerance", json!(0.9)),
-        ("spec.behavior.scaleDown.selectPolicy", json!("Disabled")),
-        ("spec.tradeoff.stepCost", json!(0)),
-        ("spec.tradeoff.stepCost", json!(100)),
-        ("spec.tradeoff.horizon", json!("5m")),
-        ("spec.tradeoff.horizon", json!("720h")),
-        ("spec.budgets.maxStepsPerPlan", json!(400)),
-        ("spec.budgets.maxMergesPerDay", json!(0)),
-        ("spec.approval.expireAfter", json!("168h")),
-        ("spec.consumers[2].pollInterval", json!("200ms")),
-        ("spec.consumers[2].pollInterval", json!(null)),
-        ("spec.consumers[2].name", json!("archive")),
-        ("spec.lagGuard.maxIteratorAge", json!("24h")),
-        ("spec.schedules[0].schedule", json!("@daily")),
-        ("spec.schedules[0].schedule", json!("0 0 29 2 *")),
-        ("spec.schedules[0].schedule", json!("*/15 6-20 * JAN-MAR,JUL MON-FRI")),
-        ("spec.schedules[0].timeZone", json!(null)),
-        ("spec.schedules[0].minShards", json!(64)),
-        ("spec.schedules[0].duration", json!("8784h")),
-        ("spec.targets", json!(null)),
-        ("spec.metrics", json!({"window": "5m"})),
-        ("spec.behavior", json!({"scaleDown": {"tolerance": 0.3}})),
-        ("status", json!({"conditions": []})),
-    ];
-    for (path, value) in good {
+    for (path, value) in good_values() {
         let mut tree = serde_json::to_value(&orders).unwrap();
         put(&mut tree, path, value.clone());
         let yaml = manifest::to_yaml(&tree).unwrap();

@@ -141,7 +141,7 @@ fn schedules(max_shards: i64) -> impl Strategy<Value = Vec<Schedule>> {
 }
 
 prop_compose! {
-    fn resource()(max_shards in 1..=200_i64)(
+    pub fn resource()(max_shards in 1..=200_i64)(
         names in ("[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", option::of("[a-z]{1,63}"), option::of(0..=i64::MAX)),
         stream_ref in stream(),
         role in option::of("[a-zA-Z0-9+=,.@_-]{1,64}"),

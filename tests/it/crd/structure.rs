@@ -1,0 +1,162 @@
+//! What every field of the schema must have, and what the definition says beside the schema.
+
+use reshard::operator::crd::definition;
+use serde_json::{Value, json};
+
+use super::schema;
+use super::verdict::Definition;
+
+/// Every field with its path, lists' items as `[]`.
+fn fields() -> Vec<(String, Value)> {
+    fn walk(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            walk(&path, field, found);
+            found.push((path, field.clone()));
+        }
+        if schema["type"] == "array" {
+            walk(&format!("{path}[]"), &schema["items"], found);
+        }
+    }
+    let mut found = Vec::new();
+    walk("", &schema(), &mut found);
+    found
+}
+
+/// The fields of `spec` and what is in them.
+fn spec_fields() -> impl Iterator<Item = (String, Value)> {
+    fields().into_iter().filter(|(path, _)| path.starts_with(".spec."))
+}
+
+#[test]
+fn every_field_has_one_type_and_a_description_for_people() {
+    let fields = fields();
+    assert!(fields.len() > 100, "{} fields", fields.len());
+    for (path, field) in fields {
+        assert!(field["type"].is_string(), "{path}: {field}");
+        let description = field["description"].as_str().unwrap_or_default();
+        assert!(description.ends_with(['.', ']']), "{path}: {description:?}");
+        for mark in ["[`", "`]", "\n"] {
+            assert!(!description.contains(mark), "{path}: {description:?}");
+        }
+        for alternative in ["anyOf", "oneOf", "allOf", "$ref", "nullable", "additionalProperties"] {
+            assert!(field.get(alternative).is_none(), "{path} has {alternative}");
+        }
+    }
+}
+
+#[test]
+fn what_may_be_left_out_has_a_default_but_for_what_means_something_by_its_absence() {
+    let mut without = Vec::new();
+    for (path, field) in spec_fields() {
+        let parent = path.rsplit_once('.').unwrap();
+        let required = match parent.0 {
+            ".spec" => schema()["properties"]["spec"]["required"].clone(),
+            outer => fields().into_iter().find(|(path, _)| *path == outer.trim_end_matches("[]")).map_or(
+                Value::Null,
+                |(_, field)| match outer.ends_with("[]") {
+                    true => field["items"]["required"].clone(),
+                    false => field["required"].clone(),
+                },
+            ),
+        };
+        let is_required = required.as_array().is_some_and(|names| names.contains(&json!(parent.1)));
+        match field.get("default") {
+            Some(_) => assert!(!is_required, "{path} is required and has a default"),
+            None if !is_required => without.push(path),
+            None => {}
+        }
+    }
+    let expected = [
+        ".spec.aws",
+        ".spec.aws.roleArn",
+        ".spec.consumers",
+        ".spec.consumers[].pollInterval",
+        ".spec.schedules",
+        ".spec.schedules[].allow",
+        ".spec.schedules[].minShards",
+        ".spec.streamRef.arn",
+        ".spec.streamRef.name",
+        ".spec.streamRef.region",
+    ];
+    without.sort();
+    assert_eq!(without, expected);
+}
+
+#[test]
+fn every_text_list_and_number_of_the_spec_is_bounded() {
+    for (path, field) in spec_fields() {
+        match field["type"].as_str().unwrap() {
+            "string" => assert!(
+                field["enum"].is_array() || field["pattern"].is_string() && field["maxLength"].is_u64(),
+                "{path}"
+            ),
+            "array" => assert!(field["maxItems"].is_u64(), "{path}"),
+            "integer" | "number" => {
+                assert!(field["minimum"].is_number() && field["maximum"].is_number(), "{path}");
+            }
+            _ => {}
+        }
+    }
+    for (path, field) in fields().into_iter().filter(|(_, field)| field["type"] == "array") {
+        assert!(field["x-kubernetes-list-type"].is_string(), "{path}");
+    }
+}
+
+#[test]
+fn the_status_has_no_defaults_and_conditions_are_kept_by_their_types() {
+    for (path, field) in fields().into_iter().filter(|(path, _)| path.starts_with(".status")) {
+        assert!(field.get("default").is_none(), "{path}");
+    }
+    let conditions = fields().into_iter().find(|(path, _)| path == ".status.conditions").unwrap().1;
+    assert_eq!(conditions["x-kubernetes-list-map-keys"], json!(["type"]));
+}
+
+#[test]
+fn every_rule_compiles_and_stays_within_its_price() {
+    let definition = Definition::new(&schema());
+    assert_eq!(definition.rules_at_fault(), Vec::<String>::new());
+}
+
+#[test]
+fn defaults_are_themselves_good() {
+    let definition = Definition::new(&schema());
+    let smallest = json!({"spec": {"streamRef": {"name": "orders"}, "maxShards": 1}});
+    assert_eq!(definition.faults(&smallest, None), Vec::<String>::new());
+    // What is left out is what the policy assumes.
+    let filled = definition.with_defaults(&smallest);
+    let written = reshard::resource::KinesisStreamAutoscaler::new("orders", "orders", 1);
+    let mut written = serde_json::to_value(&written).unwrap()["spec"].take();
+    written.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    assert_eq!(filled["spec"], written);
+}
+
+#[test]
+fn names_columns_and_subresources_are_as_documented() {
+    let definition = definition().unwrap();
+    assert_eq!(definition.metadata.name.as_deref(), Some("kinesisstreamautoscalers.reshard.dev"));
+    let names = &definition.spec.names;
+    assert_eq!(
+        (&names.short_names, &names.categories),
+        (&Some(vec!["ksa".to_owned()]), &Some(vec!["autoscaling".to_owned()]))
+    );
+    assert_eq!(definition.spec.scope, "Namespaced");
+    let [version] = &definition.spec.versions[..] else { panic!("one version") };
+    assert!(version.subresources.as_ref().is_some_and(|sub| sub.status.is_some()));
+    let columns = version.additional_printer_columns.iter().flatten();
+    let columns: Vec<(&str, bool)> =
+        columns.map(|column| (&*column.name, column.priority.unwrap_or(0) > 0)).collect();
+    let expected = [
+        ("Stream", false),
+        ("Mode", false),
+        ("Min", false),
+        ("Max", false),
+        ("Shards", false),
+        ("Desired", false),
+        ("Ready", false),
+        ("Plan", true),
+        ("Reason", true),
+        ("Age", false),
+    ];
+    assert_eq!(columns, expected);
+}
