@@ -7,7 +7,10 @@
 //!                               conditions, events, metrics ◄───┴─ outcome ─► status
 //! ```
 
+pub mod connect;
 pub mod leadership;
+pub mod metrics;
 pub mod object;
 pub mod planes;
+pub mod server;
 pub mod status;
