@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 pub use self::check::FieldError;
-#[cfg(feature = "cli")]
-pub(crate) use self::check::harmless;
 pub use self::duration::DurationText;
+#[cfg(feature = "operator")]
+pub(crate) use self::read::{in_plain_words, join};
 pub use self::spec::*;
 use crate::policy::ScalingPolicy;
 #[cfg(doc)]
@@ -18,6 +18,8 @@ mod check;
 mod convert;
 mod duration;
 mod names;
+#[cfg(feature = "operator")]
+mod read;
 mod spec;
 
 /// The group and version of the resource.
