@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio::time::Instant;
 
-pub use self::connect::{Access, AssumedRole, AwsOptions, ConnectError, Timeouts};
+pub use self::connect::{Access, AssumedRole, AwsOptions, ConnectError, Timeouts, WRITE_TIMEOUT};
 use self::convert::Broken;
 use self::error::Caller;
 use self::exchange::Exchange;
-use self::rate_limit::RateLimits;
+pub use self::pool::AwsPool;
+use self::pool::Clients;
+use self::rate_limit::{RateLimits, TokenBucket};
 use crate::control_plane::{
     ControlPlane, ErrorClass, GetMetricData, ListShards, MetricPage, Reply, RequestError, ShardLimits,
     ShardPage, StreamId,
@@ -27,17 +31,22 @@ mod connect;
 mod convert;
 mod error;
 mod exchange;
+mod pool;
 mod rate_limit;
+mod recent;
+mod session;
 #[cfg(all(test, feature = "sandbox"))]
 mod tests;
 
 /// Kinesis and CloudWatch of one account and region.
 #[derive(Debug, Clone)]
 pub struct AwsControlPlane {
-    kinesis: aws_sdk_kinesis::Client,
-    cloudwatch: aws_sdk_cloudwatch::Client,
+    clients: Clients,
+    /// Of the role that was assumed; none: the base credentials.
+    credentials: Option<SharedCredentialsProvider>,
     caller: Arc<Caller>,
     limits: Arc<RateLimits>,
+    timeouts: Timeouts,
     clock_speed: u32,
 }
 
@@ -48,18 +57,7 @@ impl AwsControlPlane {
     /// # Errors
     /// [`ConnectError`] where the region, the role or the endpoint cannot be one.
     pub async fn connect(options: &AwsOptions) -> Result<Self, ConnectError> {
-        Ok(Self::over(connect::connect(options).await?, options))
-    }
-
-    fn over(connection: connect::Connection, options: &AwsOptions) -> Self {
-        let limits = RateLimits::shared(&connection.scope, options.describe_calls_per_second);
-        AwsControlPlane {
-            kinesis: aws_sdk_kinesis::Client::new(&connection.config),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&connection.config),
-            caller: Arc::new(Caller { role_arn: connection.role_arn, region: connection.region }),
-            limits,
-            clock_speed: options.clock_speed.max(1),
-        }
+        AwsPool::open(options).await?.default_plane()
     }
 
     /// The region, wherever it was named.
@@ -87,10 +85,37 @@ impl AwsControlPlane {
         Ok(Reply { value: convert(output).map_err(broken)?, at })
     }
 
-    /// For requests that change something: one attempt, no retries. The SDK would repeat them after
-    /// a lost reply, and take Kinesis's `LimitExceededException` for throttling.
-    fn once(&self) -> aws_sdk_kinesis::config::Builder {
-        aws_sdk_kinesis::Config::builder().retry_config(RetryConfig::disabled())
+    /// Of a request to Kinesis: its client is the region's, the credentials are the role's.
+    fn kinesis(&self) -> aws_sdk_kinesis::config::Builder {
+        let mut config = aws_sdk_kinesis::Config::builder();
+        config.set_credentials_provider(self.credentials.clone());
+        config
+    }
+
+    /// The same of a request to CloudWatch.
+    fn cloudwatch(&self) -> aws_sdk_cloudwatch::config::Builder {
+        let mut config = aws_sdk_cloudwatch::Config::builder();
+        config.set_credentials_provider(self.credentials.clone());
+        config
+    }
+
+    /// Waits for a turn to send `operation`, which changes something, and gives its configuration:
+    /// one attempt, no retries, and an end within [`Timeouts::write`] of now. The SDK would repeat
+    /// it after a lost reply, and take Kinesis's `LimitExceededException` for throttling.
+    async fn once(
+        &self,
+        operation: &'static str,
+        turn: &TokenBucket,
+    ) -> Result<aws_sdk_kinesis::config::Builder, RequestError> {
+        let deadline = Instant::now() + self.timeouts.write;
+        tokio::time::timeout_at(deadline, turn.take()).await.map_err(|_| RequestError {
+            operation,
+            class: ErrorClass::LimitExceeded,
+            message: "not sent: too many calls of this account and region wait for their turn".to_owned(),
+        })?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeouts = self.timeouts.writes(left);
+        Ok(self.kinesis().retry_config(RetryConfig::disabled()).timeout_config(timeouts))
     }
 }
 
@@ -111,11 +136,13 @@ impl ControlPlane for AwsControlPlane {
         self.limits.describe_stream_summary.take().await;
         let (exchange, (name, arn)) = (Exchange::default(), name_and_arn(stream));
         let outcome = self
+            .clients
             .kinesis
             .describe_stream_summary()
             .set_stream_name(name)
             .set_stream_arn(arn)
             .customize()
+            .config_override(self.kinesis())
             .interceptor(exchange.clone())
             .send()
             .await;
@@ -128,7 +155,7 @@ impl ControlPlane for AwsControlPlane {
 
     async fn list_shards(&self, request: &ListShards) -> Result<Reply<ShardPage>, RequestError> {
         let exchange = Exchange::default();
-        let call = self.kinesis.list_shards().max_results(LIST_SHARDS_PAGE);
+        let call = self.clients.kinesis.list_shards().max_results(LIST_SHARDS_PAGE);
         let call = match request {
             ListShards::First { stream, filter } => {
                 let (name, arn) = name_and_arn(stream);
@@ -137,7 +164,8 @@ impl ControlPlane for AwsControlPlane {
             }
             ListShards::Next { token } => call.next_token(token),
         };
-        let outcome = call.customize().interceptor(exchange.clone()).send().await;
+        let call = call.customize().config_override(self.kinesis()).interceptor(exchange.clone());
+        let outcome = call.send().await;
         let names = ("ListShards", "kinesis:ListShards");
         self.finish(names, &exchange, outcome, |output| convert::shard_page(&output))
     }
@@ -157,6 +185,7 @@ impl ControlPlane for AwsControlPlane {
             .collect();
         let asked = queries.len();
         let outcome = self
+            .clients
             .cloudwatch
             .get_metric_data()
             .set_metric_data_queries(Some(queries))
@@ -165,6 +194,7 @@ impl ControlPlane for AwsControlPlane {
             .scan_by(aws_sdk_cloudwatch::types::ScanBy::TimestampAscending)
             .set_next_token(next_token.clone())
             .customize()
+            .config_override(self.cloudwatch())
             .interceptor(exchange.clone())
             .send()
             .await;
@@ -178,9 +208,10 @@ impl ControlPlane for AwsControlPlane {
         shard: &ShardId,
         new_starting_hash_key: HashKey,
     ) -> Result<Reply<()>, RequestError> {
-        self.limits.reshard.take().await;
+        let config = self.once("SplitShard", &self.limits.reshard).await?;
         let (exchange, (name, arn)) = (Exchange::default(), name_and_arn(stream));
         let outcome = self
+            .clients
             .kinesis
             .split_shard()
             .set_stream_name(name)
@@ -188,7 +219,7 @@ impl ControlPlane for AwsControlPlane {
             .shard_to_split(shard.as_str())
             .new_starting_hash_key(new_starting_hash_key.to_string())
             .customize()
-            .config_override(self.once())
+            .config_override(config)
             .interceptor(exchange.clone())
             .send()
             .await;
@@ -201,9 +232,10 @@ impl ControlPlane for AwsControlPlane {
         shard: &ShardId,
         adjacent_shard: &ShardId,
     ) -> Result<Reply<()>, RequestError> {
-        self.limits.reshard.take().await;
+        let config = self.once("MergeShards", &self.limits.reshard).await?;
         let (exchange, (name, arn)) = (Exchange::default(), name_and_arn(stream));
         let outcome = self
+            .clients
             .kinesis
             .merge_shards()
             .set_stream_name(name)
@@ -211,7 +243,7 @@ impl ControlPlane for AwsControlPlane {
             .shard_to_merge(shard.as_str())
             .adjacent_shard_to_merge(adjacent_shard.as_str())
             .customize()
-            .config_override(self.once())
+            .config_override(config)
             .interceptor(exchange.clone())
             .send()
             .await;
@@ -223,16 +255,17 @@ impl ControlPlane for AwsControlPlane {
         stream: &StreamId,
         metrics: &[ShardMetric],
     ) -> Result<Reply<()>, RequestError> {
-        self.limits.enhanced_monitoring.take().await;
+        let config = self.once("EnableEnhancedMonitoring", &self.limits.enhanced_monitoring).await?;
         let (exchange, (name, arn)) = (Exchange::default(), name_and_arn(stream));
         let outcome = self
+            .clients
             .kinesis
             .enable_enhanced_monitoring()
             .set_stream_name(name)
             .set_stream_arn(arn)
             .set_shard_level_metrics(Some(metrics.iter().copied().map(convert::metrics_name).collect()))
             .customize()
-            .config_override(self.once())
+            .config_override(config)
             .interceptor(exchange.clone())
             .send()
             .await;
@@ -243,7 +276,8 @@ impl ControlPlane for AwsControlPlane {
     async fn describe_limits(&self) -> Result<Reply<ShardLimits>, RequestError> {
         self.limits.describe_limits.take().await;
         let exchange = Exchange::default();
-        let outcome = self.kinesis.describe_limits().customize().interceptor(exchange.clone()).send().await;
+        let call = self.clients.kinesis.describe_limits().customize().config_override(self.kinesis());
+        let outcome = call.interceptor(exchange.clone()).send().await;
         self.finish(("DescribeLimits", "kinesis:DescribeLimits"), &exchange, outcome, |output| {
             Ok(ShardLimits {
                 shard_limit: convert::non_negative(output.shard_limit(), "ShardLimit")?,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::policy::ScalingPolicy;
-use crate::resource::{FieldError, KinesisStreamAutoscaler};
+use crate::resource::{FieldError, KinesisStreamAutoscaler, in_plain_words, join};
 
 mod decode;
 mod tree;
@@ -192,7 +192,7 @@ fn sole(manifest: Manifest, path: &str, before: &[Manifest]) -> Result<Manifest,
     match before.iter().find(|other| target(other) == target(&manifest)) {
         None => Ok(manifest),
         Some(other) => Err(vec![FieldError {
-            path: decode::join(path, "spec.streamRef"),
+            path: join(path, "spec.streamRef"),
             message: format!(
                 "`{}` is about the same stream: give each stream one resource",
                 other.resource.metadata.name
@@ -217,7 +217,7 @@ pub fn documents(text: &str, file: &str) -> Result<Vec<Value>, ManifestError> {
                 return Err(ManifestError::Syntax {
                     file: file.to_owned(),
                     document: (number > 1).then_some(number),
-                    message: decode::in_plain_words(&error.to_string()),
+                    message: in_plain_words(&error.to_string()),
                 });
             }
         }

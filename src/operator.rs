@@ -7,8 +7,11 @@
 //!                               conditions, events, metrics ◄───┴─ outcome ─► status
 //! ```
 
+pub mod connect;
 pub mod crd;
 pub mod leadership;
+pub mod metrics;
 pub mod object;
 pub mod planes;
+pub mod server;
 pub mod status;

@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 pub use self::check::FieldError;
-#[cfg(feature = "cli")]
-pub(crate) use self::check::harmless;
 pub use self::duration::DurationText;
+#[cfg(feature = "operator")]
+pub(crate) use self::read::{in_plain_words, join};
 pub use self::spec::*;
 use crate::policy::ScalingPolicy;
 #[cfg(doc)]
@@ -19,6 +19,8 @@ mod convert;
 mod duration;
 mod names;
 mod ranges;
+#[cfg(feature = "operator")]
+mod read;
 #[cfg(feature = "operator")]
 mod schema;
 mod spec;

@@ -1,14 +1,17 @@
-//! From options to clients: region, credentials, endpoints, timeouts and retries.
+//! From options to what all clients are made from: region, credentials, endpoints, timeouts,
+//! retries, and the one HTTP client.
 
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 /// How to reach AWS, or what stands in for it.
 #[derive(Debug, Clone)]
@@ -95,7 +98,7 @@ impl std::fmt::Debug for Access {
 }
 
 /// A role to assume before any call.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AssumedRole {
     /// Its ARN.
     pub role_arn: String,
@@ -124,7 +127,14 @@ pub struct Timeouts {
     pub attempt: Duration,
     /// All attempts of a read together.
     pub operation: Duration,
+    /// The one attempt of a write, from the call to its reply: the wait for a turn within the
+    /// account's rate and for credentials included.
+    pub write: Duration,
 }
+
+/// The default of [`Timeouts::write`]. Whoever holds a lease sends a write only where the lease
+/// certainly lasts longer than this.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Default for Timeouts {
     fn default() -> Self {
@@ -132,7 +142,35 @@ impl Default for Timeouts {
             connect: Duration::from_secs(3),
             attempt: Duration::from_secs(15),
             operation: Duration::from_secs(45),
+            write: WRITE_TIMEOUT,
         }
+    }
+}
+
+impl Timeouts {
+    /// Of reads.
+    fn reads(self) -> TimeoutConfig {
+        self.config(self.attempt, self.operation)
+    }
+
+    /// Of a role's session: it has to be there, or refused, within one attempt of the call that
+    /// waits for it, a second attempt included.
+    pub(super) fn sessions(self) -> TimeoutConfig {
+        let within = self.attempt.min(self.write);
+        self.config(within * 2 / 5, within * 9 / 10)
+    }
+
+    /// Of a write of which so much time is `left`.
+    pub(super) fn writes(self, left: Duration) -> TimeoutConfig {
+        self.config(left, left)
+    }
+
+    fn config(self, attempt: Duration, operation: Duration) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(operation)
+            .build()
     }
 }
 
@@ -155,52 +193,49 @@ pub enum ConnectError {
     NotAnEndpoint(String),
 }
 
-/// What the clients are made from.
-pub(super) struct Connection {
+/// What all clients are made from.
+#[derive(Debug)]
+pub(super) struct Base {
+    /// With the credentials of the environment, or the static ones. Its region, if any, is the
+    /// default.
     pub(super) config: SdkConfig,
-    pub(super) region: String,
-    pub(super) role_arn: Option<String>,
-    /// Whose rate limits the calls count against.
-    pub(super) scope: String,
+    /// Where the services are, where the options or the environment say so.
+    pub(super) endpoint: String,
 }
 
 /// Resolves options. Looks at the environment and files, and makes no call to AWS but for a region
 /// from the instance's metadata where nothing else names one; credentials are resolved when the
 /// first request needs them.
-pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectError> {
-    let region = options.region.as_deref().map(check_region).transpose()?;
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(options.timeouts.connect)
-        .operation_attempt_timeout(options.timeouts.attempt)
-        .operation_timeout(options.timeouts.operation)
-        .build();
+pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
+    let region = options.region.as_deref().map(check_region).transpose()?.map(Region::new);
     let app_name = AppName::new(concat!("reshard-", env!("CARGO_PKG_VERSION")))
         .expect("letters, digits, dots and a dash make an app name");
     match &options.access {
         Access::Static { endpoint_url, access_key_id, secret_access_key } => {
             let url = check_endpoint(endpoint_url)?;
-            let region = region.ok_or(ConnectError::NoRegion)?;
             let keys = Credentials::from_keys(access_key_id, secret_access_key, None);
             let config = SdkConfig::builder()
                 .behavior_version(BehaviorVersion::v2026_01_12())
                 .app_name(app_name)
-                .region(Region::new(region.clone()))
+                .region(region)
                 .endpoint_url(url)
+                .http_client(http_client())
                 .credentials_provider(SharedCredentialsProvider::new(keys))
-                .timeout_config(timeouts)
+                .timeout_config(options.timeouts.reads())
                 .retry_config(RetryConfig::standard())
                 // A sandbox's clock may run far from ours; its signatures are not checked.
                 .disable_clock_skew_correction(true)
                 .build();
-            Ok(Connection { config, scope: format!("{region}@{url}"), region, role_arn: None })
+            Ok(Base { config, endpoint: url.to_owned() })
         }
-        Access::Environment { role } => {
+        Access::Environment { .. } => {
             let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
                 .app_name(app_name)
-                .timeout_config(timeouts)
+                .http_client(http_client())
+                .timeout_config(options.timeouts.reads())
                 .retry_config(RetryConfig::standard());
             if let Some(region) = region {
-                loader = loader.region(Region::new(region));
+                loader = loader.region(region);
             }
             if let Some(profile) = &options.profile {
                 // A profile that somebody names goes before keys in the environment, as with the
@@ -212,33 +247,28 @@ pub(super) async fn connect(options: &AwsOptions) -> Result<Connection, ConnectE
                 loader = loader.endpoint_url(check_endpoint(url)?);
             }
             let config = loader.load().await;
-            let region = check_region(config.region().ok_or(ConnectError::NoRegion)?.as_ref())?;
-            let endpoint = config.endpoint_url().unwrap_or_default();
-            let account = role.as_ref().map(|role| account_of(&role.role_arn)).transpose()?;
-            let scope = format!("{}/{region}@{endpoint}", account.unwrap_or("environment"));
-            let role_arn = role.as_ref().map(|role| role.role_arn.clone());
-            let config = match role {
-                Some(role) => with_role(config, role).await,
-                None => config,
-            };
-            Ok(Connection { config, region, role_arn, scope })
+            let endpoint = config.endpoint_url().unwrap_or_default().to_owned();
+            Ok(Base { config, endpoint })
         }
     }
 }
 
-async fn with_role(config: SdkConfig, role: &AssumedRole) -> SdkConfig {
-    let mut provider =
-        AssumeRoleProvider::builder(&role.role_arn).session_name(&role.session_name).configure(&config);
-    if let Some(external_id) = &role.external_id {
-        provider = provider.external_id(external_id);
-    }
-    let provider = SharedCredentialsProvider::new(provider.build().await);
-    config.into_builder().credentials_provider(provider).build()
+/// The SDK's own HTTP client, but one for all: left to itself, each service's client of each region
+/// makes one with a connection pool of its own.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// Partition words, an area and a number, joined by dashes: `eu-west-1`, `us-gov-east-1`,
 /// `eusc-de-east-1`. Which regions there are cannot be known offline.
-fn check_region(region: &str) -> Result<String, ConnectError> {
+pub(super) fn check_region(region: &str) -> Result<String, ConnectError> {
     let parts: Vec<&str> = region.split('-').collect();
     let is_region = match parts.as_slice() {
         [words @ .., number] => {
@@ -259,7 +289,7 @@ fn check_endpoint(url: &str) -> Result<&str, ConnectError> {
 }
 
 /// The account in `arn:aws:iam::111122223333:role/NAME`.
-fn account_of(role_arn: &str) -> Result<&str, ConnectError> {
+pub(super) fn account_of(role_arn: &str) -> Result<&str, ConnectError> {
     let parts: Vec<&str> = role_arn.splitn(6, ':').collect();
     match parts.as_slice() {
         ["arn", _, "iam", "", account, resource]

@@ -84,25 +84,25 @@ fn before_sending<E: Error + 'static>(caller: &Caller, error: &E) -> (ErrorClass
     let Some(refusal) = no_credentials(error) else {
         return (ErrorClass::Invalid, format!("the request cannot be made: {}", chain_text(error)));
     };
+    // The session of the role says itself what STS answered.
+    if let Some(RequestError { class, message, .. }) = find::<RequestError>(refusal) {
+        return (*class, message.clone());
+    }
     // The chain of providers lists all that it tried, a line each.
     let chain = chain_text(refusal).split_whitespace().collect::<Vec<_>>().join(" ");
-    // STS's refusal arrives inside the error of the credentials provider, as text only.
-    match &caller.role_arn {
-        Some(role) if chain.contains("AccessDenied") => {
-            (ErrorClass::AccessDenied, format!("sts:AssumeRole of {role} is not allowed: {chain}"))
-        }
-        Some(role) => (ErrorClass::Credentials, format!("no credentials for the role {role}: {chain}")),
+    let message = match &caller.role_arn {
+        Some(role) => format!("no credentials for the role {role}: {chain}"),
         None => {
             let remedy = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role (IRSA, Pod Identity, instance profile)";
             // That none of the places holds any is said by the remedy; what went wrong in one is not.
-            let message = if chain.contains("no credentials found in chain") {
+            if chain.contains("no credentials found in chain") {
                 remedy.to_owned()
             } else {
                 format!("{remedy}: {chain}")
-            };
-            (ErrorClass::Credentials, message)
+            }
         }
-    }
+    };
+    (ErrorClass::Credentials, message)
 }
 
 /// The part of `error` that is about credentials, if any is.

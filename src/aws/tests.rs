@@ -7,13 +7,14 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use serde_json::json;
 
-use self::server::{Answer, Server};
+use self::server::{Answer, Asked, Server};
 use super::*;
 use crate::control_plane::{MetricQuery, MetricStatus, ShardFilter};
 use crate::snapshot::{Minute, StreamMetric};
 
 mod emulator;
 mod environment;
+mod pool;
 mod server;
 
 const LATE: &str = "Sat, 15 Nov 2031 08:49:37 GMT";
@@ -28,6 +29,7 @@ fn options(endpoint: &str) -> AwsOptions {
             connect: Duration::from_secs(1),
             attempt: Duration::from_millis(300),
             operation: Duration::from_secs(3),
+            write: Duration::from_millis(300),
         },
         describe_calls_per_second: 1_000,
         ..AwsOptions::local(endpoint, "eu-west-1")
@@ -271,11 +273,12 @@ async fn an_endpoint_where_nobody_listens_or_that_does_not_exist_is_named() {
 async fn without_credentials_nothing_is_sent_and_the_message_says_how_to_give_them() {
     let server = Server::start(vec![]).await;
     let options = options(&server.url);
-    let mut connection = connect::connect(&options).await.expect("valid options");
+    let mut base = connect::base(&options).await.expect("valid options");
     let none = provide_credentials_fn(|| async { Err(CredentialsError::not_loaded("none in the chain")) });
     let provider = SharedCredentialsProvider::new(none);
-    connection.config = connection.config.into_builder().credentials_provider(provider).build();
-    let error = split(&AwsControlPlane::over(connection, &options)).await.expect_err("no credentials");
+    base.config = base.config.into_builder().credentials_provider(provider).build();
+    let plane = AwsPool::over(base, &options).default_plane().expect("a region");
+    let error = split(&plane).await.expect_err("no credentials");
     assert_eq!((error.class, server.requests().len()), (ErrorClass::Credentials, 0), "{error}");
     assert!(error.message.contains("AWS_PROFILE"), "{error}");
 }

@@ -24,6 +24,10 @@ pub struct Status {
     /// The value of the annotation `reshard.dev/reconcile-at` that was handled last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// The value of the annotation `reshard.dev/approve` whose plan has ended: it approves nothing
+    /// any more, until it is removed or names another plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_approval: Option<String>,
     /// The stream as AWS describes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamSeen>,

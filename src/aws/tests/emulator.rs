@@ -15,7 +15,7 @@ async fn emulator() -> AwsControlPlane {
     let timeouts = Timeouts::default();
     let options = AwsOptions { timeouts, ..super::options(&url) };
     let plane = AwsControlPlane::connect(&options).await.expect("valid options");
-    plane.kinesis.create_stream().stream_name("orders").shard_count(1).send().await.expect("created");
+    plane.clients.kinesis.create_stream().stream_name("orders").shard_count(1).send().await.expect("created");
     wait(&plane).await;
     plane
 }

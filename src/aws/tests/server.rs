@@ -1,17 +1,21 @@
 //! A server on loopback that gives canned answers in order and keeps what it was asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, Uri};
+use axum::serve::ListenerExt;
 
 /// What was asked.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) path: String,
     pub(super) target: String,
+    /// The key ID that signed it.
+    pub(super) key_id: String,
     pub(super) body: Bytes,
 }
 
@@ -129,6 +133,7 @@ struct Shared {
 pub(super) struct Server {
     pub(super) url: String,
     shared: Arc<Mutex<Shared>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -137,8 +142,18 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
+        let listener = listener.tap_io(move |_| {
+            accepted.fetch_add(1, Ordering::Relaxed);
+        });
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Server { url, shared }
+        Server { url, shared, connections }
+    }
+
+    /// How many connections were made.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(super) fn requests(&self) -> Vec<Asked> {
@@ -156,7 +171,10 @@ async fn answer(
         let mut shared = shared.lock().expect("not poisoned");
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let target = target.unwrap_or_default().to_owned();
-        shared.asked.push(Asked { path: uri.path().to_owned(), target, body });
+        let signature = headers.get("authorization").and_then(|header| header.to_str().ok());
+        let key_id = signature.and_then(|text| text.split("Credential=").nth(1)?.split('/').next());
+        let key_id = key_id.unwrap_or_default().to_owned();
+        shared.asked.push(Asked { path: uri.path().to_owned(), target, key_id, body });
         match shared.answers.first() {
             Some(answer) if answer.repeated => answer.clone(),
             Some(_) => shared.answers.remove(0),
