@@ -79,7 +79,7 @@ use self::lineage::Lineage;
 use self::readers::Readers;
 use self::view::View;
 
-pub use self::ancestry::ancestry_of_heat;
+pub use self::ancestry::{ancestry_of, ancestry_of_heat};
 
 mod ancestry;
 mod density;

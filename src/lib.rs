@@ -6,7 +6,7 @@
 //! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`report`]; pure: no clock, no I/O, no
 //!   async, no randomness, no logging
 //! - execution: `control_plane`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
-//! - shells: [`resource`], `manifest`, `cli`, `telemetry`
+//! - shells: [`resource`], `manifest`, `simulate`, `cli`, `telemetry`
 //!
 //! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
 
@@ -47,5 +47,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod manifest;
 pub mod resource;
+#[cfg(feature = "sandbox")]
+pub mod simulate;
 #[cfg(feature = "cli")]
 pub mod telemetry;
