@@ -19,4 +19,6 @@ pub mod scaler;
 pub mod score;
 pub mod table;
 pub mod trace;
+#[cfg(test)]
+mod tests;
 pub mod watch;

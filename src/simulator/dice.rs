@@ -26,7 +26,7 @@ pub(crate) fn normal(parts: &[u64]) -> f64 {
 }
 
 /// Bits that stand for a text.
-pub(super) fn text(text: &str) -> u64 {
+pub(crate) fn text(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
