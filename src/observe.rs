@@ -280,7 +280,7 @@ impl Span {
         Span {
             now,
             look_back_start,
-            first_minute: minute_from(look_back_start),
+            first_minute: Minute::from_start(look_back_start),
             settled_until: Minute::of(now).plus(1 - UNSETTLED_MINUTES),
         }
     }
@@ -318,12 +318,6 @@ impl Span {
         moments.dedup();
         moments.into_iter().map(Minute::start).filter(|moment| *moment < self.now).collect()
     }
-}
-
-/// The first minute that begins at or after `at`.
-fn minute_from(at: Timestamp) -> Minute {
-    let minute = Minute::of(at);
-    if minute.start() == at { minute } else { minute.plus(1) }
 }
 
 fn whole_minutes(duration: std::time::Duration) -> i64 {

@@ -18,7 +18,7 @@ pub mod production;
 pub mod scaler;
 pub mod score;
 pub mod table;
-pub mod trace;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 pub mod watch;

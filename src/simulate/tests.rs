@@ -23,7 +23,8 @@ const STREAM: &str = "simulated";
 const KEYS: u32 = 500;
 const SKEW: f64 = 0.6;
 const FIRST_SHARDS: u32 = 4;
-const STREAM_OPTIONS: StreamOptions = StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0 };
+const STREAM_OPTIONS: StreamOptions =
+    StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0 };
 
 /// Two hours that rise above what the shards take, and fall again.
 fn load() -> Load {
@@ -31,7 +32,8 @@ fn load() -> Load {
     let at = |minute: i64, units: f64| format!("{},{units}\n", start + 60 * minute);
     let text = [at(0, 2.0), at(40, 5.5), at(60, 5.5), at(120, 1.5)].concat();
     let scale = Scale { peak_units: 5.5, peak_quantile: None, clip_units: None };
-    let trace = Trace::from_csv(&text).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
+    let trace =
+        Trace::from_csv(&text).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
     let options = LoadOptions {
         tick_seconds: 30,
         record_bytes: 2_000,
@@ -187,13 +189,18 @@ fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
         for (id, metrics) in &seen.metrics.shards {
             for (metric, series) in metrics {
                 let theirs = &observed.metrics.shards[id][metric];
-                let slack = if *metric == crate::snapshot::ShardMetric::IncomingBytes { 600_000 } else { 300 };
+                let slack =
+                    if *metric == crate::snapshot::ShardMetric::IncomingBytes { 600_000 } else { 300 };
                 assert!(agree(series, theirs, slack), "{ticks} {id} {metric:?}\n{series:?}\n{theirs:?}");
             }
         }
         for (metric, series) in &seen.metrics.stream {
             let theirs = &observed.metrics.stream[metric];
-            assert_eq!((series.start, series.values.len()), (theirs.start, theirs.values.len()), "{metric:?}");
+            assert_eq!(
+                (series.start, series.values.len()),
+                (theirs.start, theirs.values.len()),
+                "{metric:?}"
+            );
         }
     }
 }

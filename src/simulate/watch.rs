@@ -278,22 +278,22 @@ impl ByShard {
         // The series that an observation asks for: of every shard that was open since `from`.
         let from = span.shard_metrics_from(policy).min(settled);
         let shards = &mut snapshot.metrics.shards;
-        let mut wanted = BTreeMap::new();
-        for listed in stream.listing().iter().filter(listed) {
-            if listed.closed_at.is_some_and(|closed| closed <= from.start()) {
-                continue;
+        let is_wanted = |listed: &&super::fluid::Listed| listed.closed_at.is_none_or(|at| at > from.start());
+        let mut wanted = stream.listing().iter().filter(is_wanted).map(|listed| &listed.shard.id).peekable();
+        let mut missing = Vec::new();
+        shards.retain(|id, metrics| {
+            while let Some(unknown) = wanted.next_if(|wanted| *wanted < id) {
+                missing.push(unknown);
             }
-            let id = &listed.shard.id;
-            let series = match shards.remove(id) {
-                Some(mut known) => {
-                    known.values_mut().for_each(|series| begin_at(series, from));
-                    known
-                }
-                None => reported_between(archive.get(id), from, settled),
-            };
-            wanted.insert(id.clone(), series);
+            let is_wanted = wanted.next_if(|wanted| *wanted == id).is_some();
+            if is_wanted {
+                metrics.values_mut().for_each(|series| begin_at(series, from));
+            }
+            is_wanted
+        });
+        for id in missing.into_iter().chain(wanted) {
+            shards.insert(id.clone(), reported_between(archive.get(id), from, settled));
         }
-        *shards = wanted;
     }
 
     /// Lets the series of a shard begin with the look-back.
