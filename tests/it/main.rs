@@ -7,6 +7,7 @@ mod brute_force;
 mod cli;
 mod crd;
 mod kubernetes;
+mod manifests;
 mod sandbox;
 mod scenarios;
 mod simulation;
