@@ -33,6 +33,7 @@ mod run;
 mod sandbox;
 mod selection;
 mod signals;
+mod simulate;
 mod status;
 
 /// What stands under each help text.
@@ -89,6 +90,7 @@ enum Command {
     Status(status::StatusArgs),
     /// Run Kinesis and CloudWatch on loopback, with a load, for any AWS SDK and the AWS CLI
     Sandbox(Box<SandboxOptions>),
+    Simulate(Box<simulate::SimulateArgs>),
     Demo(demo::DemoArgs),
     Crd(crd::CrdArgs),
     Completions(completions::CompletionsArgs),
@@ -111,6 +113,7 @@ fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
     match command {
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Crd(arguments) => crd::run(&arguments, output),
+        Command::Simulate(arguments) => simulate::run(&arguments, output),
         Command::Plan(arguments) => runtime()?.block_on(plan::run(&arguments, output)),
         Command::Apply(arguments) => runtime()?.block_on(apply::run(&arguments, output)),
         Command::Approve(arguments) => runtime()?.block_on(approve::run(&arguments, output)),

@@ -17,7 +17,11 @@ pub struct Decision {
 
 /// Decides. A pure function: the same snapshot and policy give the same plan, anywhere.
 pub fn decide(snapshot: &Snapshot, policy: &ScalingPolicy) -> Decision {
-    let demand = demand::assess(snapshot, policy);
+    answer(demand::assess(snapshot, policy), snapshot, policy)
+}
+
+/// Decides on the demand that was assessed from `snapshot`.
+pub fn answer(demand: Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> Decision {
     let in_force = policy.in_force(snapshot.observed_at);
     let Proposal {
         steps,

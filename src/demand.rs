@@ -79,7 +79,7 @@ use self::lineage::Lineage;
 use self::readers::Readers;
 use self::view::View;
 
-pub use self::ancestry::ancestry_of_heat;
+pub use self::ancestry::{ancestry_of, ancestry_of_heat};
 
 mod ancestry;
 mod density;
@@ -247,8 +247,7 @@ fn span(snapshot: &Snapshot, windows: Windows) -> Span {
     // Without any settled minute the span is there, and nothing in it is known.
     let end = snapshot.metrics.settled_until.unwrap_or(Minute::of(snapshot.observed_at));
     let known_since = snapshot.look_back_start.max(snapshot.summary.created_at);
-    let floor = Minute::of(known_since);
-    let known_from = if floor.start() == known_since { floor } else { floor.plus(1) };
+    let known_from = Minute::from_start(known_since);
     Span { start: end.plus(-(windows.minutes() as i64)), end, known_from }
 }
 

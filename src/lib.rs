@@ -6,7 +6,7 @@
 //! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`report`]; pure: no clock, no I/O, no
 //!   async, no randomness, no logging
 //! - execution: `control_plane`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
-//! - shells: [`resource`], `manifest`, `operator`, `telemetry`, `cli`
+//! - shells: [`resource`], `manifest`, `simulate`, `operator`, `telemetry`, `cli`
 //!
 //! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
 
@@ -51,5 +51,7 @@ pub mod manifest;
 #[cfg(feature = "operator")]
 pub mod operator;
 pub mod resource;
+#[cfg(feature = "sandbox")]
+pub mod simulate;
 #[cfg(feature = "cli")]
 pub mod telemetry;

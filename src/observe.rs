@@ -260,16 +260,19 @@ fn same_open(now: &[Shard], before: &[Shard]) -> bool {
 
 /// The time that an observation looks at.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+pub struct Span {
     now: Timestamp,
-    look_back_start: Timestamp,
+    /// What lies before is unknown.
+    pub look_back_start: Timestamp,
     /// The first whole minute of the look-back.
-    first_minute: Minute,
-    settled_until: Minute,
+    pub first_minute: Minute,
+    /// The first minute that is not settled yet.
+    pub settled_until: Minute,
 }
 
 impl Span {
-    fn of(now: Timestamp, summary: &StreamSummary) -> Span {
+    /// What an observation of this stream looks at now.
+    pub fn of(now: Timestamp, summary: &StreamSummary) -> Span {
         let retention = SignedDuration::from_hours(i64::from(summary.retention_hours));
         let before = |span: SignedDuration| now.checked_sub(span).unwrap_or(Timestamp::MIN);
         let look_back_start =
@@ -277,14 +280,14 @@ impl Span {
         Span {
             now,
             look_back_start,
-            first_minute: minute_from(look_back_start),
+            first_minute: Minute::from_start(look_back_start),
             settled_until: Minute::of(now).plus(1 - UNSETTLED_MINUTES),
         }
     }
 
     /// The first minute over which the shards' metrics are read, so that the window and the
     /// stabilisation windows are covered; a little more, so that a step's beginnings are seen.
-    fn shard_metrics_from(&self, policy: &ScalingPolicy) -> Minute {
+    pub fn shard_metrics_from(&self, policy: &ScalingPolicy) -> Minute {
         const SLACK_MINUTES: i64 = 5;
         let minutes = [&policy.scale_up, &policy.scale_down]
             .map(|rules| whole_minutes(rules.stabilization_window))
@@ -295,7 +298,7 @@ impl Span {
 
     /// The moments at which the shards are looked up, oldest first: on whole minutes, so that the
     /// same moments come again in later passes, and within the look-back.
-    fn past_moments(&self, policy: &ScalingPolicy) -> Vec<Timestamp> {
+    pub fn past_moments(&self, policy: &ScalingPolicy) -> Vec<Timestamp> {
         let now = Minute::of(self.now);
         let rules = [&policy.scale_up, &policy.scale_down];
         let back = |minutes: i64| now.plus(-minutes);
@@ -315,12 +318,6 @@ impl Span {
         moments.dedup();
         moments.into_iter().map(Minute::start).filter(|moment| *moment < self.now).collect()
     }
-}
-
-/// The first minute that begins at or after `at`.
-fn minute_from(at: Timestamp) -> Minute {
-    let minute = Minute::of(at);
-    if minute.start() == at { minute } else { minute.plus(1) }
 }
 
 fn whole_minutes(duration: std::time::Duration) -> i64 {

@@ -43,7 +43,7 @@ pub mod api;
 mod clock;
 mod consumers;
 pub mod control_plane;
-mod dice;
+pub(crate) mod dice;
 mod error;
 pub mod fault;
 pub mod limits;

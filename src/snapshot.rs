@@ -54,6 +54,12 @@ impl Minute {
         Minute(at.as_second().div_euclid(60))
     }
 
+    /// The first minute that begins at `at` or later.
+    pub fn from_start(at: Timestamp) -> Minute {
+        let minute = Minute::of(at);
+        if minute.start() == at { minute } else { minute.plus(1) }
+    }
+
     /// The minute `minutes` later.
     pub fn plus(self, minutes: i64) -> Minute {
         Minute(self.0.saturating_add(minutes))
@@ -114,6 +120,16 @@ impl Series {
     pub fn at(&self, minute: Minute) -> Option<u64> {
         let index = usize::try_from(minute.since(self.start)).ok()?;
         self.values.get(index).copied().flatten()
+    }
+
+    /// The values from `from` up to, not including, `to`, as far as the series has them, and how many
+    /// minutes after `from` they begin.
+    pub fn within(&self, from: Minute, to: Minute) -> (usize, &[Option<u64>]) {
+        let offset = |minute: Minute| usize::try_from(minute.since(self.start)).unwrap_or(0);
+        let end = offset(to).min(self.values.len());
+        let first = offset(from).min(end);
+        let late = usize::try_from(self.start.since(from)).unwrap_or(0);
+        (late, self.values.get(first..end).unwrap_or_default())
     }
 
     /// The minute after the last value.
@@ -286,6 +302,16 @@ mod tests {
         let series = Series { start: Minute(100), values: vec![Some(7), None], complete: true };
         assert_eq!([99, 100, 101, 102].map(|m| series.at(Minute(m))), [None, Some(7), None, None]);
         assert!(series.covers(Minute(101)) && !series.covers(Minute(102)));
+    }
+
+    #[test]
+    fn the_values_of_a_span_begin_where_both_do() {
+        let series = Series { start: Minute(100), values: vec![Some(1), None, Some(3)], complete: true };
+        let within = |from, to| series.within(Minute(from), Minute(to));
+        assert_eq!(within(98, 102), (2, &[Some(1), None][..]));
+        assert_eq!(within(101, 200), (0, &[None, Some(3)][..]));
+        assert_eq!(within(90, 95), (10, &[][..]));
+        assert_eq!(within(103, 110), (0, &[][..]));
     }
 
     #[test]

@@ -121,7 +121,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
     }
 }
 
-fn text(path: &Path) -> anyhow::Result<String> {
+/// The text of a file, or of standard input.
+pub(super) fn text(path: &Path) -> anyhow::Result<String> {
     let file = path.display();
     if path == Path::new("-") {
         let mut text = String::new();

@@ -105,6 +105,37 @@ impl Output {
         bar.enable_steady_tick(Duration::from_millis(100));
         Spinner(bar)
     }
+
+    /// Shows on a terminal how much of `whole` is done.
+    pub fn progress(&self, whole: u64) -> Progress {
+        let bar = self.bars.add(ProgressBar::new(whole));
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %, {eta} left: {msg}") {
+            bar.set_style(style);
+        }
+        Progress(bar)
+    }
+}
+
+/// Something that takes its time, and how far it is; gone from the screen once it is dropped.
+#[derive(Debug)]
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// What it is about now.
+    pub fn say(&self, message: String) {
+        self.0.set_message(message);
+    }
+
+    /// So much more is done.
+    pub fn advance(&self, done: u64) {
+        self.0.inc(done);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// Something that takes its time; gone from the screen once it is dropped.

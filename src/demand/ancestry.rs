@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::heat::NARROWED;
-use super::{ShardDemand, assess};
+use super::{Demand, ShardDemand, assess};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
 use crate::stream::{Shard, ShardId};
@@ -12,10 +12,14 @@ use crate::stream::{Shard, ShardId};
 /// that is hot now, the ancestors whose splits tell of a hot key, with all that came of them. Empty while nothing
 /// is hot, so that calm streams cost nothing more.
 pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet<ShardId> {
+    ancestry_of(&assess(snapshot, policy), snapshot, policy)
+}
+
+/// The same for the demand that was assessed from `snapshot`.
+pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet<ShardId> {
     let by_id: BTreeMap<&ShardId, &Shard> = snapshot.shards.iter().map(|shard| (&shard.id, shard)).collect();
     let parent = |id: &ShardId| by_id.get(id).and_then(|shard| shard.parent.as_ref());
     let is_hot = |shard: &&ShardDemand| shard.rejecting || !shard.loads().within(policy.trigger());
-    let demand = assess(snapshot, policy);
     let mut family = BTreeSet::new();
     let mut next: Vec<&ShardId> = Vec::new();
     for hot in demand.shards.iter().filter(is_hot) {

@@ -8,7 +8,7 @@ use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
 use crate::stream::{Shard, ShardId};
 
 use super::density::{Density, RangeShare};
-use super::lineage::Lineage;
+use super::lineage::{Lineage, Member};
 
 /// The ingest metrics of the stream, in the order of [`ShardMetric::INGEST`].
 pub(super) const STREAM_INGEST: [StreamMetric; 3] = [
@@ -214,8 +214,9 @@ impl<'a> Reports<'a> {
         for shard in &series {
             for (of, series) in shard.iter().enumerate() {
                 let Some(series) = series else { continue };
-                for (sums, minute) in sums.iter_mut().zip(span.minutes()) {
-                    sums[of] = sums[of].saturating_add(series.at(minute).unwrap_or(0));
+                let (first, values) = series.within(span.start, span.end);
+                for (sums, value) in sums[first..].iter_mut().zip(values) {
+                    sums[of] = sums[of].saturating_add(value.unwrap_or(0));
                 }
             }
         }
@@ -311,8 +312,9 @@ fn accounts_for(of: usize, shards: u64, total: u64) -> bool {
         && total.saturating_sub(shards) <= dimension.ceiling_per_second() * 60 / 10
 }
 
-/// What the range of every member carried in each minute of the span: its own report while it was
-/// open, what it inherited from its parents before, and both in the minute of the reshard.
+/// What the range of every member carried in each minute of the span, as far as its cells bear on an
+/// open one: its own report while it was open, what it inherited from its parents before, and both in
+/// the minute of the reshard.
 /// `window` is the number of minutes over which demand is averaged.
 pub(super) fn carried(
     lineage: &Lineage,
@@ -322,15 +324,14 @@ pub(super) fn carried(
 ) -> Vec<Vec<Cell>> {
     let span = reports.span;
     let members = lineage.members();
+    let needed = needed(lineage, span);
     let mut carried: Vec<Vec<Cell>> = vec![Vec::new(); members.len()];
-    for at in lineage.order() {
+    for at in lineage.order().iter().filter(|at| needed[**at] > 0) {
         let member = &members[*at];
-        let share = member.split_from().map(|parent| {
-            let open = span.minutes().filter(|minute| {
-                members[parent].had_opened_before(*minute)
-                    && !members[parent].was_closed_before(minute.plus(1))
-            });
-            let had_a_window = open.take(window + SETTLING_MINUTES).count() == window + SETTLING_MINUTES;
+        let (opened, closed) = (member.opened_from(), member.closed_from());
+        let inherits = opened.is_none_or(|opened| opened > span.start);
+        let share = member.split_from().filter(|_| inherits).map(|parent| {
+            let had_a_window = whole_minutes(&members[parent], span) >= window + SETTLING_MINUTES;
             let witness = if had_a_window { Witness::Ancestor } else { Witness::Passing };
             (densities[parent].share(member.shard.range), witness)
         });
@@ -341,17 +342,19 @@ pub(super) fn carried(
                 .reduce(Cell::plus)
                 .unwrap_or(Cell::UNKNOWN)
         };
-        let cells = span.minutes().enumerate().map(|(place, minute)| {
-            let reported = reports.reported(*at, minute);
+        let cells = span.minutes().take(needed[*at]).enumerate().map(|(place, minute)| {
+            let had_opened = opened.is_some_and(|opened| opened <= minute);
+            let was_closed = closed.is_some_and(|closed| closed <= minute);
+            let reported = || reports.reported(*at, minute);
             if minute < span.known_from {
                 Cell::UNKNOWN
-            } else if member.was_closed_before(minute) && !reported {
+            } else if was_closed && !reported() {
                 Cell::NOTHING
-            } else if member.had_opened_before(minute) {
+            } else if had_opened {
                 reports.own(*at, place, minute)
             } else if member.parents.is_empty() {
-                if reported { reports.own(*at, place, minute) } else { Cell::UNKNOWN }
-            } else if member.may_have_been_open(minute) || reported {
+                if reported() { reports.own(*at, place, minute) } else { Cell::UNKNOWN }
+            } else if member.may_have_been_open(minute) || reported() {
                 reports.own(*at, place, minute).plus(inherited(&carried, place))
             } else {
                 inherited(&carried, place)
@@ -361,6 +364,31 @@ pub(super) fn carried(
         carried[*at] = cells;
     }
     carried
+}
+
+/// Of how many minutes, from the start of the span, what a member carried is asked for: all of an open
+/// one; of a parent those before its last child is proved to have opened, as far as the child's are.
+fn needed(lineage: &Lineage, span: Span) -> Vec<usize> {
+    let members = lineage.members();
+    let mut needed: Vec<usize> =
+        members.iter().map(|member| if member.shard.closed { 0 } else { span.len() }).collect();
+    for at in lineage.order().iter().rev() {
+        let inherited = members[*at]
+            .opened_from()
+            .map_or(span.len(), |opened| usize::try_from(opened.since(span.start)).unwrap_or(0))
+            .min(needed[*at]);
+        for parent in &members[*at].parents {
+            needed[*parent] = needed[*parent].max(inherited);
+        }
+    }
+    needed
+}
+
+/// The minutes of the span throughout which a member is proved to have been open.
+fn whole_minutes(member: &Member, span: Span) -> usize {
+    let Some(opened) = member.opened_from() else { return 0 };
+    let end = member.closed_from().map_or(span.end, |closed| closed.plus(-1).min(span.end));
+    usize::try_from(end.since(opened.max(span.start))).unwrap_or(0)
 }
 
 /// What the range of every open member carried by the owner's word that keys are even: its share

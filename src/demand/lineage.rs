@@ -107,10 +107,20 @@ impl Member<'_> {
         self.closing.by
     }
 
-    /// Whether the shard is proved to have opened before the minute began: from then on its range
-    /// was its own, or its children's.
+    /// The first minute before which the shard is proved to have opened: from then on its range was
+    /// its own, or its children's.
+    pub(super) fn opened_from(&self) -> Option<Minute> {
+        self.opened_by().map(Minute::from_start)
+    }
+
+    /// The first minute before which the shard is proved to have been closed.
+    pub(super) fn closed_from(&self) -> Option<Minute> {
+        self.closing.by.map(Minute::from_start)
+    }
+
+    /// Whether the shard is proved to have opened before the minute began.
     pub(super) fn had_opened_before(&self, minute: Minute) -> bool {
-        self.opened_by().is_some_and(|by| by <= minute.start())
+        self.opened_from().is_some_and(|from| from <= minute)
     }
 
     /// Whether the shard may have been open at some instant of the minute: nothing proves that it
@@ -118,11 +128,6 @@ impl Member<'_> {
     pub(super) fn may_have_been_open(&self, minute: Minute) -> bool {
         self.opening.after.is_none_or(|at| at < minute.plus(1).start())
             && self.closing.by.is_none_or(|at| minute.start() < at)
-    }
-
-    /// Whether the shard is proved to have been closed before the minute began.
-    pub(super) fn was_closed_before(&self, minute: Minute) -> bool {
-        self.closing.by.is_some_and(|at| at <= minute.start())
     }
 
     /// Whether it was split from one shard, which is listed.
@@ -186,9 +191,10 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardI
         first_proof[at] = Some(first_proof[at].map_or(to, |known| known.min(to)));
         last_proof[at] = last_proof[at].max(Some(from));
     };
-    for topology in &snapshot.past_topologies {
-        for at in topology.open.iter().filter_map(|id| index.get(id)) {
-            prove(*at, topology.at, topology.at);
+    let topologies = listed_topologies(snapshot, index);
+    for (at, open) in &topologies {
+        for member in open {
+            prove(*member, *at, *at);
         }
     }
     for (at, member) in members.iter().enumerate() {
@@ -212,17 +218,40 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardI
             member.closing.by = Some(snapshot.observed_at);
         }
     }
-    for topology in &snapshot.past_topologies {
+    for (moment, open) in &topologies {
         let mut listed = vec![false; members.len()];
-        for at in topology.open.iter().filter_map(|id| index.get(id)) {
-            listed[*at] = true;
+        for member in open {
+            listed[*member] = true;
         }
         for (at, member) in members.iter_mut().enumerate().filter(|(at, _)| !listed[*at]) {
-            if last_proof[at].is_some_and(|last| topology.at <= last) {
-                member.opening.narrow(Event { after: Some(topology.at), by: None });
+            if last_proof[at].is_some_and(|last| *moment <= last) {
+                member.opening.narrow(Event { after: Some(*moment), by: None });
             }
         }
     }
+}
+
+/// The members that were open at each known moment. One moment's shards are mostly those of the moment
+/// before, in the same order: only where they differ are they looked up.
+fn listed_topologies(snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) -> Vec<(Timestamp, Vec<usize>)> {
+    let mut before: Vec<(&ShardId, Option<usize>)> = Vec::new();
+    let mut topologies = Vec::with_capacity(snapshot.past_topologies.len());
+    for topology in &snapshot.past_topologies {
+        let mut next = 0;
+        let place = |id| {
+            let upcoming = before.get(next..).unwrap_or_default().iter().take(3);
+            let known = upcoming.enumerate().find(|(_, (known, _))| *known == id);
+            if let Some((ahead, (_, member))) = known {
+                next += ahead + 1;
+                return (id, *member);
+            }
+            (id, index.get(id).copied())
+        };
+        let open: Vec<_> = topology.open.iter().map(place).collect();
+        topologies.push((topology.at, open.iter().filter_map(|(_, member)| *member).collect()));
+        before = open;
+    }
+    topologies
 }
 
 /// The first and the last minute in which each ingest metric of a shard has something: nobody
@@ -264,7 +293,8 @@ mod tests {
         assert_eq!([idle.opened_by(), busy.opened_by(), parent.closed_by()], [Some(by); 3]);
         // The parent's last data point is from the minute before the reshard.
         assert!(!idle.may_have_been_open(FIRST.plus(18)) && idle.may_have_been_open(FIRST.plus(19)));
-        assert!(parent.may_have_been_open(FIRST.plus(20)) && parent.was_closed_before(FIRST.plus(21)));
+        assert!(parent.may_have_been_open(FIRST.plus(20)));
+        assert_eq!(parent.closed_from(), Some(FIRST.plus(21)));
     }
 
     #[test]

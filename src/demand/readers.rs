@@ -193,8 +193,7 @@ impl<'a> Stream<'a> {
     /// The minutes of the observed day, up to the end of the window.
     fn day(self) -> [Minute; 2] {
         let start = self.snapshot.look_back_start;
-        let floor = Minute::of(start);
-        [if floor.start() == start { floor } else { floor.plus(1) }, self.window[1]]
+        [Minute::from_start(start), self.window[1]]
     }
 
     /// Whether no call left a data point in the whole observed day. One window without any is no

@@ -4,7 +4,7 @@
 use super::api::Metric;
 
 /// Mixes `parts` into 64 evenly spread bits (SplitMix64's finaliser over a running sum).
-pub(super) fn mix(parts: &[u64]) -> u64 {
+pub(crate) fn mix(parts: &[u64]) -> u64 {
     parts.iter().fold(0x9e37_79b9_7f4a_7c15, |state: u64, &part| {
         let mut bits = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -14,19 +14,19 @@ pub(super) fn mix(parts: &[u64]) -> u64 {
 }
 
 /// A number from 0 up to, not including, 1.
-pub(super) fn share(parts: &[u64]) -> f64 {
+pub(crate) fn share(parts: &[u64]) -> f64 {
     (mix(parts) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// A normally distributed number of mean 0 and deviation 1 (Box and Muller).
-pub(super) fn normal(parts: &[u64]) -> f64 {
+pub(crate) fn normal(parts: &[u64]) -> f64 {
     let bits = mix(parts);
     let radius = (-2.0 * (1.0 - share(&[bits, 1])).ln()).sqrt();
     radius * (std::f64::consts::TAU * share(&[bits, 2])).cos()
 }
 
 /// Bits that stand for a text.
-pub(super) fn text(text: &str) -> u64 {
+pub(crate) fn text(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 mod curve;
-pub(super) mod keys;
+pub(crate) mod keys;
 
 pub use curve::{Curve, CurveError, Scale};
 

@@ -13,13 +13,13 @@ use crate::cli::{NOBODY, run};
 mod agreement;
 mod server;
 mod structure;
-mod verdict;
+pub mod verdict;
 
 /// Where the definition is kept.
 const SHIPPED: &str = "crds/reshard.dev_kinesisstreamautoscalers.yaml";
 
 /// The schema of the one version.
-fn schema() -> Value {
+pub fn schema() -> Value {
     let [version] = definition().unwrap().spec.versions.try_into().unwrap();
     serde_json::to_value(version.schema.unwrap().open_api_v3_schema.unwrap()).unwrap()
 }

@@ -20,7 +20,6 @@ use self::story::{Drive, Story};
 use self::world::{Witness, World};
 
 mod book;
-mod dice;
 mod story;
 mod world;
 

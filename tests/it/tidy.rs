@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
     ("model", &["hash_key", "stream", "quota", "load", "policy", "snapshot", "plan", "cost"]),
     ("decision", &["demand", "planner", "decision", "checks", "report"]),
     ("execution", &["control_plane", "turns", "observe", "executor", "aws", "simulator", "sandbox"]),
-    ("shells", &["resource", "manifest", "telemetry", "operator", "cli", "main"]),
+    ("shells", &["resource", "manifest", "simulate", "telemetry", "operator", "cli", "main"]),
 ];
 
 /// How many of the layers are pure: a function of what they are given.

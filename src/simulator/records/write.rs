@@ -1,13 +1,13 @@
 //! PutRecord and PutRecords.
 
 use jiff::Timestamp;
-use md5::{Digest as _, Md5};
 
 use super::super::api::{PutRecord, PutRecordReply, PutRecords, PutRecordsReply, PutRecordsResult};
 use super::super::fault::Operation;
 use super::super::metrics::minute::CallMetric;
 use super::super::stream::Stream;
 use super::super::validate::Constraints;
+use super::super::workload::keys::hash_of;
 use super::super::{ApiError, ApiErrorCode, Cloud, Config};
 use super::SequenceNumber;
 use crate::hash_key::HashKey;
@@ -208,7 +208,7 @@ fn check_record(constraints: &mut Constraints, partition_key: &str, data: &[u8],
 /// The key that AWS hashes a record to: MD5 of the partition key, big-endian, or the one it names.
 fn hash_key(partition_key: &str, explicit: Option<&str>) -> Result<HashKey, ApiError> {
     let Some(text) = explicit else {
-        return Ok(HashKey(u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into())));
+        return Ok(hash_of(partition_key));
     };
     text.parse().map_err(|_| {
         ApiError::new(

@@ -1,5 +1,6 @@
 //! Where in the hash-key space the traffic falls: the share of any range in O(log keys).
 
+use md5::{Digest as _, Md5};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -8,7 +9,7 @@ use crate::hash_key::{HashKey, HashKeyRange};
 
 /// Keys by position, with prefix sums of their weights.
 #[derive(Debug)]
-pub(in crate::simulator) struct KeyIndex {
+pub(crate) struct KeyIndex {
     /// Ascending; empty where the traffic is even.
     positions: Vec<HashKey>,
     /// The share of the keys before the one at the same place; one more for the whole.
@@ -17,7 +18,7 @@ pub(in crate::simulator) struct KeyIndex {
 
 /// A hot spot at one of its stays; in shares of the space.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::simulator) struct Spot {
+pub(crate) struct Spot {
     /// The part of the traffic that it takes.
     pub share: f64,
     /// 0 for a single key.
@@ -84,6 +85,11 @@ impl Spot {
         let within = |from: f64, to: f64| (at.min(to) - from).max(0.0);
         (within(self.position, end.min(1.0)) + within(0.0, end - 1.0)) / self.width
     }
+}
+
+/// The key that AWS hashes a record to: MD5 of its partition key, big-endian.
+pub(crate) fn hash_of(partition_key: &str) -> HashKey {
+    HashKey(u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into()))
 }
 
 fn part_of_space(key: HashKey) -> f64 {

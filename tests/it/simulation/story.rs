@@ -12,7 +12,7 @@ use reshard::simulator::fault::{Effect, Fault, MetricEffect, MetricFault, Operat
 use reshard::simulator::workload::{Bursts, Consumer, ConsumerKind, Curve, HotSpot, KeySkew, Workload};
 use reshard::simulator::{ApiError, ApiErrorCode, Config};
 
-use super::dice::Dice;
+use crate::support::dice::Dice;
 
 pub const STREAM: &str = "orders";
 

@@ -1,6 +1,7 @@
 //! The chance of a story: a stream of numbers that its seed decides (SplitMix64).
 
 /// Throws.
+#[derive(Debug)]
 pub struct Dice(u64);
 
 impl Dice {

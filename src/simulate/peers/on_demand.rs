@@ -1,0 +1,70 @@
+//! On-demand mode: no shards to scale, a price by the gigabyte. It takes twice the peak of the last 30
+//! days, 4 MB/s at the least, and rejects what rises above that faster than 15 minutes (AWS's guide as
+//! of performance.md §1). How AWS spreads keys is not modelled: what its peak allows, it takes.
+
+use std::collections::VecDeque;
+
+use crate::cost::{Money, Prices};
+use crate::simulate::load::Load;
+
+const LEAST_UNITS: f64 = 4.0;
+const PEAK_SECONDS: u64 = 30 * 86_400;
+const SETTLING_SECONDS: u64 = 15 * 60;
+/// Bytes that a record is rounded up to.
+const BILLED_BYTES: f64 = 1_024.0;
+const GIGABYTE: f64 = (1_u64 << 30) as f64;
+
+/// What on-demand makes of a load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnDemand {
+    /// Accepted shard-unit-seconds.
+    pub accepted_unit_seconds: f64,
+    /// Rejected shard-units, by tick.
+    pub rejected: Vec<f32>,
+    /// The bill of the standard price plan, for what is written.
+    pub standard: Money,
+    /// The bill of On-demand Advantage, for what is written: cheaper by the gigabyte, with a least
+    /// throughput that is billed in any case.
+    pub advantage: Money,
+}
+
+/// Plays a load on an on-demand stream that has carried it before at its first rate.
+pub fn play(load: &Load, prices: &Prices) -> OnDemand {
+    let seconds = u64::from(load.tick_seconds());
+    let (memory, settling) = ((PEAK_SECONDS / seconds) as usize, (SETTLING_SECONDS / seconds) as usize);
+    let totals = load.totals();
+    let first = totals.first().copied().unwrap_or(0.0);
+    // The highest rates of the memory, each lower than the one before it.
+    let mut peaks: VecDeque<(usize, f64)> = VecDeque::new();
+    let mut accepted_unit_seconds = 0.0;
+    let mut rejected = Vec::with_capacity(totals.len());
+    for (tick, units) in totals.iter().enumerate() {
+        if let Some(settled) = tick.checked_sub(settling) {
+            while peaks.back().is_some_and(|(_, peak)| *peak <= totals[settled]) {
+                peaks.pop_back();
+            }
+            peaks.push_back((settled, totals[settled]));
+        }
+        while peaks.front().is_some_and(|(at, _)| at + memory < tick) {
+            peaks.pop_front();
+        }
+        let peak = peaks.front().map_or(first, |(_, peak)| peak.max(first));
+        let taken = units.min((2.0 * peak).max(LEAST_UNITS));
+        accepted_unit_seconds += taken * seconds as f64;
+        rejected.push((units - taken) as f32);
+    }
+    let unit = load.unit();
+    let record_bytes = unit.bytes_per_second / unit.records_per_second;
+    let billed = (record_bytes / BILLED_BYTES).ceil() * BILLED_BYTES / record_bytes;
+    let bytes = accepted_unit_seconds * unit.bytes_per_second * billed;
+    let elapsed = totals.len() as u64 * seconds;
+    let least = (prices.on_demand_advantage_minimum_bytes_per_second * elapsed) as f64;
+    let gigabytes = |price: Money, bytes: f64| price.times((bytes / GIGABYTE * 1e6) as u128, 1_000_000);
+    OnDemand {
+        accepted_unit_seconds,
+        rejected,
+        standard: gigabytes(prices.on_demand_gigabyte_in, bytes)
+            + prices.on_demand_stream_hour.times(u128::from(elapsed), 3_600),
+        advantage: gigabytes(prices.on_demand_advantage_gigabyte_in, bytes.max(least)),
+    }
+}

@@ -1,0 +1,100 @@
+//! The product as a scaler: the loop of `reshard run` with the very decision that `reshard plan` shows.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::fluid::Action;
+use super::scaler::{Scaler, View};
+use crate::checks;
+use crate::decision;
+use crate::demand::{self, Demand};
+use crate::observe::{MetricLevel, gate};
+use crate::plan::{Plan, Step};
+use crate::policy::ScalingPolicy;
+use crate::snapshot::{Minute, Snapshot};
+
+/// The product with one resource.
+#[derive(Debug)]
+pub struct Production {
+    policy: ScalingPolicy,
+    next_pass: Option<Timestamp>,
+    last_full: Option<Minute>,
+    counts: Counts,
+}
+
+/// How much was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Passes of the loop.
+    pub passes: u64,
+    /// Those that read the shards' metrics and decided.
+    pub decisions: u64,
+    /// Plans that failed their checks, which is a mistake of ours.
+    pub vetoes: u64,
+}
+
+impl Production {
+    /// The product with this policy, whatever its mode says.
+    pub fn new(policy: ScalingPolicy) -> Production {
+        Production { policy, next_pass: None, last_full: None, counts: Counts::default() }
+    }
+
+    /// How much was done.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// One pass: what is to be done now. The loop looks again at once after a step, else after its
+    /// interval.
+    fn pass(&mut self, view: &mut View) -> Option<Step> {
+        self.counts.passes += 1;
+        let minute = Minute::of(view.now);
+        let open = view.stream.open_count() as usize;
+        let metrics = view.watch.stream_metrics()?;
+        let level = gate(metrics, &self.policy, open, self.last_full.filter(|_| !view.has_changed), minute);
+        if level == MetricLevel::Stream {
+            return None;
+        }
+        self.last_full = Some(minute);
+        self.counts.decisions += 1;
+        let snapshot = view.watch.snapshot(view.stream, &self.policy, view.now)?;
+        let demand = demand::assess(snapshot, &self.policy);
+        // What an observation reads besides, where something is hot.
+        let ancestry = demand::ancestry_of(&demand, snapshot, &self.policy);
+        if ancestry.is_empty() {
+            return self.decide(snapshot, demand);
+        }
+        let snapshot = view.watch.snapshot_since_the_look_back(&ancestry)?;
+        self.decide(snapshot, demand::assess(snapshot, &self.policy))
+    }
+
+    fn decide(&mut self, snapshot: &Snapshot, demand: Demand) -> Option<Step> {
+        let decision::Decision { demand, plan } = decision::answer(demand, snapshot, &self.policy);
+        let Plan { identity, .. } = &plan;
+        let first = identity.steps.first()?;
+        if checks::check(&plan, snapshot, &self.policy, &demand).is_err() {
+            self.counts.vetoes += 1;
+            return None;
+        }
+        Some(first.clone())
+    }
+}
+
+impl Scaler for Production {
+    fn sees_shards(&self) -> bool {
+        true
+    }
+
+    fn next(&mut self, view: &mut View) -> Option<Action> {
+        if !view.has_changed && self.next_pass.is_some_and(|next| view.now < next) {
+            return None;
+        }
+        let action = match self.pass(view) {
+            Some(Step::Split { range, at }) => Some(Action::Split { range, at }),
+            Some(Step::Merge { low, high }) => Some(Action::Merge { low, high }),
+            Some(Step::EnableShardMetrics { .. }) | None => None,
+        };
+        let interval = SignedDuration::try_from(self.policy.interval).unwrap_or(SignedDuration::ZERO);
+        self.next_pass = view.now.checked_add(interval).ok();
+        action
+    }
+}

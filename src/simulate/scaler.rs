@@ -1,0 +1,45 @@
+//! What every policy is to the simulation: somebody who looks at the stream and now and then asks for
+//! one change of its shards.
+
+use jiff::Timestamp;
+
+use super::fluid::{Action, Fluid};
+use super::load::Load;
+use super::watch::Watch;
+
+/// A policy at work.
+pub trait Scaler {
+    /// What it sees beside the stream's own metrics.
+    fn sees_shards(&self) -> bool {
+        false
+    }
+
+    /// Called at the end of each tick in which nothing is under way: what is to be done now, if
+    /// anything.
+    fn next(&mut self, view: &mut View) -> Option<Action>;
+}
+
+/// What a scaler may look at.
+#[derive(Debug)]
+pub struct View<'v, 'a> {
+    /// The end of the tick.
+    pub now: Timestamp,
+    /// How many ticks are over.
+    pub ticks: usize,
+    /// What CloudWatch and `ListShards` show.
+    pub watch: &'v mut Watch,
+    /// The stream itself. Its shards anyone may see; its loads only a policy that is said to be ideal.
+    pub stream: &'v Fluid<'a>,
+    /// All that is offered: for the ideal ones.
+    pub load: &'a Load,
+    /// Whether a change has just been completed.
+    pub has_changed: bool,
+}
+
+impl View<'_, '_> {
+    /// Whether a whole minute ends now that is a multiple of `minutes` since the load began.
+    pub fn is_each(&self, minutes: i64) -> bool {
+        let elapsed = self.now.duration_since(self.load.start()).as_secs();
+        elapsed % (60 * minutes) == 0
+    }
+}

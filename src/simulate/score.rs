@@ -1,0 +1,184 @@
+//! The scorecard: what a course was worth, beside the optimum.
+
+use serde::Serialize;
+
+use super::course::Course;
+use super::load::Load;
+use crate::cost::Money;
+
+/// What rejecting a shard-unit for an hour costs in shard-hours, at the price that on-demand mode takes
+/// for carrying it ($0.08 a GB; performance.md §2).
+pub const PENALTY: f64 = 20.0;
+/// The same for who would rather pay ten times that.
+pub const HIGH_PENALTY: f64 = 200.0;
+
+/// What a policy came to on a load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Score {
+    /// The policy.
+    pub policy: String,
+    /// (Shard-hours + 20 × rejected unit-hours) ÷ the least that any policy can have. For on-demand
+    /// its price in shard-hours.
+    pub r20: f64,
+    /// The same with 200.
+    pub r200: f64,
+    /// Hours of open shards; none in on-demand mode.
+    pub shard_hours: Option<f64>,
+    /// US dollars: shards, or what on-demand bills for what is written.
+    pub dollars: f64,
+    /// Percent of the offered bytes that were rejected.
+    pub rejected_percent: f64,
+    /// Percent of the time in which a shard was offered more than it takes.
+    pub over_percent: f64,
+    /// Splits and merges a day.
+    pub steps_per_day: f64,
+    /// UpdateShardCount calls a day.
+    pub updates_per_day: f64,
+    /// Minutes from a jump from 20 to 60 shard-units until nothing is rejected any more; none where it
+    /// takes longer than the test.
+    pub absorb_minutes: Option<f64>,
+    /// Missing shards in percent of those needed, mean over time.
+    pub under_percent: f64,
+    /// Surplus shards in percent of those needed, mean over time.
+    pub surplus_percent: f64,
+    /// Percent of the time in which shards were missing.
+    pub under_time_percent: f64,
+    /// Percent of the time in which there were more than needed.
+    pub surplus_time_percent: f64,
+    /// Percent of the minutes in which the count moved the other way than the need.
+    pub wrong_way_percent: f64,
+}
+
+/// The optimum at both penalties.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Optimum {
+    /// Shard-hours + 20 × rejected unit-hours.
+    pub at20: f64,
+    /// Shard-hours + 200 × rejected unit-hours.
+    pub at200: f64,
+}
+
+/// The part of `whole` in percent.
+fn percent(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { 100.0 * part / whole } else { 0.0 }
+}
+
+/// Shards that a tick needs, boundaries aside.
+fn needed(units: f64) -> f64 {
+    units.ceil().max(1.0)
+}
+
+impl Score {
+    /// The score of a policy on shards.
+    pub fn of_course(
+        policy: &str,
+        load: &Load,
+        course: &Course,
+        optimum: &Optimum,
+        dollars: Money,
+        absorb_minutes: Option<f64>,
+    ) -> Score {
+        let seconds = f64::from(load.tick_seconds());
+        let ticks = load.totals().len().max(1) as f64;
+        let days = ticks * seconds / 86_400.0;
+        let shard_hours =
+            course.shards.iter().map(|shards| f64::from(*shards)).sum::<f64>() * seconds / 3_600.0;
+        let rejected_hours = course.rejected_unit_seconds / 3_600.0;
+        let offered: f64 = load.totals().iter().sum::<f64>() * seconds;
+        let mut score = Score {
+            policy: policy.to_owned(),
+            r20: (shard_hours + PENALTY * rejected_hours) / optimum.at20,
+            r200: (shard_hours + HIGH_PENALTY * rejected_hours) / optimum.at200,
+            shard_hours: Some(shard_hours),
+            dollars: dollars.nano_dollars() as f64 / 1e9,
+            rejected_percent: percent(course.rejected_unit_seconds, offered),
+            over_percent: percent(course.is_over.iter().filter(|over| **over).count() as f64, ticks),
+            steps_per_day: course.steps.len() as f64 / days,
+            updates_per_day: course.updates.len() as f64 / days,
+            absorb_minutes,
+            under_percent: 0.0,
+            surplus_percent: 0.0,
+            under_time_percent: 0.0,
+            surplus_time_percent: 0.0,
+            wrong_way_percent: 0.0,
+        };
+        for (units, shards) in load.totals().iter().zip(&course.shards) {
+            let (needed, open) = (needed(*units), f64::from(*shards));
+            score.under_percent += percent((needed - open).max(0.0), needed) / ticks;
+            score.surplus_percent += percent((open - needed).max(0.0), needed) / ticks;
+            score.under_time_percent += percent(f64::from(u8::from(open < needed)), ticks);
+            score.surplus_time_percent += percent(f64::from(u8::from(open > needed)), ticks);
+        }
+        score.wrong_way_percent = wrong_way(load, course);
+        score
+    }
+
+    /// The score of on-demand mode, whose price stands for shard-hours.
+    pub fn of_on_demand(
+        policy: &str,
+        load: &Load,
+        rejected: &[f32],
+        bill: Money,
+        shard_hour: Money,
+        optimum: &Optimum,
+    ) -> Score {
+        let hours = f64::from(load.tick_seconds()) / 3_600.0;
+        let rejected_hours = rejected.iter().map(|units| f64::from(*units)).sum::<f64>() * hours;
+        let equivalent = bill.nano_dollars() as f64 / shard_hour.nano_dollars().max(1) as f64;
+        let over = rejected.iter().filter(|units| **units > 0.0).count() as f64;
+        Score {
+            policy: policy.to_owned(),
+            r20: (equivalent + PENALTY * rejected_hours) / optimum.at20,
+            r200: (equivalent + HIGH_PENALTY * rejected_hours) / optimum.at200,
+            shard_hours: None,
+            dollars: bill.nano_dollars() as f64 / 1e9,
+            rejected_percent: percent(rejected_hours, load.totals().iter().sum::<f64>() * hours),
+            over_percent: percent(over, rejected.len() as f64),
+            steps_per_day: 0.0,
+            updates_per_day: 0.0,
+            absorb_minutes: None,
+            under_percent: 0.0,
+            surplus_percent: 0.0,
+            under_time_percent: 0.0,
+            surplus_time_percent: 0.0,
+            wrong_way_percent: 0.0,
+        }
+    }
+}
+
+/// Percent of the minutes in which the count and what is needed both moved, and not the same way, or
+/// only one of the two did.
+fn wrong_way(load: &Load, course: &Course) -> f64 {
+    let ticks = (60 / load.tick_seconds()).max(1) as usize;
+    let minutes = course.shards.len() / ticks;
+    let sign = |now: f64, before: f64| now.partial_cmp(&before);
+    let differs = |minute: &usize| {
+        let (now, before) = (minute * ticks, (minute - 1) * ticks);
+        let shards = sign(f64::from(course.shards[now]), f64::from(course.shards[before]));
+        shards != sign(needed(load.totals()[now]), needed(load.totals()[before]))
+    };
+    percent((1..minutes).filter(differs).count() as f64, minutes as f64)
+}
+
+/// Minutes from `jump` (a tick) to the last tick in which a shard was above its ceiling; `None` if that
+/// is the last of all.
+pub fn absorbed_after(course: &Course, jump: usize, tick_seconds: u32) -> Option<f64> {
+    let after = course.is_over.get(jump..)?;
+    match after.iter().rposition(|over| *over) {
+        None => Some(0.0),
+        Some(last) if last + 1 == after.len() => None,
+        Some(last) => Some((last + 1) as f64 * f64::from(tick_seconds) / 60.0),
+    }
+}
+
+/// The geometric mean; `None` of nothing.
+pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for value in values {
+        sum += value.ln();
+        count += 1;
+    }
+    (count > 0).then(|| (sum / f64::from(count)).exp())
+}

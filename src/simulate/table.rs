@@ -1,0 +1,109 @@
+//! The scorecard as a table for people.
+
+use super::contest::Contest;
+use super::score::{Score, geometric_mean};
+
+/// A column: its two lines of heading, and its cells.
+struct Column {
+    heading: [&'static str; 2],
+    cell: fn(&Score) -> String,
+}
+
+const fn column(heading: [&'static str; 2], cell: fn(&Score) -> String) -> Column {
+    Column { heading, cell }
+}
+
+const NAME_WIDTH: usize = 28;
+
+const COLUMNS: [Column; 14] = [
+    column(["R", "π=20"], |score| format!("{:.2}", score.r20)),
+    column(["R", "π=200"], |score| format!("{:.2}", score.r200)),
+    column(["shard", "hours"], |score| {
+        score.shard_hours.map_or("–".to_owned(), |hours| format!("{hours:.0}"))
+    }),
+    column(["", "$"], |score| format!("{:.0}", score.dollars)),
+    column(["rejected", "%"], |score| format!("{:.4}", score.rejected_percent)),
+    column(["time", "over %"], |score| format!("{:.2}", score.over_percent)),
+    column(["steps", "a day"], |score| format!("{:.0}", score.steps_per_day)),
+    column(["USC", "a day"], |score| format!("{:.1}", score.updates_per_day)),
+    column(["absorbs", "min"], absorbs),
+    column(["θU", "%"], |score| format!("{:.1}", score.under_percent)),
+    column(["θO", "%"], |score| format!("{:.0}", score.surplus_percent)),
+    column(["τU", "%"], |score| format!("{:.1}", score.under_time_percent)),
+    column(["τO", "%"], |score| format!("{:.0}", score.surplus_time_percent)),
+    column(["υ", "%"], |score| format!("{:.1}", score.wrong_way_percent)),
+];
+
+fn absorbs(score: &Score) -> String {
+    match (score.absorb_minutes, score.shard_hours) {
+        (Some(minutes), _) => format!("{minutes:.0}"),
+        (None, Some(_)) => ">360".to_owned(),
+        (None, None) => "–".to_owned(),
+    }
+}
+
+/// What the columns mean.
+pub const LEGEND: &str = "\
+R: (shard-hours + π × rejected shard-unit-hours) ÷ the least that any policy could have had, knowing all beforehand.
+time over: in which a shard was offered more than it takes. USC: UpdateShardCount. absorbs: from a jump from 20 to 60
+shard-units until nothing is rejected. θU, θO: shards missing and spare, in percent of those needed; τU, τO: for how much
+of the time; υ: minutes in which count and need moved differently. On-demand's R is its price in shard-hours.
+";
+
+/// The scorecard of one trace.
+pub fn of_contest(title: &str, contest: &Contest) -> String {
+    let load = &contest.load;
+    let days = load.totals().len() as f64 * f64::from(load.tick_seconds()) / 86_400.0;
+    let most = load.totals().iter().copied().fold(0.0, f64::max);
+    let mean = load.totals().iter().sum::<f64>() / load.totals().len().max(1) as f64;
+    let mut text = format!(
+        "{title}: {days:.1} days, {mean:.1} shard-units in the mean and {most:.1} at most; the optimum is {:.0} shard-hours\n\n",
+        contest.optimum.at20
+    );
+    text.push_str(&rows(&contest.scores));
+    text
+}
+
+/// The policies over all traces: geometric means of both R, and the worst of the rest.
+pub fn of_suite(contests: &[(String, Contest)]) -> String {
+    let Some((_, first)) = contests.first() else { return String::new() };
+    let mut text = format!("all {} traces, geometric mean\n\n", contests.len());
+    text.push_str(&format!("  {:<NAME_WIDTH$}{:>8}{:>8}\n", "", "π=20", "π=200"));
+    for (at, score) in first.scores.iter().enumerate() {
+        let mean = |r: fn(&Score) -> f64| {
+            geometric_mean(contests.iter().filter_map(|(_, contest)| contest.scores.get(at)).map(r))
+                .unwrap_or(0.0)
+        };
+        let (r20, r200) = (mean(|score| score.r20), mean(|score| score.r200));
+        text.push_str(&format!("  {:<NAME_WIDTH$}{r20:>8.3}{r200:>8.3}\n", score.policy));
+    }
+    text
+}
+
+fn rows(scores: &[Score]) -> String {
+    let cells: Vec<Vec<String>> = COLUMNS
+        .iter()
+        .map(|column| scores.iter().map(|score| (column.cell)(score)).collect::<Vec<_>>())
+        .collect();
+    let width = |at: usize| {
+        let of = |text: &str| text.chars().count();
+        let heading = COLUMNS[at].heading.iter().map(|line| of(line));
+        heading.chain(cells[at].iter().map(|cell| of(cell))).max().unwrap_or(0) + 2
+    };
+    let mut text = String::new();
+    let mut line = |name: &str, cell: &dyn Fn(usize) -> String| {
+        let mut line = format!("  {name:<NAME_WIDTH$}");
+        for at in 0..COLUMNS.len() {
+            let (cell, width) = (cell(at), width(at));
+            line.push_str(&format!("{cell:>width$}"));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    line("", &|at| COLUMNS[at].heading[0].to_owned());
+    line("", &|at| COLUMNS[at].heading[1].to_owned());
+    for (row, score) in scores.iter().enumerate() {
+        line(&score.policy, &|at| cells[at][row].clone());
+    }
+    text
+}

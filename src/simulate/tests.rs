@@ -1,0 +1,224 @@
+//! The fluid beside [`crate::simulator`], and what is seen of it beside what an observation sees.
+
+use jiff::SignedDuration;
+
+use super::course;
+use super::fluid::{Action, Fluid, StreamOptions};
+use super::load::{Load, LoadOptions};
+use super::trace::{Scale, Span, Trace};
+use super::watch::Watch;
+use crate::demand::ancestry_of_heat;
+use crate::hash_key::HashKeyRange;
+use crate::observe::Observer;
+use crate::policy::ScalingPolicy;
+use crate::simulator::api::{
+    ChangeEnhancedMonitoring, CreateStream, MergeShards, SplitShard, StreamRef, UpdateShardCount,
+};
+use crate::simulator::control_plane::SimulatedControlPlane;
+use crate::simulator::workload::{Consumer, ConsumerKind, Curve, KeySkew, Workload};
+use crate::simulator::{Cloud, Config, Limits, Timings, dice};
+use crate::snapshot::{Minute, Series, Snapshot};
+
+const STREAM: &str = "simulated";
+const KEYS: u32 = 500;
+const SKEW: f64 = 0.6;
+const FIRST_SHARDS: u32 = 4;
+const STREAM_OPTIONS: StreamOptions =
+    StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0 };
+
+/// Two hours that rise above what the shards take, and fall again.
+fn load() -> Load {
+    let start = Config::default().start.as_second();
+    let at = |minute: i64, units: f64| format!("{},{units}\n", start + 60 * minute);
+    let text = [at(0, 2.0), at(40, 5.5), at(60, 5.5), at(120, 1.5)].concat();
+    let scale = Scale { peak_units: 5.5, peak_quantile: None, clip_units: None };
+    let trace =
+        Trace::from_csv(&text).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
+    let options = LoadOptions {
+        tick_seconds: 30,
+        record_bytes: 2_000,
+        keys: KEYS,
+        skew: SKEW,
+        keys_per_tenant: 1,
+        noise: 0.0,
+        // The keys that the simulator draws for a stream of this name.
+        seed: dice::mix(&[Config::default().seed, dice::text(STREAM)]),
+    };
+    Load::new(&trace, &options)
+}
+
+/// A stream of the simulator with the same shards and the same load, read by one consumer at the tip.
+fn simulator(load: &Load) -> SimulatedControlPlane {
+    let at_once = SignedDuration::ZERO;
+    let timings = Timings { create: at_once, other_update: at_once, ..Timings::default() };
+    let limits = Limits { shard_write_bytes_per_second: 1_000_000, ..Limits::default() };
+    let mut cloud = Cloud::new(Config { timings, limits, ..Config::default() });
+    let create = CreateStream {
+        stream_name: STREAM.to_owned(),
+        shard_count: Some(FIRST_SHARDS as i32),
+        ..CreateStream::default()
+    };
+    cloud.create_stream(create).expect("the name is free");
+    let metrics = ChangeEnhancedMonitoring {
+        stream: StreamRef::name(STREAM),
+        shard_level_metrics: vec!["ALL".to_owned()],
+    };
+    cloud.enable_enhanced_monitoring(metrics).expect("the stream is there");
+    let bytes = |units: &f64| (units * 1e6) as u64;
+    let samples = load.totals().iter().enumerate().map(|(tick, units)| (30 * tick as u64, bytes(units)));
+    let curve = Curve::Samples {
+        start: load.start(),
+        samples: samples.collect(),
+        period_seconds: 30 * load.totals().len() as u64,
+    };
+    let reader = Consumer::new("reader", ConsumerKind::Polling { interval: SignedDuration::from_secs(1) });
+    let mut workload = Workload::new(curve).keys(KeySkew::zipf(KEYS, SKEW)).consumer(reader);
+    workload.record_bytes = 2_000;
+    cloud.set_workload(STREAM, workload).expect("a good workload");
+    SimulatedControlPlane::new(cloud)
+}
+
+/// What is done, at the end of which tick: a split, a merge of what came of it, an update, a split.
+fn action(tick: usize, stream: &Fluid) -> Option<Action> {
+    let ranges: Vec<HashKeyRange> = stream.ranges().collect();
+    let split = |range: HashKeyRange| {
+        Some(Action::Split { range, at: range.inner_boundaries(2).next().expect("a wide range") })
+    };
+    match tick {
+        20 => split(ranges[1]),
+        50 => split(ranges[4]),
+        90 => Some(Action::Merge { low: ranges[1], high: ranges[2] }),
+        130 => Some(Action::UpdateShardCount(7)),
+        180 => split(ranges[0]),
+        _ => None,
+    }
+}
+
+fn request(cloud: &mut Cloud, stream: &Fluid, action: Action) {
+    let id = |range: HashKeyRange| {
+        let place = stream.ranges().position(|known| known == range).expect("an open shard");
+        stream.ids().nth(place).expect("as many IDs").to_string()
+    };
+    let address = StreamRef::name(STREAM);
+    match action {
+        Action::Split { range, at } => cloud.split_shard(SplitShard {
+            stream: address,
+            shard_to_split: id(range),
+            new_starting_hash_key: at.to_string(),
+        }),
+        Action::Merge { low, high } => cloud.merge_shards(MergeShards {
+            stream: address,
+            shard_to_merge: id(low),
+            adjacent_shard_to_merge: id(high),
+        }),
+        Action::UpdateShardCount(target) => cloud
+            .update_shard_count(UpdateShardCount {
+                stream: address,
+                target_shard_count: target as i32,
+                scaling_type: "UNIFORM_SCALING".to_owned(),
+            })
+            .map(drop),
+    }
+    .expect("the simulator takes what the fluid takes");
+}
+
+/// Both for so many ticks: what the watch sees of the fluid, and what an observation sees of the
+/// simulator.
+fn both_after(ticks: usize) -> (Snapshot, Snapshot) {
+    let load = load();
+    let plane = simulator(&load);
+    let policy = ScalingPolicy::for_stream(STREAM, 200);
+    let mut stream = Fluid::new(&load, STREAM_OPTIONS, FIRST_SHARDS);
+    let mut watch = Watch::of_shards(&stream, SignedDuration::from_secs(120));
+    watch.note_topology(&stream, load.start());
+    for tick in 0..ticks {
+        stream.tick(tick);
+        plane.cloud().advance_seconds(30);
+        let now = load.after(tick + 1);
+        if now.as_second() % 60 == 0 {
+            watch.take(stream.report(Minute::of(now).plus(-1)));
+        }
+        if stream.settle(now).is_some() {
+            watch.note_topology(&stream, now);
+        }
+        watch.publish(now);
+        // Looks in between must not change what is seen later.
+        if tick % 7 == 0 {
+            watch.snapshot(&stream, &policy, now);
+        }
+        if let Some(action) = action(tick, &stream) {
+            request(&mut plane.cloud(), &stream, action);
+            assert!(stream.begin(action, now));
+        }
+    }
+    let now = load.after(ticks);
+    let seen = watch.snapshot(&stream, &policy, now).expect("the shards are watched");
+    let ancestry = ancestry_of_heat(seen, &policy);
+    let seen = watch.snapshot_since_the_look_back(&ancestry).expect("the shards are watched").clone();
+    let observe = async { Observer::one_shot().observe(&plane, &policy).await };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let observed = runtime.block_on(observe).expect("nothing fails").snapshot;
+    (seen, observed)
+}
+
+/// Whether two series cover the same minutes, and hold the same but for what whole records and bursts of
+/// a second make of it.
+fn agree(ours: &Series, theirs: &Series, slack: u64) -> bool {
+    let close = |ours: u64, theirs: u64| ours.abs_diff(theirs) <= ours / 50 + slack;
+    ours.start == theirs.start
+        && ours.values.len() == theirs.values.len()
+        && ours.values.iter().zip(&theirs.values).all(|pair| match pair {
+            (Some(ours), Some(theirs)) => close(*ours, *theirs),
+            (None, None) => true,
+            (Some(known), None) | (None, Some(known)) => *known == 0,
+        })
+}
+
+#[test]
+fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
+    // After a split and during one; after the merge; after the update; at the end.
+    for ticks in [23, 52, 100, 145, 239] {
+        let (seen, observed) = both_after(ticks);
+        assert_eq!(seen.shards, observed.shards, "after {ticks} ticks");
+        assert_eq!(seen.past_topologies, observed.past_topologies, "after {ticks} ticks");
+        assert_eq!(seen.look_back_start, observed.look_back_start);
+        assert_eq!(seen.metrics.settled_until, observed.metrics.settled_until);
+        assert_eq!(seen.summary.open_shard_count, observed.summary.open_shard_count);
+        let ids = |snapshot: &Snapshot| snapshot.metrics.shards.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(ids(&seen), ids(&observed), "after {ticks} ticks");
+        for (id, metrics) in &seen.metrics.shards {
+            for (metric, series) in metrics {
+                let theirs = &observed.metrics.shards[id][metric];
+                let slack =
+                    if *metric == crate::snapshot::ShardMetric::IncomingBytes { 600_000 } else { 300 };
+                assert!(agree(series, theirs, slack), "{ticks} {id} {metric:?}\n{series:?}\n{theirs:?}");
+            }
+        }
+        for (metric, series) in &seen.metrics.stream {
+            let theirs = &observed.metrics.stream[metric];
+            assert_eq!(
+                (series.start, series.values.len()),
+                (theirs.start, theirs.values.len()),
+                "{metric:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_nobody_touches_takes_what_its_ceilings_let_through() {
+    struct Nobody;
+    impl super::scaler::Scaler for Nobody {
+        fn next(&mut self, _: &mut super::scaler::View) -> Option<Action> {
+            None
+        }
+    }
+    let load = load();
+    let played =
+        course::play(&load, STREAM_OPTIONS, SignedDuration::from_secs(120), 1, &mut Nobody, &mut |_| {});
+    let over: f64 = load.totals().iter().map(|units| 30.0 * (units - 1.0).max(0.0)).sum();
+    let all: f64 = load.totals().iter().map(|units| 30.0 * units).sum();
+    assert!((played.rejected_unit_seconds - over).abs() < 1e-6 * all);
+    assert!((played.accepted_unit_seconds + over - all).abs() < 1e-6 * all);
+    assert_eq!(played.shards, vec![1; load.totals().len()]);
+}

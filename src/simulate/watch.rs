@@ -1,0 +1,331 @@
+//! What can be seen of the modelled stream: `ListShards` and CloudWatch, late by the publication delay,
+//! as the very snapshot that an observation of the stream would give.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::fluid::{Fluid, MinuteReport};
+use crate::observe::{Span, UNSETTLED_MINUTES};
+use crate::policy::ScalingPolicy;
+use crate::snapshot::{
+    MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Series, ShardMetric, Snapshot, StreamMetric,
+};
+use crate::stream::{ShardId, StreamMode, StreamStatus, StreamSummary};
+
+/// A minute of the stream as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamMinute {
+    /// Accepted bytes.
+    pub bytes: u64,
+    /// Accepted records.
+    pub records: u64,
+    /// Rejected records.
+    pub rejected: u64,
+}
+
+/// The observer's side of the model.
+#[derive(Debug)]
+pub struct Watch {
+    delay: SignedDuration,
+    /// Minutes that are not public yet.
+    unpublished: VecDeque<MinuteReport>,
+    first_minute: Minute,
+    /// Every public minute of the stream.
+    minutes: Vec<StreamMinute>,
+    /// Where shards' metrics are wanted.
+    by_shard: Option<ByShard>,
+}
+
+/// What decisions on shards are made from.
+#[derive(Debug)]
+struct ByShard {
+    snapshot: Snapshot,
+    /// All that each listed shard has reported, minute by minute from its first.
+    archive: BTreeMap<ShardId, Reported>,
+    /// The shards that were open from each moment on.
+    topologies: VecDeque<(Timestamp, Vec<ShardId>)>,
+    topology: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Reported {
+    first: Minute,
+    values: Vec<[u64; 3]>,
+}
+
+/// Longest look-back, and a little more.
+const KEPT_MINUTES: usize = 25 * 60;
+
+/// The metrics of a stream that somebody reads at the tip, one call a second on each shard.
+fn stream_values(minute: StreamMinute, open: u32) -> [(StreamMetric, Option<u64>); 10] {
+    let StreamMinute { bytes, records, rejected } = minute;
+    let calls = 60 * u64::from(open);
+    [
+        (StreamMetric::IncomingBytes, Some(bytes)),
+        (StreamMetric::IncomingRecords, Some(records)),
+        (StreamMetric::WriteProvisionedThroughputExceeded, Some(rejected)),
+        (StreamMetric::ReadProvisionedThroughputExceeded, Some(0)),
+        (StreamMetric::GetRecordsBytes, Some(bytes)),
+        (StreamMetric::GetRecordsRecords, Some(records)),
+        (StreamMetric::GetRecordsSuccess, Some(calls)),
+        (StreamMetric::GetRecordsCalls, Some(calls)),
+        (StreamMetric::GetRecordsLatency, Some(20)),
+        (StreamMetric::GetRecordsIteratorAgeMilliseconds, Some(0)),
+    ]
+}
+
+impl Watch {
+    /// Sees the stream as a whole, minute by minute, each `delay` after its end.
+    pub fn of_stream(stream: &Fluid, delay: SignedDuration) -> Watch {
+        Watch {
+            delay,
+            unpublished: VecDeque::new(),
+            first_minute: Minute::of(stream.created_at()),
+            minutes: Vec::new(),
+            by_shard: None,
+        }
+    }
+
+    /// Sees the shards too.
+    pub fn of_shards(stream: &Fluid, delay: SignedDuration) -> Watch {
+        let name = "simulated";
+        let summary = StreamSummary {
+            arn: format!("arn:aws:kinesis:us-east-1:123456789012:stream/{name}"),
+            name: name.to_owned(),
+            status: StreamStatus::Active,
+            mode: StreamMode::Provisioned,
+            created_at: stream.created_at(),
+            retention_hours: 24,
+            open_shard_count: 0,
+            enhanced_metrics: ShardMetric::ALL.iter().map(|metric| metric.name().to_owned()).collect(),
+            consumer_count: 0,
+        };
+        let snapshot = Snapshot {
+            format: SNAPSHOT_FORMAT,
+            observed_at: stream.created_at(),
+            summary,
+            shards: Vec::new(),
+            look_back_start: stream.created_at(),
+            past_topologies: Vec::new(),
+            metrics: MetricHistory {
+                settled_until: Some(Minute::of(stream.created_at())),
+                ..MetricHistory::default()
+            },
+        };
+        let by_shard =
+            ByShard { snapshot, archive: BTreeMap::new(), topologies: VecDeque::new(), topology: None };
+        // The product itself waits for two minutes to settle, however soon they are public.
+        let delay = delay.max(SignedDuration::from_mins(UNSETTLED_MINUTES - 1));
+        Watch { by_shard: Some(by_shard), ..Watch::of_stream(stream, delay) }
+    }
+
+    /// The stream's public minutes, oldest first; the last one ended `delay` ago.
+    pub fn minutes(&self) -> &[StreamMinute] {
+        &self.minutes
+    }
+
+    /// Bytes, records and rejected records of a shard over its newest `count` public minutes, oldest
+    /// first; `None` where it has reported fewer.
+    pub fn shard_minutes(&self, id: &ShardId, count: usize) -> Option<&[[u64; 3]]> {
+        let reported = self.by_shard.as_ref()?.archive.get(id)?;
+        reported.values.len().checked_sub(count).map(|from| &reported.values[from..])
+    }
+
+    /// Takes what the shards did in a minute; it is public once its delay has passed.
+    pub(super) fn take(&mut self, report: MinuteReport) {
+        self.unpublished.push_back(report);
+    }
+
+    /// Notes who is open now.
+    pub(super) fn note_topology(&mut self, stream: &Fluid, now: Timestamp) {
+        if let Some(by_shard) = &mut self.by_shard {
+            by_shard.note_topology(stream, now);
+        }
+    }
+
+    /// Publishes what is due by now.
+    pub(super) fn publish(&mut self, now: Timestamp) {
+        let public = now.checked_sub(self.delay).unwrap_or(Timestamp::MIN);
+        while self.unpublished.front().is_some_and(|report| report.minute.plus(1).start() <= public) {
+            let Some(report) = self.unpublished.pop_front() else { return };
+            let sum = |of: usize| report.shards.iter().map(|(_, amounts)| amounts[of]).sum();
+            let minute = StreamMinute { bytes: sum(0), records: sum(1), rejected: sum(2) };
+            self.minutes.push(minute);
+            if let Some(by_shard) = &mut self.by_shard {
+                by_shard.append(&report, minute);
+            }
+        }
+    }
+
+    /// The stream's metrics alone, as an idle pass reads them.
+    pub(super) fn stream_metrics(&mut self) -> Option<&MetricHistory> {
+        let settled = self.settled_until();
+        let by_shard = self.by_shard.as_mut()?;
+        by_shard.snapshot.metrics.settled_until = Some(settled);
+        Some(&by_shard.snapshot.metrics)
+    }
+
+    /// What an observation of the stream gives now.
+    pub(super) fn snapshot(
+        &mut self,
+        stream: &Fluid,
+        policy: &ScalingPolicy,
+        now: Timestamp,
+    ) -> Option<&Snapshot> {
+        let settled = self.settled_until();
+        let by_shard = self.by_shard.as_mut()?;
+        by_shard.update(stream, policy, now, settled);
+        Some(&by_shard.snapshot)
+    }
+
+    /// The same with all that some shards have reported since the start of the look-back.
+    pub(super) fn snapshot_since_the_look_back<'a>(
+        &mut self,
+        shards: impl IntoIterator<Item = &'a ShardId>,
+    ) -> Option<&Snapshot> {
+        let by_shard = self.by_shard.as_mut()?;
+        for id in shards {
+            by_shard.widen(id);
+        }
+        Some(&by_shard.snapshot)
+    }
+
+    fn settled_until(&self) -> Minute {
+        let public = i64::try_from(self.minutes.len()).unwrap_or(i64::MAX);
+        self.first_minute.plus(public)
+    }
+}
+
+impl ByShard {
+    fn note_topology(&mut self, stream: &Fluid, now: Timestamp) {
+        let mut open: Vec<_> = stream
+            .listing()
+            .iter()
+            .filter(|listed| listed.closed_at.is_none())
+            .map(|listed| &listed.shard)
+            .collect();
+        open.sort_by_key(|shard| shard.range);
+        self.topologies.push_back((now, open.into_iter().map(|shard| shard.id.clone()).collect()));
+    }
+
+    /// Adds a public minute to every series.
+    fn append(&mut self, report: &MinuteReport, stream: StreamMinute) {
+        for (metric, value) in stream_values(stream, report.open) {
+            let series = self.snapshot.metrics.stream.entry(metric).or_insert_with(|| Series {
+                start: report.minute,
+                values: Vec::new(),
+                complete: true,
+            });
+            series.values.push(value);
+        }
+        let mut told = report.shards.iter().peekable();
+        for (id, metrics) in &mut self.snapshot.metrics.shards {
+            while told.next_if(|(known, _)| known < id).is_some() {}
+            let amounts = told.next_if(|(known, _)| known == id).map(|(_, amounts)| amounts);
+            // In the order of the metrics, which is that of the amounts.
+            for (of, series) in metrics.values_mut().enumerate() {
+                series.values.push(amounts.map(|amounts| amounts[of]));
+            }
+        }
+        for (id, amounts) in &report.shards {
+            let reported = self
+                .archive
+                .entry(id.clone())
+                .or_insert_with(|| Reported { first: report.minute, values: Vec::new() });
+            reported.values.push(*amounts);
+            if reported.values.len() > 2 * KEPT_MINUTES {
+                reported.values.drain(..KEPT_MINUTES);
+                reported.first = reported.first.plus(KEPT_MINUTES as i64);
+            }
+        }
+    }
+
+    fn update(&mut self, stream: &Fluid, policy: &ScalingPolicy, now: Timestamp, settled: Minute) {
+        let ByShard { snapshot, archive, topologies, topology } = self;
+        snapshot.observed_at = now;
+        let mut span = Span::of(now, &snapshot.summary);
+        span.settled_until = settled;
+        snapshot.look_back_start = span.look_back_start;
+        snapshot.metrics.settled_until = Some(settled);
+        let listed = |listed: &&super::fluid::Listed| {
+            listed.closed_at.is_none_or(|closed| closed > span.look_back_start)
+        };
+        let expired = snapshot.shards.len() != stream.listing().iter().filter(listed).count();
+        if *topology != Some(stream.topology()) || expired {
+            *topology = Some(stream.topology());
+            snapshot.shards =
+                stream.listing().iter().filter(listed).map(|listed| listed.shard.clone()).collect();
+            snapshot.summary.open_shard_count = stream.open_count() as usize;
+            let first = snapshot.shards.first().map(|shard| shard.id.clone());
+            if let Some(first) = first {
+                *archive = archive.split_off(&first);
+            }
+        }
+        while topologies.get(1).is_some_and(|(from, _)| *from <= span.look_back_start) {
+            topologies.pop_front();
+        }
+        let open_at = |at: Timestamp| {
+            let after = topologies.partition_point(|(from, _)| *from <= at);
+            let (_, open) = topologies.get(after.checked_sub(1)?)?;
+            Some(PastTopology { at, open: open.clone() })
+        };
+        snapshot.past_topologies = span.past_moments(policy).into_iter().filter_map(open_at).collect();
+
+        for series in snapshot.metrics.stream.values_mut() {
+            begin_at(series, span.first_minute);
+        }
+        // The series that an observation asks for: of every shard that was open since `from`.
+        let from = span.shard_metrics_from(policy).min(settled);
+        let shards = &mut snapshot.metrics.shards;
+        let is_wanted = |listed: &&super::fluid::Listed| listed.closed_at.is_none_or(|at| at > from.start());
+        let mut wanted = stream.listing().iter().filter(is_wanted).map(|listed| &listed.shard.id).peekable();
+        let mut missing = Vec::new();
+        shards.retain(|id, metrics| {
+            while let Some(unknown) = wanted.next_if(|wanted| *wanted < id) {
+                missing.push(unknown);
+            }
+            let is_wanted = wanted.next_if(|wanted| *wanted == id).is_some();
+            if is_wanted {
+                metrics.values_mut().for_each(|series| begin_at(series, from));
+            }
+            is_wanted
+        });
+        for id in missing.into_iter().chain(wanted) {
+            shards.insert(id.clone(), reported_between(archive.get(id), from, settled));
+        }
+    }
+
+    /// Lets the series of a shard begin with the look-back.
+    fn widen(&mut self, id: &ShardId) {
+        let Some(end) = self.snapshot.metrics.settled_until else { return };
+        let series = reported_between(self.archive.get(id), span_start(&self.snapshot), end);
+        self.snapshot.metrics.shards.insert(id.clone(), series);
+    }
+}
+
+/// The first whole minute of the look-back.
+fn span_start(snapshot: &Snapshot) -> Minute {
+    Span::of(snapshot.observed_at, &snapshot.summary).first_minute
+}
+
+/// The series of a shard: its reports, and no data where it has none.
+fn reported_between(reported: Option<&Reported>, from: Minute, to: Minute) -> BTreeMap<ShardMetric, Series> {
+    let value = |minute: i64, of: usize| {
+        let reported = reported?;
+        let at = usize::try_from(from.plus(minute).since(reported.first)).ok()?;
+        reported.values.get(at).map(|amounts| amounts[of])
+    };
+    let series = |of: usize| {
+        let values = (0..to.since(from).max(0)).map(|minute| value(minute, of)).collect();
+        Series { start: from, values, complete: true }
+    };
+    ShardMetric::INGEST.into_iter().enumerate().map(|(of, metric)| (metric, series(of))).collect()
+}
+
+/// Lets a series begin at `from`, earlier minutes gone.
+fn begin_at(series: &mut Series, from: Minute) {
+    let dropped = usize::try_from(from.since(series.start)).unwrap_or(0).min(series.values.len());
+    series.values.drain(..dropped);
+    series.start = series.start.plus(dropped as i64);
+}
