@@ -16,6 +16,7 @@ use crate::sandbox::SandboxOptions;
 use crate::telemetry::{self, LogFormat, LogLevel};
 
 mod apply;
+mod approve;
 mod approved;
 mod aws;
 mod completions;
@@ -33,6 +34,7 @@ mod sandbox;
 mod selection;
 mod signals;
 mod simulate;
+mod status;
 
 /// What stands under each help text.
 const AFTER_HELP: &str = "\
@@ -84,6 +86,8 @@ enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Run(run::RunArgs),
+    Approve(approve::ApproveArgs),
+    Status(status::StatusArgs),
     /// Run Kinesis and CloudWatch on loopback, with a load, for any AWS SDK and the AWS CLI
     Sandbox(Box<SandboxOptions>),
     Simulate(Box<simulate::SimulateArgs>),
@@ -112,6 +116,8 @@ fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
         Command::Simulate(arguments) => simulate::run(&arguments, output),
         Command::Plan(arguments) => runtime()?.block_on(plan::run(&arguments, output)),
         Command::Apply(arguments) => runtime()?.block_on(apply::run(&arguments, output)),
+        Command::Approve(arguments) => runtime()?.block_on(approve::run(&arguments, output)),
+        Command::Status(arguments) => runtime()?.block_on(status::run(&arguments, output)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, output)),
         Command::Demo(arguments) => runtime()?.block_on(demo::run(&arguments, output)),
         Command::Sandbox(options) => runtime()?.block_on(sandbox::run(&options, output)),

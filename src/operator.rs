@@ -7,6 +7,7 @@
 //!                               conditions, events, metrics ◄───┴─ outcome ─► status
 //! ```
 
+pub mod cluster;
 pub mod connect;
 pub mod crd;
 pub mod leadership;

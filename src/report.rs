@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::layout::count;
+pub(crate) use self::layout::{Cell, Painter, Tone, duration, hang, set_columns};
 pub use self::line::line;
 pub use self::markdown::markdown;
 pub use self::steps::StepReport;
+pub(crate) use self::strip::bar;
 pub use self::strip::heat_strip;
 pub use self::table::{Style, table};
 use crate::cost::{self, PlanCost, Prices, Traffic};

@@ -15,7 +15,7 @@ use super::documents;
 use super::narrator::Narrator;
 use super::outcome::{self, Outcome};
 use super::output::Output;
-use super::selection::{Selected, Selection};
+use super::selection::{Origin, Selected, Selection, Selections};
 use super::signals::stop_on_signal;
 use crate::aws::AwsControlPlane;
 use crate::cost::Prices;
@@ -31,8 +31,8 @@ use crate::turns::{Turns, urgency_of};
 /// Carry out what is planned, one step at a time, until no step may run
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Giving the file is consent: steps are taken though it says mode: DryRun. What it says of suspend, \
-bounds and budgets holds. With mode: Approve the approved plan is wanted, by --plan, whatever \
+Giving the file is consent: steps are taken though it says mode: DryRun; a resource of the cluster \
+is obeyed. What either says of suspend, bounds and budgets holds. With mode: Approve the approved plan is wanted, by --plan, whatever \
 approval.required says, and not older than approval.expireAfter by the observedAt in its file.
 
 Ctrl-C ends after the step in flight. Exit codes: 0 no step may run now, 1 an error, an \
@@ -73,18 +73,27 @@ struct Job {
 }
 
 pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::Result<Outcome> {
-    let selected = arguments.selection.read()?;
+    let Selections { mut selected, faults } = arguments.selection.read().await?;
+    let mut worst = outcome::told(&faults, output);
+    selected.retain(|stream| allowed(stream, output));
     let plans = arguments.plan.as_deref().map(documents::plans).transpose()?;
-    let plans = match &plans {
-        Some(plans) => {
-            selected.iter().map(|stream| Approved::find(plans, &stream.policy).map(Some)).collect()
+    let plan_of = |stream: &Selected| match &plans {
+        Some(plans) => Approved::find(plans, &stream.policy).map(Some),
+        None => consented(stream),
+    };
+    let mut jobs = Vec::new();
+    for stream in selected {
+        match plan_of(&stream) {
+            Ok(plan) => jobs.push((stream, plan)),
+            // Of files, nothing is touched where one is wrong.
+            Err(error) if matches!(stream.origin, Origin::File(_)) => return Err(error),
+            Err(error) => worst = worst.max(outcome::failed(&error, output)),
         }
-        None => selected.iter().map(consented).collect::<Result<Vec<_>, _>>(),
-    }?;
+    }
     let stop = stop_on_signal(output, "stopping after the step in flight; Ctrl-C again leaves at once");
     let turns = Turns::default();
     let mut tasks = JoinSet::new();
-    for (stream, plan) in selected.into_iter().zip(plans) {
+    for (stream, plan) in jobs {
         let job = Job {
             stream,
             plan,
@@ -96,7 +105,6 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
         };
         tasks.spawn(job.run());
     }
-    let mut worst = Outcome::Done;
     while let Some(ended) = tasks.join_next().await {
         let ended = ended.map_err(anyhow::Error::from).and_then(|ended| ended);
         worst = worst.max(ended.unwrap_or_else(|error| outcome::failed(&error, output)));
@@ -104,12 +112,23 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
     Ok(worst)
 }
 
+/// Whether anything may be done at all. A file is consent; a resource of the cluster stands there for
+/// the operator too, and says itself what may be done.
+fn allowed(stream: &Selected, output: &Output) -> bool {
+    let shown_only = matches!(stream.origin, Origin::Cluster { .. }) && stream.policy.mode == Mode::DryRun;
+    if shown_only {
+        let place = stream.origin.called();
+        output.note(&format!("{place}: spec.mode is DryRun: nothing is carried out"));
+    }
+    !shown_only
+}
+
 /// Without a plan file the manifest alone is consent, unless it asks for approval.
 fn consented(stream: &Selected) -> anyhow::Result<Option<Approved>> {
     if stream.policy.mode == Mode::Approve {
-        let file = stream.file.display();
+        let (place, given) = (stream.origin.called(), stream.origin.arguments());
         bail!(
-            "{file}: spec.mode is Approve: give the approved plan: reshard plan -f {file} -o json > plan.json, then --plan plan.json"
+            "{place}: spec.mode is Approve: give the approved plan: reshard plan {given} -o json > plan.json, then --plan plan.json"
         );
     }
     Ok(None)
@@ -119,7 +138,7 @@ impl Job {
     async fn run(self) -> anyhow::Result<Outcome> {
         let policy = &self.stream.policy;
         let name = &policy.stream.name;
-        let plane = self.aws.connect(policy).await?;
+        let plane = self.aws.connect(&self.stream).await?;
         let narrator = Narrator::new(name, &self.output);
         let tell = |event: &Event<'_>| narrator.tell(event);
         let executor = Executor::new(&plane, policy)

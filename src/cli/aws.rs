@@ -1,10 +1,11 @@
 //! How AWS is reached: flags before the manifest, the manifest before the environment.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::selection::{Origin, Selected};
 use crate::aws::{Access, AssumedRole, AwsControlPlane, AwsOptions};
-use crate::policy::ScalingPolicy;
+use crate::operator::planes::Role;
 
 /// How AWS is reached.
 #[derive(Debug, Clone, Args)]
@@ -22,50 +23,71 @@ pub(super) struct AwsFlags {
     /// How many times faster the endpoint's clock runs: the --speed of a sandbox
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     clock_speed: u32,
+    /// What the cluster is called in the external IDs of roles, CLUSTER/NAMESPACE, as the operator
+    /// has it; for resources of a cluster that name a role
+    #[arg(long, value_name = "CLUSTER", env = "RESHARD_CLUSTER_ID")]
+    cluster_id: Option<String>,
 }
 
 impl AwsFlags {
-    /// Clients for the stream of `policy`.
-    pub async fn connect(&self, policy: &ScalingPolicy) -> anyhow::Result<AwsControlPlane> {
-        AwsControlPlane::connect(&self.options(policy))
+    /// Clients for `stream`.
+    pub async fn connect(&self, stream: &Selected) -> anyhow::Result<AwsControlPlane> {
+        AwsControlPlane::connect(&self.options(stream)?)
             .await
-            .with_context(|| format!("stream {}", policy.stream.name))
+            .with_context(|| format!("stream {}", stream.policy.stream.name))
     }
 
     /// The flags as they were given, each with a blank before it, for a command line to go on with.
     pub fn as_given(&self) -> String {
-        let AwsFlags { region, profile, endpoint_url, clock_speed } = self;
+        let AwsFlags { region, profile, endpoint_url, clock_speed, cluster_id } = self;
         let speed = (*clock_speed != 1).then(|| clock_speed.to_string());
         [
             ("--region", region),
             ("--profile", profile),
             ("--endpoint-url", endpoint_url),
             ("--clock-speed", &speed),
+            ("--cluster-id", cluster_id),
         ]
         .into_iter()
         .filter_map(|(flag, value)| Some(format!(" {flag} {}", shell_word(value.as_ref()?))))
         .collect()
     }
 
-    fn options(&self, policy: &ScalingPolicy) -> AwsOptions {
-        let role = policy.role_arn.as_ref().map(|role_arn| AssumedRole {
-            role_arn: role_arn.clone(),
-            session_name: session_name(&policy.stream.name),
-            external_id: None,
-        });
-        AwsOptions {
+    fn options(&self, stream: &Selected) -> anyhow::Result<AwsOptions> {
+        let Selected { origin, policy } = stream;
+        let role = match (&policy.role_arn, origin) {
+            (None, _) => None,
+            (Some(role_arn), Origin::File(_)) => Some(AssumedRole {
+                role_arn: role_arn.clone(),
+                session_name: session_name(&policy.stream.name),
+                external_id: None,
+            }),
+            (Some(role_arn), Origin::Cluster { key, .. }) => {
+                let cluster_id = self.cluster_id.as_deref().ok_or_else(|| {
+                    anyhow!(
+                        "{key}: the trust policy of {role_arn} asks for the external ID CLUSTER/{}: give \
+                         --cluster-id or RESHARD_CLUSTER_ID, as the operator has it",
+                        key.namespace
+                    )
+                })?;
+                let Role { arn, external_id, session_name } =
+                    Role::of(role_arn, cluster_id, &key.namespace, &key.name, None);
+                Some(AssumedRole { role_arn: arn, session_name, external_id: Some(external_id) })
+            }
+        };
+        Ok(AwsOptions {
             region: self.region.clone().or_else(|| policy.stream.region.clone()),
             access: Access::Environment { role },
             profile: self.profile.clone(),
             endpoint_url: self.endpoint_url.clone(),
             clock_speed: self.clock_speed,
             ..AwsOptions::default()
-        }
+        })
     }
 }
 
 /// `text` as one word of a shell's command line.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),
@@ -81,27 +103,51 @@ fn session_name(stream: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operator::object::Key;
+    use crate::policy::ScalingPolicy;
+
+    const NONE: AwsFlags =
+        AwsFlags { region: None, profile: None, endpoint_url: None, clock_speed: 1, cluster_id: None };
+
+    fn selected(origin: Origin) -> Selected {
+        let mut policy = ScalingPolicy::for_stream("orders", 8);
+        policy.stream.region = Some("eu-west-1".to_owned());
+        Selected { origin, policy }
+    }
 
     #[test]
     fn a_flag_goes_before_the_manifest() {
-        let mut policy = ScalingPolicy::for_stream("orders", 8);
-        policy.stream.region = Some("eu-west-1".to_owned());
-        let flags = |region: Option<&str>| AwsFlags {
-            region: region.map(str::to_owned),
-            profile: None,
-            endpoint_url: None,
-            clock_speed: 1,
+        let stream = selected(Origin::File("orders.yaml".into()));
+        let region = |flags: AwsFlags| flags.options(&stream).expect("no role").region;
+        assert_eq!(region(NONE).as_deref(), Some("eu-west-1"));
+        let flags = AwsFlags { region: Some("us-east-1".to_owned()), ..NONE };
+        assert_eq!(region(flags).as_deref(), Some("us-east-1"));
+    }
+
+    #[test]
+    fn a_resource_of_a_cluster_assumes_its_role_as_the_operator_does() {
+        let mut stream = selected(Origin::Cluster { key: Key::new("payments", "orders"), context: None });
+        let arn = "arn:aws:iam::111122223333:role/reshard/payments";
+        stream.policy.role_arn = Some(arn.to_owned());
+        let told = NONE.options(&stream).expect_err("which cluster?").to_string();
+        assert!(told.contains("CLUSTER/payments") && told.contains("--cluster-id"), "{told}");
+        let flags = AwsFlags { cluster_id: Some("prod".to_owned()), ..NONE };
+        let Access::Environment { role: Some(role) } = flags.options(&stream).expect("a role").access else {
+            panic!("the role is assumed")
         };
-        assert_eq!(flags(None).options(&policy).region.as_deref(), Some("eu-west-1"));
-        assert_eq!(flags(Some("us-east-1")).options(&policy).region.as_deref(), Some("us-east-1"));
+        let expected = AssumedRole {
+            role_arn: arn.to_owned(),
+            session_name: "payments.orders".to_owned(),
+            external_id: Some("prod/payments".to_owned()),
+        };
+        assert!(role == expected, "{role:?}");
     }
 
     #[test]
     fn the_flags_that_were_given_can_be_given_again() {
-        let mut flags = AwsFlags { region: None, profile: None, endpoint_url: None, clock_speed: 1 };
-        assert_eq!(flags.as_given(), "");
-        flags.endpoint_url = Some("http://127.0.0.1:4567".to_owned());
-        flags.clock_speed = 60;
+        assert_eq!(NONE.as_given(), "");
+        let endpoint_url = Some("http://127.0.0.1:4567".to_owned());
+        let mut flags = AwsFlags { endpoint_url, clock_speed: 60, ..NONE };
         assert_eq!(flags.as_given(), " --endpoint-url http://127.0.0.1:4567 --clock-speed 60");
         flags = AwsFlags { region: Some("eu-west-1".to_owned()), ..flags };
         flags.profile = Some("it's mine".to_owned());

@@ -45,6 +45,12 @@ pub(super) fn failed(error: &anyhow::Error, output: &Output) -> Outcome {
     Outcome::Failed
 }
 
+/// Says what is wrong beside what is done: the outcome is then a failure, whatever else is done.
+pub(super) fn told(faults: &[String], output: &Output) -> Outcome {
+    faults.iter().for_each(|fault| output.error(fault));
+    if faults.is_empty() { Outcome::Done } else { Outcome::Failed }
+}
+
 /// The error with those of its causes that it does not already tell.
 pub(super) fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();

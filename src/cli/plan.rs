@@ -10,7 +10,7 @@ use super::decide;
 use super::documents;
 use super::outcome::{self, Outcome};
 use super::output::Output;
-use super::selection::{Selected, Selection};
+use super::selection::{Origin, Selected, Selection, Selections};
 use crate::cost::Prices;
 use crate::manifest;
 use crate::observe;
@@ -66,13 +66,13 @@ enum Format {
 
 pub(super) async fn run(arguments: &PlanArgs, output: &Output) -> anyhow::Result<Outcome> {
     let prices = documents::prices(arguments.prices.as_deref())?;
-    let selected = arguments.selection.read()?;
+    let Selections { selected, faults } = arguments.selection.read().await?;
     let recorded = arguments.snapshot.as_deref().map(documents::snapshots).transpose()?;
-    let (mut snapshots, mut worst) = (Vec::new(), Outcome::Done);
+    let (mut snapshots, mut worst) = (Vec::new(), outcome::told(&faults, output));
     for stream in &selected {
         let seen = match &recorded {
             Some(recorded) => find(recorded, &stream.policy),
-            None => look(&arguments.aws, &stream.policy, output).await,
+            None => look(&arguments.aws, stream, output).await,
         };
         let decided = seen.and_then(|snapshot| {
             let report = decided(&snapshot, &stream.policy, &prices)?;
@@ -102,9 +102,10 @@ fn decided(snapshot: &Snapshot, policy: &ScalingPolicy, prices: &Prices) -> anyh
     Ok(decide::report(snapshot, policy, &decision, prices))
 }
 
-async fn look(aws: &AwsFlags, policy: &ScalingPolicy, output: &Output) -> anyhow::Result<Snapshot> {
+async fn look(aws: &AwsFlags, stream: &Selected, output: &Output) -> anyhow::Result<Snapshot> {
+    let policy = &stream.policy;
     let _spinner = output.spinner(format!("looking at {}", policy.stream.name));
-    let plane = aws.connect(policy).await?;
+    let plane = aws.connect(stream).await?;
     let observation = observe::observe(&plane, policy)
         .await
         .with_context(|| format!("stream {} in {}", policy.stream.name, plane.region()))?;
@@ -149,12 +150,16 @@ fn show(
 
 /// How to go on, where there is anything to do.
 fn hint(stream: &Selected, report: &Report, aws: &AwsFlags) -> String {
-    let (file, aws) = (stream.file.display(), aws.as_given());
-    match (report.plan.steps(), stream.policy.mode) {
-        ([], _) => String::new(),
-        (_, Mode::Approve) => format!(
-            "To approve it: reshard plan -f {file}{aws} -o json > plan.json, reshard apply -f {file}{aws} --plan plan.json\n"
+    let (stream, mode, aws) = (&stream.origin, stream.policy.mode, aws.as_given());
+    let given = stream.arguments();
+    match (report.plan.steps(), mode, stream) {
+        ([], ..) => String::new(),
+        (_, Mode::Approve, _) => format!(
+            "To approve it: reshard plan {given}{aws} -o json > plan.json, reshard apply {given}{aws} --plan plan.json\n"
         ),
-        (_, Mode::DryRun | Mode::Apply) => format!("To carry it out: reshard apply -f {file}{aws}\n"),
+        (_, Mode::DryRun, Origin::Cluster { .. }) => {
+            "It is not carried out: spec.mode is DryRun. Set it to Approve or Apply\n".to_owned()
+        }
+        (_, Mode::DryRun | Mode::Apply, _) => format!("To carry it out: reshard apply {given}{aws}\n"),
     }
 }

@@ -13,7 +13,7 @@ use super::narrator::Narrator;
 use super::outcome::{self, Outcome};
 use super::output::Output;
 use super::pass_lines::PassLines;
-use super::selection::Selection;
+use super::selection::Files;
 use super::signals::stop_on_signal;
 use crate::control_plane::ControlPlane;
 use crate::cost::Prices;
@@ -33,7 +33,7 @@ A pass is told in one line where something is new, and every tenth in any case. 
 end after the step in flight.")]
 pub(super) struct RunArgs {
     #[command(flatten)]
-    selection: Selection,
+    selection: Files,
     #[command(flatten)]
     aws: AwsFlags,
 }
@@ -45,7 +45,7 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
     let turns = Turns::default();
     let mut tasks = JoinSet::new();
     for stream in selected {
-        let plane = arguments.aws.connect(&stream.policy).await?;
+        let plane = arguments.aws.connect(&stream).await?;
         let stream_loop = StreamLoop {
             policy: stream.policy,
             region: plane.region().to_owned(),

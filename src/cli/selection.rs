@@ -1,63 +1,227 @@
-//! Which streams a command is about: `-f FILE`, once or more.
+//! Which streams a command is about: `-f FILE`, once or more, or resources of a cluster.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::aws::shell_word;
 use super::outcome::{self, Faults};
 use crate::manifest::{self, ManifestError};
+use crate::operator::cluster::Cluster;
+use crate::operator::connect::ClusterOptions;
+use crate::operator::object::{Autoscaler, Key};
 use crate::policy::ScalingPolicy;
 
-/// Which streams.
+/// Streams by their files.
 #[derive(Debug, Args)]
-pub(super) struct Selection {
+pub(super) struct Files {
     /// A KinesisStreamAutoscaler manifest; several documents and several -f are taken, - is stdin
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
 
+/// Streams by their files, or by their resources in a cluster.
+#[derive(Debug, Args)]
+#[group(id = "selection", required = true)]
+pub(super) struct Selection {
+    /// A resource of the cluster
+    #[arg(value_name = "NAME", group = "selection")]
+    name: Option<String>,
+    /// A KinesisStreamAutoscaler manifest; several documents and several -f are taken, - is stdin
+    #[arg(short = 'f', long = "filename", value_name = "FILE", group = "selection")]
+    files: Vec<PathBuf>,
+    /// All resources of all namespaces
+    #[arg(short = 'A', long, group = "selection")]
+    all_namespaces: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where a resource is.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct Place {
+    /// The namespace, before that of the kubeconfig's context
+    #[arg(short, long, value_name = "NAMESPACE", conflicts_with_all = ["files", "all_namespaces"])]
+    namespace: Option<String>,
+    /// The context of the kubeconfig
+    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    context: Option<String>,
+}
+
+/// One resource of a cluster.
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The resource
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The namespace, before that of the kubeconfig's context
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = "Cluster")]
+    namespace: Option<String>,
+    /// The context of the kubeconfig
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    context: Option<String>,
+}
+
 /// One stream of a selection.
 #[derive(Debug, Clone)]
 pub(super) struct Selected {
-    /// The file that says what is wanted.
-    pub file: PathBuf,
+    /// Where it says what is wanted.
+    pub origin: Origin,
     /// What is wanted.
     pub policy: ScalingPolicy,
 }
 
-impl Selection {
-    /// Reads every file. One that is wrong stops the command before anything is touched, and all
-    /// that is wrong is told at once.
-    pub fn read(&self) -> anyhow::Result<Vec<Selected>> {
-        let (mut selected, mut faults) = (Vec::new(), Vec::new());
-        for file in &self.files {
-            match manifest::read(file) {
-                Ok(manifests) => selected.extend(
-                    manifests
-                        .into_iter()
-                        .map(|manifest| Selected { file: file.clone(), policy: manifest.policy }),
-                ),
-                Err(ManifestError::Invalid(found)) => faults.extend(found.iter().map(ToString::to_string)),
-                Err(error) => faults.push(outcome::chain(&error.into())),
-            }
+/// Where it says what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In a file.
+    File(PathBuf),
+    /// In a cluster.
+    Cluster {
+        /// The resource.
+        key: Key,
+        /// The context that was asked for.
+        context: Option<String>,
+    },
+}
+
+impl Origin {
+    /// How errors call it.
+    pub fn called(&self) -> String {
+        match self {
+            Origin::File(file) => file.display().to_string(),
+            Origin::Cluster { key, .. } => key.to_string(),
         }
-        faults.extend(doubled(&selected));
-        if faults.is_empty() { Ok(selected) } else { Err(Faults(faults).into()) }
+    }
+
+    /// What selects it again, on a command line.
+    pub fn arguments(&self) -> String {
+        match self {
+            Origin::File(file) => format!("-f {}", shell_word(&file.display().to_string())),
+            Origin::Cluster { key, context } => place(key, context.as_deref()),
+        }
     }
 }
 
-/// Two resources for one stream would work against each other.
-fn doubled(selected: &[Selected]) -> Vec<String> {
-    let mut seen: BTreeMap<_, &Path> = BTreeMap::new();
-    let mut faults = Vec::new();
-    for Selected { file, policy } in selected {
-        let stream = (&policy.stream.name, &policy.stream.region, &policy.stream.arn);
-        if let Some(first) = seen.insert(stream, file) {
-            let (first, file, name) = (first.display(), file.display(), &policy.stream.name);
-            faults
-                .push(format!("{file}: the stream {name} is also in {first}: one resource for each stream"));
+/// `orders -n payments`, with the context where one was given.
+pub(super) fn place(key: &Key, context: Option<&str>) -> String {
+    let context = context.map(|name| format!(" --context {}", shell_word(name))).unwrap_or_default();
+    format!("{} -n {}{context}", key.name, key.namespace)
+}
+
+/// What was selected: all that is wrong of one is told, and the others go on.
+#[derive(Debug, Default)]
+pub(super) struct Selections {
+    pub selected: Vec<Selected>,
+    /// What is wrong with the others. Of files there are no others: the command ends.
+    pub faults: Vec<String>,
+}
+
+impl Files {
+    /// Reads every file. One that is wrong stops the command before anything is touched, and all
+    /// that is wrong is told at once.
+    pub fn read(&self) -> anyhow::Result<Vec<Selected>> {
+        read_files(&self.files)
+    }
+}
+
+impl Selection {
+    /// Reads what is selected. Of files, one that is wrong stops the command before anything is
+    /// touched; of the resources of a cluster, which belong to several people, the others go on.
+    pub async fn read(&self) -> anyhow::Result<Selections> {
+        let Selection { name, files, all_namespaces: _, place: Place { namespace, context } } = self;
+        if !files.is_empty() {
+            return Ok(Selections { selected: read_files(files)?, faults: Vec::new() });
         }
+        let cluster = cluster(context.as_deref()).await?;
+        let objects = match name {
+            Some(name) => vec![find(&cluster, name, namespace.as_deref()).await?],
+            None => cluster.list().await?,
+        };
+        if objects.is_empty() {
+            anyhow::bail!("the cluster has no KinesisStreamAutoscaler");
+        }
+        let mut selections = Selections::default();
+        for object in &objects {
+            let key = object.key();
+            match object.policy() {
+                Ok(policy) => {
+                    let origin = Origin::Cluster { key, context: context.clone() };
+                    selections.selected.push(Selected { origin, policy });
+                }
+                Err(faults) => {
+                    selections.faults.extend(faults.iter().map(|fault| format!("{key}: {fault}")));
+                }
+            }
+        }
+        // Neither of two that are about the same stream is right: each would undo the other's work.
+        let twice = doubled(&selections.selected);
+        selections.selected.retain(|one| !twice.contains_key(&one.origin.called()));
+        selections.faults.extend(twice.into_values());
+        Ok(selections)
+    }
+}
+
+impl Named {
+    /// The resource as it stands there, and the cluster.
+    pub async fn find(&self) -> anyhow::Result<(Cluster, Autoscaler)> {
+        let cluster = cluster(self.context.as_deref()).await?;
+        let object = find(&cluster, &self.name, self.namespace.as_deref()).await?;
+        Ok((cluster, object))
+    }
+
+    /// What selects it again, on a command line.
+    pub fn arguments(&self, key: &Key) -> String {
+        place(key, self.context.as_deref())
+    }
+}
+
+async fn cluster(context: Option<&str>) -> anyhow::Result<Cluster> {
+    let options = ClusterOptions { context: context.map(str::to_owned), ..ClusterOptions::default() };
+    Ok(Cluster::connect(&options).await?)
+}
+
+async fn find(cluster: &Cluster, name: &str, namespace: Option<&str>) -> anyhow::Result<Autoscaler> {
+    Ok(cluster.get(&Key::new(namespace.unwrap_or(cluster.namespace()), name)).await?)
+}
+
+fn read_files(files: &[PathBuf]) -> anyhow::Result<Vec<Selected>> {
+    let (mut selected, mut faults) = (Vec::new(), Vec::new());
+    for file in files {
+        match manifest::read(file) {
+            Ok(manifests) => selected.extend(
+                manifests
+                    .into_iter()
+                    .map(|manifest| Selected { origin: Origin::File(file.clone()), policy: manifest.policy }),
+            ),
+            Err(ManifestError::Invalid(found)) => faults.extend(found.iter().map(ToString::to_string)),
+            Err(error) => faults.push(outcome::chain(&error.into())),
+        }
+    }
+    faults.extend(doubled(&selected).into_values());
+    if faults.is_empty() { Ok(selected) } else { Err(Faults(faults).into()) }
+}
+
+/// Two resources for one stream would work against each other: what is wrong, by where they are.
+fn doubled(selected: &[Selected]) -> BTreeMap<String, String> {
+    let mut seen: BTreeMap<_, &Origin> = BTreeMap::new();
+    let mut faults = BTreeMap::new();
+    for Selected { origin, policy } in selected {
+        let stream = (&policy.stream.name, &policy.stream.region, &policy.stream.arn, &policy.role_arn);
+        let Some(first) = seen.insert(stream, origin) else { continue };
+        let (one, other) = (first.called(), origin.called());
+        let fault = |of: &str, other: &str| {
+            format!(
+                "{of}: the stream {} is also in {other}: one resource for each stream",
+                policy.stream.name
+            )
+        };
+        if matches!(origin, Origin::Cluster { .. }) {
+            faults.insert(one.clone(), fault(&one, &other));
+        }
+        faults.insert(other.clone(), fault(&other, &one));
     }
     faults
 }
@@ -66,16 +230,44 @@ fn doubled(selected: &[Selected]) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn selected(origin: Origin, name: &str) -> Selected {
+        Selected { origin, policy: ScalingPolicy::for_stream(name, 8) }
+    }
+
+    fn in_cluster(namespace: &str, name: &str) -> Origin {
+        Origin::Cluster { key: Key::new(namespace, name), context: None }
+    }
+
     #[test]
     fn a_stream_that_is_named_twice_is_refused() {
-        let one = |file: &str, name: &str| Selected {
-            file: PathBuf::from(file),
-            policy: ScalingPolicy::for_stream(name, 8),
-        };
-        assert!(doubled(&[one("a.yaml", "orders"), one("b.yaml", "clicks")]).is_empty());
+        let file = |name: &str| Origin::File(PathBuf::from(name));
+        let apart = [selected(file("a.yaml"), "orders"), selected(file("b.yaml"), "clicks")];
+        assert!(doubled(&apart).is_empty());
+        let twice = [selected(file("a.yaml"), "orders"), selected(file("b.yaml"), "orders")];
         assert_eq!(
-            doubled(&[one("a.yaml", "orders"), one("b.yaml", "orders")]),
+            doubled(&twice).into_values().collect::<Vec<_>>(),
             ["b.yaml: the stream orders is also in a.yaml: one resource for each stream"]
         );
+    }
+
+    #[test]
+    fn of_two_resources_for_one_stream_both_are_refused() {
+        let twice = [
+            selected(in_cluster("payments", "orders"), "orders"),
+            selected(in_cluster("billing", "orders-too"), "orders"),
+            selected(in_cluster("billing", "clicks"), "clicks"),
+        ];
+        assert_eq!(
+            doubled(&twice).into_keys().collect::<Vec<_>>(),
+            ["billing/orders-too", "payments/orders"]
+        );
+    }
+
+    #[test]
+    fn what_was_selected_can_be_selected_again() {
+        assert_eq!(Origin::File(PathBuf::from("my orders.yaml")).arguments(), "-f 'my orders.yaml'");
+        assert_eq!(in_cluster("payments", "orders").arguments(), "orders -n payments");
+        let prod = Origin::Cluster { key: Key::new("a", "b"), context: Some("prod".to_owned()) };
+        assert_eq!(prod.arguments(), "b -n a --context prod");
     }
 }

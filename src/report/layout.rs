@@ -7,7 +7,7 @@ use crate::load::Load;
 /// What a piece of text says, told by colour as well where colour is on. The words alone say it
 /// too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Heading,
     Good,
@@ -18,7 +18,7 @@ pub(super) enum Tone {
 
 /// Paints text, or leaves it as it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Painter {
+pub(crate) struct Painter {
     pub color: bool,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Wraps `text` behind `head`, the lines that follow indented to where the text began.
-pub(super) fn hang(head: &str, text: &str, width: usize) -> Vec<String> {
+pub(crate) fn hang(head: &str, text: &str, width: usize) -> Vec<String> {
     let indent = columns(head).min(width / 2);
     let mut lines = wrap(text, width - indent);
     for (index, line) in lines.iter_mut().enumerate() {
@@ -105,7 +105,7 @@ pub(super) fn facts(indent: &str, facts: &[String], width: usize) -> Vec<String>
 
 /// One cell of a table.
 #[derive(Debug, Clone)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     tone: Tone,
     right: bool,
@@ -145,7 +145,7 @@ fn column_widths(rows: &[Vec<Cell>]) -> Vec<usize> {
 }
 
 /// Sets `rows` in columns. Where they do not fit into `width`, each row is wrapped as text.
-pub(super) fn set_columns(rows: &[Vec<Cell>], width: usize, painter: Painter) -> Vec<String> {
+pub(crate) fn set_columns(rows: &[Vec<Cell>], width: usize, painter: Painter) -> Vec<String> {
     if natural_width(rows) > width {
         let flat = |row: &Vec<Cell>| row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("  ");
         return rows.iter().flat_map(|row| hang("", &flat(row), width)).collect();
@@ -199,7 +199,7 @@ pub(super) fn rate(per_second: u64, unit: &str) -> String {
 }
 
 /// A span of time in the two largest units that say something: `2 min 5 s`, `3 h`.
-pub(super) fn duration(seconds: u64) -> String {
+pub(crate) fn duration(seconds: u64) -> String {
     let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes, rest) {
         (0, 0, s) => format!("{s} s"),

@@ -113,7 +113,7 @@ fn glyph(cell: &CellHeat, targets: Loads) -> (char, Tone) {
 pub(super) const BAR_LEGEND: &str = "█ mean, ▒ up to the hottest shard, │ target, » beyond the ceiling";
 
 /// A bar from nothing to the ceiling: filled to the mean, shaded to the hottest shard.
-pub(super) fn bar(mean: Option<Load>, hottest: Option<Load>, target: Load, width: usize) -> String {
+pub(crate) fn bar(mean: Option<Load>, hottest: Option<Load>, target: Load, width: usize) -> String {
     let cell = |load: Load| {
         usize::try_from(u128::from(load.0) * width as u128 / u128::from(Load::CEILING.0))
             .unwrap_or(usize::MAX)

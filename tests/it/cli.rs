@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 mod apply;
 mod bad_input;
+mod cluster;
 mod plan;
 mod usage;
 

@@ -3,5 +3,6 @@
 
 pub mod cluster;
 pub mod dice;
+pub mod http;
 pub mod kube;
 pub mod wire;

@@ -6,7 +6,7 @@ use super::{NOBODY, run};
 fn no_arguments_show_the_help() {
     let ran = run(NOBODY, &[]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    for word in ["Usage: reshard", "plan", "apply", "run", "sandbox", "completions"] {
+    for word in ["Usage: reshard", "plan", "apply", "run", "approve", "status", "sandbox", "completions"] {
         assert!(ran.stdout.contains(word), "{word} in {}", ran.stdout);
     }
 }
@@ -28,6 +28,9 @@ fn help_and_version_go_to_stdout() {
 fn a_wrong_command_line_exits_with_one_and_never_with_two() {
     for (arguments, told) in [
         (&["plan"][..], "--filename <FILE>"),
+        (&["plan", "orders", "-A"], "cannot be used with"),
+        (&["plan", "-f", "a.yaml", "-n", "payments"], "cannot be used with"),
+        (&["approve"], "<NAME>"),
         (&["plam"], "plam"),
         (&["plan", "-f", "a.yaml", "--loud"], "--loud"),
         (&["plan", "-f", "a.yaml", "-o", "html"], "table, json, yaml, markdown"),

@@ -1,0 +1,237 @@
+//! The command line against resources of a cluster: the API server in memory, behind HTTP.
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::discovery::ApiResource;
+use reshard::operator::crd::definition;
+use reshard::operator::object::{APPROVE, Autoscaler};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::{Files, NOBODY, Ran, Sandbox, reshard};
+use crate::support::cluster::{Cluster, Memory};
+use crate::support::http;
+
+/// A cluster with the custom resource definition, and a kubeconfig for it.
+struct Kubernetes {
+    memory: Memory,
+    files: Files,
+    runtime: Runtime,
+}
+
+impl Kubernetes {
+    fn start() -> Kubernetes {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let memory = Memory::start(0);
+        let files = Files::new();
+        let user = json!([{"name": "ann", "user": {}}]);
+        let cluster = json!([{"name": "test", "cluster": {"server": http::serve(memory.server.clone())}}]);
+        let context = json!({"cluster": "test", "user": "ann", "namespace": "payments"});
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "clusters": cluster, "users": user,
+            "contexts": [{"name": "test", "context": context}], "current-context": "test",
+        });
+        files.write("kubeconfig", &config.to_string());
+        memory.server.create_namespace("payments");
+        memory.server.create_namespace("billing");
+        runtime.block_on(
+            (&memory as &dyn Cluster).install(serde_json::to_value(definition().unwrap()).unwrap()),
+        );
+        Kubernetes { memory, files, runtime }
+    }
+
+    fn resource() -> ApiResource {
+        ApiResource::erase::<Autoscaler>(&())
+    }
+
+    /// Makes a resource for the stream of its name.
+    fn apply(&self, namespace: &str, name: &str, spec: &Value) {
+        let mut spec = spec.clone();
+        spec["streamRef"] = json!({"name": name, "region": "us-east-1"});
+        let object = json!({
+            "apiVersion": "reshard.dev/v1alpha1", "kind": "KinesisStreamAutoscaler",
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec,
+        });
+        let cluster: &dyn Cluster = &self.memory;
+        self.runtime.block_on(cluster.apply(&Kubernetes::resource(), Some(namespace), object));
+    }
+
+    fn api(&self, namespace: &str) -> Api<DynamicObject> {
+        let cluster: &dyn Cluster = &self.memory;
+        Api::namespaced_with(cluster.client("operator"), namespace, &Kubernetes::resource())
+    }
+
+    /// Writes a status as the operator does.
+    fn status(&self, name: &str, status: Value) {
+        let patch = Patch::Merge(json!({"status": status}));
+        self.runtime
+            .block_on(self.api("payments").patch_status(name, &PatchParams::default(), &patch))
+            .unwrap();
+    }
+
+    fn approval(&self, name: &str) -> Option<String> {
+        let object = self.runtime.block_on(self.api("payments").get(name)).unwrap();
+        object.metadata.annotations?.remove(APPROVE)
+    }
+
+    fn run(&self, endpoint: &str, arguments: &[&str]) -> Ran {
+        let mut command = reshard(endpoint, arguments);
+        command.env("KUBECONFIG", self.files.path("kubeconfig")).output().unwrap().into()
+    }
+
+    fn told(&self, arguments: &[&str]) -> String {
+        let ran = self.run(NOBODY, arguments);
+        assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+        ran.stderr
+    }
+}
+
+const HASH: &str = "9f3c2a1b5d6e7f80";
+
+/// A status whose plan waits for approval.
+fn waiting() -> Value {
+    json!({
+        "observedGeneration": 1,
+        "shards": {"current": 4, "desired": 5, "hot": 1, "cold": 0},
+        "plan": {"hash": HASH, "state": "AwaitingApproval", "summary": "4 → 5 shards in 1 step (1 split)",
+            "generation": 1, "expiresAt": "2099-01-01T00:00:00Z",
+            "steps": [{"type": "Split", "range": {"start": "0", "end": "99"}, "at": "50"}]},
+        "conditions": [{"type": "Ready", "status": "True", "reason": "AwaitingApproval",
+            "message": "a plan waits for approval", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    })
+}
+
+#[test]
+fn a_resource_is_planned_by_name_and_all_of_them_one_after_another() {
+    let (cluster, sandbox) = (Kubernetes::start(), Sandbox::with_a_hot_shard());
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Apply"}));
+    let named = cluster.run(&sandbox.url, &["plan", "orders"]);
+    assert_eq!((named.code, named.stderr.as_str()), (Some(0), ""), "{}", named.stdout);
+    assert!(named.stdout.contains("1. split shard"), "{}", named.stdout);
+    assert!(
+        named.stdout.ends_with("To carry it out: reshard apply orders -n payments\n"),
+        "{}",
+        named.stdout
+    );
+
+    cluster.apply("billing", "absent", &json!({"maxShards": 4}));
+    let nowhere = json!({"maxShards": 4, "schedules": [
+        {"name": "peak", "schedule": "0 6 * * *", "timeZone": "Mars/Olympus", "duration": "1h", "minShards": 2}]});
+    cluster.apply("billing", "wrong", &nowhere);
+    let all = cluster.run(&sandbox.url, &["plan", "-A"]);
+    assert_eq!(all.code, Some(1));
+    assert!(all.stderr.contains("billing/wrong: spec.schedules[0].timeZone"), "{}", all.stderr);
+    assert!(all.stderr.contains("absent"), "{}", all.stderr);
+    assert!(all.stdout.contains("1. split shard"), "the others go on: {}", all.stdout);
+}
+
+#[test]
+fn a_resource_is_obeyed_where_a_file_would_be_consent() {
+    let (cluster, sandbox) = (Kubernetes::start(), Sandbox::with_a_hot_shard());
+    cluster.apply("payments", "orders", &json!({"maxShards": 16}));
+    let ran = cluster.run(&sandbox.url, &["apply", "orders"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
+    assert_eq!(ran.stderr, "payments/orders: spec.mode is DryRun: nothing is carried out\n");
+
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Approve"}));
+    let ran = cluster.run(&sandbox.url, &["apply", "orders"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert!(ran.stderr.contains("give the approved plan: reshard plan orders -n payments"), "{}", ran.stderr);
+
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Apply"}));
+    let ran = cluster.run(&sandbox.url, &["apply", "orders", "--clock-speed", Sandbox::SPEED]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("split shard"), "{}", ran.stdout);
+}
+
+#[test]
+fn exactly_the_plan_that_waits_is_approved() {
+    let cluster = Kubernetes::start();
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Approve"}));
+    assert!(cluster.told(&["approve", "orders"]).contains("payments/orders: no plan waits for approval"));
+    cluster.status("orders", waiting());
+    let told = cluster.told(&["approve", "orders"]);
+    assert!(told.contains(&format!("nobody can be asked here: give --hash {HASH} or --yes")), "{told}");
+    let told = cluster.told(&["approve", "orders", "--hash", "0123456789abcdef"]);
+    assert!(told.contains(&format!("not the one that waits, which is {HASH}")), "{told}");
+    assert_eq!(cluster.approval("orders"), None);
+
+    let ran = cluster.run(NOBODY, &["approve", "orders", "-n", "payments", "--hash", HASH]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(ran.stdout.contains("1. split [0, 99] at 50"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with(&format!("payments/orders: approved the plan {HASH}\n")), "{}", ran.stdout);
+    assert_eq!(cluster.approval("orders").as_deref(), Some(HASH));
+    let again = cluster.run(NOBODY, &["approve", "orders", "--yes"]);
+    assert_eq!((again.code, again.stdout.contains("is approved already")), (Some(0), true));
+}
+
+#[test]
+fn a_plan_for_a_resource_that_has_changed_is_not_approved() {
+    let cluster = Kubernetes::start();
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Approve"}));
+    cluster.status("orders", waiting());
+    cluster.apply("payments", "orders", &json!({"maxShards": 8, "mode": "Approve"}));
+    let told = cluster.told(&["approve", "orders", "--yes"]);
+    assert!(told.contains("the resource has changed since the plan"), "{told}");
+    assert_eq!(cluster.approval("orders"), None);
+}
+
+#[test]
+fn a_status_says_what_to_do_next() {
+    let cluster = Kubernetes::start();
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Approve"}));
+    cluster.status("orders", waiting());
+    let ran = cluster.run(NOBODY, &["status", "orders"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for part in
+        ["payments/orders: ready", "4 now, 5 desired", HASH, "NEXT\n  reshard approve orders -n payments\n"]
+    {
+        assert!(ran.stdout.contains(part), "{part} in {}", ran.stdout);
+    }
+    let json: Value =
+        serde_json::from_str(&cluster.run(NOBODY, &["status", "orders", "-o", "json"]).stdout).unwrap();
+    assert_eq!(
+        (&json["mode"], &json["next"]),
+        (&json!("Approve"), &json!("reshard approve orders -n payments"))
+    );
+    assert_eq!(json["status"]["plan"]["hash"], HASH);
+    let yaml = cluster.run(NOBODY, &["status", "orders", "-o", "yaml"]).stdout;
+    assert!(yaml.contains("next: reshard approve orders -n payments"), "{yaml}");
+}
+
+#[test]
+fn what_is_wrong_with_the_cluster_is_told_in_a_sentence() {
+    let cluster = Kubernetes::start();
+    let told = cluster.told(&["status", "orders", "-n", "billing"]);
+    assert!(told.contains("billing/orders: ") && told.contains("\"orders\" not found (http://"), "{told}");
+    assert!(cluster.told(&["plan", "-A"]).contains("the cluster has no KinesisStreamAutoscaler"));
+    let told = cluster.told(&["status", "orders", "--context", "prod"]);
+    assert!(told.contains("has no context \"prod\", only test"), "{told}");
+
+    let alone = |kubeconfig: &str| {
+        let ran = reshard(NOBODY, &["status", "orders"])
+            .env("HOME", "/nonexistent")
+            .env("KUBECONFIG", kubeconfig)
+            .output();
+        let ran = Ran::from(ran.unwrap());
+        assert_eq!(ran.code, Some(1));
+        ran.stderr
+    };
+    assert!(alone("").contains("no Kubernetes cluster: there is no kubeconfig"), "{}", alone(""));
+    assert!(alone("/nonexistent/config").contains("the kubeconfig cannot be used"));
+    let text = std::fs::read_to_string(cluster.files.path("kubeconfig")).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["clusters"][0]["cluster"]["server"] = NOBODY.into();
+    let told = alone(&cluster.files.write("nobody", &config.to_string()));
+    assert!(told.contains("the API server cannot be reached") && told.contains(NOBODY), "{told}");
+}
+
+#[test]
+fn a_role_is_not_assumed_without_the_name_of_the_cluster() {
+    let cluster = Kubernetes::start();
+    let role = "arn:aws:iam::111122223333:role/reshard/payments";
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "aws": {"roleArn": role}}));
+    let told = cluster.told(&["plan", "orders"]);
+    assert!(told.contains("external ID CLUSTER/payments") && told.contains("--cluster-id"), "{told}");
+}
