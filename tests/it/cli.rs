@@ -9,6 +9,7 @@ use tempfile::TempDir;
 mod apply;
 mod bad_input;
 mod plan;
+mod simulate;
 mod usage;
 
 /// A port of loopback on which nobody listens: whoever touches AWS by mistake fails.
