@@ -164,6 +164,7 @@ impl SimulateArgs {
                 retried_share: stream.retries,
             },
             metric_delay: SignedDuration::from_secs(i64::from(stream.metric_delay)),
+            jump_units: load.peak,
         }
     }
 

@@ -102,6 +102,9 @@ pub struct Options {
     pub stream: StreamOptions,
     /// From the end of a minute until its metrics are public.
     pub metric_delay: SignedDuration,
+    /// Shard-units to which the load jumps, from a third of them, in the test of how fast that is
+    /// absorbed.
+    pub jump_units: f64,
 }
 
 /// What came of one trace.
@@ -124,9 +127,7 @@ struct Played {
     absorb_minutes: Option<f64>,
 }
 
-/// The jump that policies have to absorb: from 20 to 60 shard-units.
-const JUMP: (f64, f64) = (20.0, 60.0);
-/// How long before it the load stays: a day and two hours, so that all that looks back a day has seen it.
+/// How long before the jump the load stays: a day and two hours, so that all that looks back a day has seen it.
 const BEFORE_JUMP_SECONDS: i64 = 26 * 3_600;
 /// How long it may take.
 const AFTER_JUMP_SECONDS: i64 = 6 * 3_600;
@@ -225,7 +226,7 @@ fn optimum_of(load: &Load, options: &Options) -> Optimum {
 
 /// The jump as a load, with the tick at which it comes.
 fn jump(options: &Options) -> Option<(Load, usize)> {
-    let (before, after) = JUMP;
+    let (before, after) = (options.jump_units / 3.0, options.jump_units);
     let at = BEFORE_JUMP_SECONDS;
     let text =
         format!("0,{before}\n{at},{before}\n{},{after}\n{},{after}\n", at + 1, at + AFTER_JUMP_SECONDS);

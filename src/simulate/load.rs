@@ -137,6 +137,24 @@ impl Load {
     }
 }
 
+/// The load of a CSV whose peak is `peak_units`, over a thousand keys.
+#[cfg(test)]
+pub(in crate::simulate) fn test_load(csv: &str, peak_units: f64, tick_seconds: u32) -> Load {
+    use super::trace::{Scale, Span};
+    let scale = Scale { peak_units, peak_quantile: None, clip_units: None };
+    let trace = Trace::from_csv(csv).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
+    let options = LoadOptions {
+        tick_seconds,
+        record_bytes: 2_000,
+        keys: 1_000,
+        skew: 0.6,
+        keys_per_tenant: 4,
+        noise: 0.0,
+        seed: 1,
+    };
+    Load::new(&trace, &options)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::trace::{Scale, Span};

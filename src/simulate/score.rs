@@ -35,7 +35,7 @@ pub struct Score {
     pub steps_per_day: f64,
     /// UpdateShardCount calls a day.
     pub updates_per_day: f64,
-    /// Minutes from a jump from 20 to 60 shard-units until nothing is rejected any more; none where it
+    /// Minutes from a jump of the load to thrice as much until nothing is rejected any more; none where it
     /// takes longer than the test.
     pub absorb_minutes: Option<f64>,
     /// Missing shards in percent of those needed, mean over time.

@@ -10,6 +10,7 @@ mod apply;
 mod bad_input;
 mod cluster;
 mod plan;
+mod simulate;
 mod usage;
 
 /// A port of loopback on which nobody listens: whoever touches AWS by mistake fails.

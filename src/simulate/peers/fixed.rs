@@ -35,3 +35,16 @@ fn never_rejects(load: &Load, count: u32) -> bool {
         (0..load.totals().len()).all(|tick| units(tick) <= 1.0)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::load::test_load;
+
+    #[test]
+    fn one_shard_fewer_would_reject_at_the_peak() {
+        let load = test_load("0,1\n600,6\n1200,6\n1800,1\n", 6.0, 60);
+        let fewest = fewest_at_peak(&load);
+        assert!(fewest >= 6 && never_rejects(&load, fewest) && !never_rejects(&load, fewest - 1), "{fewest}");
+    }
+}

@@ -68,3 +68,33 @@ pub fn play(load: &Load, prices: &Prices) -> OnDemand {
         advantage: gigabytes(prices.on_demand_advantage_gigabyte_in, bytes.max(least)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::load::test_load;
+
+    #[test]
+    fn a_rise_above_twice_the_peak_is_rejected_for_a_quarter_of_an_hour() {
+        // 10 units for half an hour, then 50 for half an hour, in minutes.
+        let load = test_load("0,10\n1800,10\n1801,50\n3600,50\n", 50.0, 60);
+        let played = play(&load, &Prices::default());
+        let rejected: Vec<f32> = played.rejected.iter().map(|units| units.round()).collect();
+        assert_eq!(rejected[..30], [0.0; 30]);
+        assert_eq!(rejected[30..45], [30.0; 15]);
+        assert_eq!(rejected[45..], [0.0; 15]);
+    }
+
+    #[test]
+    fn a_small_stream_is_taken_up_to_four_units_and_billed_by_the_hour_and_the_gigabyte() {
+        let load = test_load("0,1\n1800,1\n1801,4\n3600,4\n", 4.0, 60);
+        let played = play(&load, &Prices::default());
+        assert_eq!(played.rejected, vec![0.0; 60]);
+        // 30 min of 1 MB/s and 30 of 4, in records of 2,000 bytes that are billed as 2,048.
+        let gigabytes = 1_800.0 * 5.0 * 1e6 * 1.024 / (1 << 30) as f64;
+        let dollars = |money: Money| money.nano_dollars() as f64 / 1e9;
+        assert!((dollars(played.standard) - (0.04 + 0.08 * gigabytes)).abs() < 1e-3);
+        // The least that Advantage bills is 25 MB/s.
+        assert!((dollars(played.advantage) - 0.032 * 3_600.0 * 25e6 / (1 << 30) as f64).abs() < 1e-3);
+    }
+}

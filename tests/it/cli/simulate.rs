@@ -1,0 +1,89 @@
+//! `reshard simulate`, which needs no AWS.
+
+use super::{Files, NOBODY, run};
+
+/// A day and a half of two humps, half-hourly: at most 6 shard-units as the tests play it.
+fn trace() -> String {
+    let rate = |at: i64| 1.2 + (f64::from(at as i32) / 24.0 * std::f64::consts::PI).sin().abs() * 2.0;
+    let lines = (0..72).map(|at| format!("{},{:.3}\n", 1_700_000_000 + 1_800 * at, rate(at)));
+    std::iter::once("epoch_seconds,value\n".to_owned()).chain(lines).collect()
+}
+
+const SMALL: [&str; 4] = ["--peak", "6", "--keys", "2000"];
+
+#[test]
+fn a_trace_is_scored_beside_the_peers_the_same_way_twice() {
+    let files = Files::new();
+    let csv = files.write("humps.csv", &trace());
+    let manifest = files.manifest("orders.yaml", "maxShards: 40");
+    let arguments =
+        [&["simulate", "-f", &manifest, "--trace", &csv, "--compare", "-o", "json"][..], &SMALL].concat();
+    let first = run(NOBODY, &arguments);
+    assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""), "{}", first.stdout);
+    assert_eq!(run(NOBODY, &arguments).stdout, first.stdout);
+    let card: serde_json::Value = serde_json::from_str(&first.stdout).unwrap();
+    let scores = card["traces"][0]["scores"].as_array().unwrap();
+    let names: Vec<&str> = scores.iter().map(|score| score["policy"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "reshard",
+            "reshard, defaults",
+            "fixed at peak",
+            "awslabs scaling-utils",
+            "AWS sample Lambda",
+            "per-shard Node scaler",
+            "Epsagon",
+            "target tracking 70 %, shard",
+            "target tracking 70 %, mean",
+            "on-demand",
+            "on-demand Advantage",
+        ]
+    );
+    for score in scores {
+        let r = |of: &str| score[of].as_f64().unwrap();
+        assert!(r("r20") >= 1.0 && r("r200") >= 1.0, "nobody beats the optimum: {score}");
+    }
+    // The same policy, but for its bounds, which this load does not reach.
+    assert_eq!(scores[0]["shardHours"], scores[1]["shardHours"]);
+}
+
+#[test]
+fn a_folder_is_a_suite_with_a_mean_over_its_traces() {
+    let files = Files::new();
+    files.write("a.csv", &trace());
+    files.write("b.csv", "0,1\n43200,2\n86400,1\n");
+    files.write("notes.txt", "no trace");
+    let (folder, plot) = (files.path(""), files.path("courses.html"));
+    let arguments = [&["simulate", "--trace", &folder, "--plot", &plot][..], &SMALL].concat();
+    let ran = run(NOBODY, &arguments);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for words in ["a: 1.5 days", "b: 1.0 days", "all 2 traces, geometric mean", "reshard, defaults"] {
+        assert!(ran.stdout.contains(words), "{words} in {}", ran.stdout);
+    }
+    let page = std::fs::read_to_string(plot).unwrap();
+    assert_eq!((page.matches("<svg").count(), page.matches("<polyline").count()), (2, 8));
+}
+
+#[test]
+fn what_is_wrong_is_told_in_one_line() {
+    let files = Files::new();
+    let csv = files.write("load.csv", "0,1\n60,x\n");
+    let good = files.write("good.csv", "0,1\n600,2\n");
+    let one = files.manifest("one.yaml", "maxShards: 4");
+    let text = std::fs::read_to_string(one).unwrap();
+    let two = files.write("two.yaml", &[&text, "---\n", &text.replace("orders", "clicks")].concat());
+    for (arguments, told) in [
+        (vec!["--trace", &csv], "line 2: the value \"x\", where a number of 0 or more is right"),
+        (vec!["--trace", "/nonexistent.csv"], "no such file"),
+        (vec!["--trace", &good, "--offset", "3"], "the trace lasts 0.01 days"),
+        (vec!["--trace", &good, "--plot", "picture.png"], "ends in .svg or .html"),
+        (vec!["--trace", &good, "-f", &two], "holds 2 resources: a simulation is of one"),
+        (vec!["--trace", &good, "--tick", "7"], "'--tick <SECONDS>': a number of seconds that a minute"),
+        (vec!["--trace", &good, "--peak", "-1"], "'--peak <UNITS>': a number above 0 is right"),
+    ] {
+        let ran = run(NOBODY, &[&["simulate"], &arguments[..]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(ran.stderr.contains(told), "{told} in {}", ran.stderr);
+    }
+}
