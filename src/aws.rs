@@ -8,9 +8,11 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::time::Instant;
 
+use self::connect::Base;
 pub use self::connect::{Access, AssumedRole, AwsOptions, ConnectError, Timeouts, WRITE_TIMEOUT};
 use self::convert::Broken;
 use self::error::Caller;
@@ -58,6 +60,16 @@ impl AwsControlPlane {
     /// [`ConnectError`] where the region, the role or the endpoint cannot be one.
     pub async fn connect(options: &AwsOptions) -> Result<Self, ConnectError> {
         AwsPool::open(options).await?.default_plane()
+    }
+
+    /// The same with another HTTP client than the SDK's, for who answers requests from memory.
+    ///
+    /// # Errors
+    /// As [`AwsControlPlane::connect`].
+    pub async fn connect_through(options: &AwsOptions, http: SharedHttpClient) -> Result<Self, ConnectError> {
+        let Base { config, endpoint } = connect::base(options).await?;
+        let config = config.into_builder().http_client(http).build();
+        AwsPool::over(Base { config, endpoint }, options).default_plane()
     }
 
     /// The region, wherever it was named.
@@ -199,7 +211,7 @@ impl ControlPlane for AwsControlPlane {
             .send()
             .await;
         let names = ("GetMetricData", "cloudwatch:GetMetricData");
-        self.finish(names, &exchange, outcome, |output| convert::metric_page(&output, asked))
+        self.finish(names, &exchange, outcome, |output| convert::metric_page(output, asked))
     }
 
     async fn split_shard(

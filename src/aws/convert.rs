@@ -115,8 +115,8 @@ fn query_id(index: usize) -> String {
 }
 
 /// A page of `GetMetricData`, whose request had `queries` queries.
-pub(super) fn metric_page(from: &GetMetricDataOutput, queries: usize) -> Result<MetricPage, Broken> {
-    let results = from.metric_data_results().iter().map(|result| {
+pub(super) fn metric_page(from: GetMetricDataOutput, queries: usize) -> Result<MetricPage, Broken> {
+    let results = from.metric_data_results.unwrap_or_default().into_iter().map(|result| {
         let id = result.id().unwrap_or_default();
         let query = id
             .strip_prefix('q')
@@ -144,10 +144,7 @@ pub(super) fn metric_page(from: &GetMetricDataOutput, queries: usize) -> Result<
         };
         Ok(MetricResult { query, status, points })
     });
-    Ok(MetricPage {
-        results: results.collect::<Result<_, Broken>>()?,
-        next_token: from.next_token().map(str::to_owned),
-    })
+    Ok(MetricPage { results: results.collect::<Result<_, Broken>>()?, next_token: from.next_token })
 }
 
 /// Shard-level metrics as `EnableEnhancedMonitoring` takes them.

@@ -1,11 +1,12 @@
 //! How AWS is reached: flags before the manifest, the manifest before the environment.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::selection::{Origin, Selected};
 use crate::aws::{Access, AssumedRole, AwsControlPlane, AwsOptions};
 use crate::operator::planes::Role;
+use crate::policy::ScalingPolicy;
 
 /// How AWS is reached.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +38,16 @@ impl AwsFlags {
             .with_context(|| format!("stream {}", stream.policy.stream.name))
     }
 
+    /// A region by flag goes before the manifest's, but not before the one in a stream's ARN.
+    fn agree_with(&self, policy: &ScalingPolicy) -> anyhow::Result<()> {
+        if let (Some(region), Some(arn)) = (&self.region, &policy.stream.arn)
+            && region_of(arn) != Some(region)
+        {
+            bail!("stream {}: --region {region} is not the region in its ARN {arn}", policy.stream.name);
+        }
+        Ok(())
+    }
+
     /// The flags as they were given, each with a blank before it, for a command line to go on with.
     pub fn as_given(&self) -> String {
         let AwsFlags { region, profile, endpoint_url, clock_speed, cluster_id } = self;
@@ -55,6 +66,7 @@ impl AwsFlags {
 
     fn options(&self, stream: &Selected) -> anyhow::Result<AwsOptions> {
         let Selected { origin, policy } = stream;
+        self.agree_with(policy)?;
         let role = match (&policy.role_arn, origin) {
             (None, _) => None,
             (Some(role_arn), Origin::File(_)) => Some(AssumedRole {
@@ -84,6 +96,20 @@ impl AwsFlags {
             ..AwsOptions::default()
         })
     }
+}
+
+/// What is odd about a stream that was asked for in `region` and has this ARN, if anything: an
+/// endpoint answers for whatever region it stands for.
+pub(super) fn elsewhere(region: &str, stream_arn: &str) -> Option<String> {
+    let found = region_of(stream_arn).filter(|found| *found != region)?;
+    Some(format!(
+        "warning: asked for in {region}, the stream is {stream_arn}: the endpoint answers for {found}; name that region, or give another endpoint"
+    ))
+}
+
+/// The region in `arn:aws:kinesis:eu-west-1:111122223333:stream/NAME`.
+fn region_of(stream_arn: &str) -> Option<&str> {
+    stream_arn.split(':').nth(3)
 }
 
 /// `text` as one word of a shell's command line.
@@ -141,6 +167,21 @@ mod tests {
             external_id: Some("prod/payments".to_owned()),
         };
         assert!(role == expected, "{role:?}");
+    }
+
+    #[test]
+    fn a_region_that_is_not_the_one_in_an_arn_is_pointed_out() {
+        const ARN: &str = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders";
+        let mut policy = ScalingPolicy::for_stream("orders", 8);
+        let flags = |region: &str| AwsFlags { region: Some(region.to_owned()), ..NONE };
+        flags("us-east-1").agree_with(&policy).expect("no ARN says otherwise");
+        policy.stream.arn = Some(ARN.to_owned());
+        flags("eu-west-1").agree_with(&policy).expect("the same");
+        let told = flags("us-east-1").agree_with(&policy).expect_err("another").to_string();
+        assert_eq!(told, format!("stream orders: --region us-east-1 is not the region in its ARN {ARN}"));
+        assert_eq!(elsewhere("eu-west-1", ARN), None);
+        let told = elsewhere("us-east-1", ARN).expect("another");
+        assert!(told.contains("asked for in us-east-1") && told.contains("answers for eu-west-1"), "{told}");
     }
 
     #[test]

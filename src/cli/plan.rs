@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::aws::AwsFlags;
+use super::aws::{AwsFlags, elsewhere};
 use super::decide;
 use super::documents;
 use super::outcome::{self, Outcome};
@@ -109,6 +109,9 @@ async fn look(aws: &AwsFlags, stream: &Selected, output: &Output) -> anyhow::Res
     let observation = observe::observe(&plane, policy)
         .await
         .with_context(|| format!("stream {} in {}", policy.stream.name, plane.region()))?;
+    if let Some(told) = elsewhere(plane.region(), &observation.snapshot.summary.arn) {
+        output.note(&told);
+    }
     tracing::debug!(metrics = observation.metrics_requested, stream = policy.stream.name, "observed");
     Ok(observation.snapshot)
 }

@@ -18,6 +18,8 @@ const TOPOLOGY_SETTLES_MINUTES: i64 = 2;
 /// The memory of one stream's observer.
 #[derive(Debug, Default)]
 pub(super) struct ObservationCache {
+    /// Whether no other pass is to come: then nothing is kept.
+    last_pass: bool,
     owner: Option<(String, Timestamp)>,
     now: Option<Minute>,
     series: HashMap<MetricQuery, Series>,
@@ -25,12 +27,17 @@ pub(super) struct ObservationCache {
 }
 
 impl ObservationCache {
+    /// For a single pass.
+    pub(super) fn for_one_pass() -> Self {
+        ObservationCache { last_pass: true, ..ObservationCache::default() }
+    }
+
     /// Begins a pass over a stream at `now`: forgets everything if it is another one than before,
     /// were it of the same name.
     pub(super) fn begin(&mut self, summary: &StreamSummary, now: Minute) {
         let owner = Some((summary.arn.clone(), summary.created_at));
         if self.owner != owner {
-            *self = ObservationCache { owner, ..ObservationCache::default() };
+            *self = ObservationCache { owner, last_pass: self.last_pass, ..ObservationCache::default() };
         }
         self.now = Some(now);
     }
@@ -55,7 +62,7 @@ impl ObservationCache {
             }
             _ => fetched,
         };
-        if joined.complete {
+        if joined.complete && !self.last_pass {
             self.series.insert(query.clone(), joined.clone());
         }
         joined
@@ -112,7 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_incomplete_is_not_kept() {
+    fn what_is_incomplete_is_not_kept_and_for_one_pass_nothing_is() {
+        let mut cache = ObservationCache::for_one_pass();
+        cache.extend(&QUERY, Minute(100), series(100, &[1; 60], true));
+        assert_eq!(cache.ask_from(&QUERY, Minute(100)), Minute(100));
         let mut cache = ObservationCache::default();
         cache.extend(&QUERY, Minute(100), series(100, &[1; 60], false));
         assert_eq!(cache.ask_from(&QUERY, Minute(100)), Minute(100));

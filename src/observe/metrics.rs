@@ -124,27 +124,27 @@ pub(super) async fn read_metrics<P: ControlPlane>(
     let (mut requested, mut points_this_second) = (0, 0);
     for call in calls(plan, cache) {
         let minutes = usize::try_from(end.since(call.from)).unwrap_or(0);
-        let mut answers = vec![Answer::default(); call.queries.len()];
+        let mut request = GetMetricData {
+            stream_name: summary.name.clone(),
+            queries: call.queries,
+            start: call.from,
+            end,
+            next_token: None,
+        };
+        let mut answers = vec![Answer::default(); request.queries.len()];
         if minutes == 0 {
             answers.iter_mut().for_each(|answer| answer.status = Some(MetricStatus::Complete));
         } else {
-            let points = minutes * call.queries.len();
+            let points = minutes * request.queries.len();
             if points_this_second + points > POINTS_PER_SECOND {
                 plane.sleep(Duration::from_secs(1)).await;
                 points_this_second = 0;
             }
             points_this_second += points;
-            requested += call.queries.len() as u64;
-            let request = GetMetricData {
-                stream_name: summary.name.clone(),
-                queries: call.queries.clone(),
-                start: call.from,
-                end,
-                next_token: None,
-            };
-            answers = ask(plane, request).await?;
+            requested += request.queries.len() as u64;
+            answers = ask(plane, &mut request).await?;
         }
-        for ((query, wanted_from), answer) in call.queries.into_iter().zip(call.wanted_from).zip(answers) {
+        for ((query, wanted_from), answer) in request.queries.into_iter().zip(call.wanted_from).zip(answers) {
             let complete = answer.status == Some(MetricStatus::Complete);
             let fetched = dense(&answer.points, call.from, end, complete);
             let series = cache.extend(&query, wanted_from, fetched);
@@ -194,9 +194,10 @@ struct Answer {
 }
 
 /// Every page of one call.
-async fn ask<P: ControlPlane>(plane: &P, request: GetMetricData) -> Result<Vec<Answer>, ObserveError> {
+async fn ask<P: ControlPlane>(plane: &P, request: &mut GetMetricData) -> Result<Vec<Answer>, ObserveError> {
     for _ in 0..MAX_BEGINNINGS {
-        if let Some(answers) = ask_from_the_beginning(plane, request.clone()).await? {
+        request.next_token = None;
+        if let Some(answers) = ask_from_the_beginning(plane, request).await? {
             return Ok(answers);
         }
     }
@@ -206,11 +207,11 @@ async fn ask<P: ControlPlane>(plane: &P, request: GetMetricData) -> Result<Vec<A
 /// `None` where a token expired.
 async fn ask_from_the_beginning<P: ControlPlane>(
     plane: &P,
-    mut request: GetMetricData,
+    request: &mut GetMetricData,
 ) -> Result<Option<Vec<Answer>>, ObserveError> {
     let mut answers = vec![Answer::default(); request.queries.len()];
     for _ in 0..MAX_PAGES {
-        let page = match plane.get_metric_data(&request).await {
+        let page = match plane.get_metric_data(request).await {
             Ok(page) => page.value,
             Err(error) if error.class == ErrorClass::ExpiredToken && request.next_token.is_some() => {
                 return Ok(None);
@@ -219,7 +220,10 @@ async fn ask_from_the_beginning<P: ControlPlane>(
         };
         for result in page.results {
             if let Some(answer) = answers.get_mut(result.query) {
-                answer.points.extend(result.points);
+                match answer.points.as_slice() {
+                    [] => answer.points = result.points,
+                    _ => answer.points.extend(result.points),
+                }
                 answer.status = Some(result.status);
             }
         }

@@ -83,6 +83,9 @@ pub(crate) struct State {
     pub(crate) reshard_takes: Duration,
     /// Every request by its operation.
     pub(crate) requests: Vec<&'static str>,
+    /// Requests that are under way, and how many were so at once.
+    pub(crate) under_way: usize,
+    pub(crate) most_under_way: usize,
     /// Splits and merges that took effect.
     pub(crate) reshards: usize,
     /// By the number of the request, counted from 0.
@@ -135,6 +138,8 @@ impl TestPlane {
             pending: None,
             reshard_takes: Duration::from_secs(30),
             requests: Vec::new(),
+            under_way: 0,
+            most_under_way: 0,
             reshards: 0,
             faults: Vec::new(),
             refusals: Vec::new(),
@@ -181,10 +186,16 @@ impl TestPlane {
         operation: &'static str,
         effect: impl FnOnce(&mut State) -> Result<T, RequestError>,
     ) -> Result<Reply<T>, RequestError> {
+        {
+            let mut state = self.state();
+            state.under_way += 1;
+            state.most_under_way = state.most_under_way.max(state.under_way);
+        }
         // A point at which the future can be dropped before anything happened.
         tokio::task::yield_now().await;
         let (fault, outcome) = {
             let mut state = self.state();
+            state.under_way -= 1;
             state.settle();
             let number = state.requests.len();
             state.requests.push(operation);

@@ -102,6 +102,16 @@ async fn past_topologies_of_a_server_that_ignores_filters_are_dropped() {
 }
 
 #[tokio::test]
+async fn the_shards_of_now_and_of_past_moments_are_listed_together() {
+    let plane = TestPlane::new(2);
+    let policy = policy(1, 10);
+    let past = observe(&plane, &policy).await.expect("an observation").snapshot.past_topologies.len();
+    let state = plane.state();
+    assert!(past > 5, "{past} moments");
+    assert_eq!(state.most_under_way, past + 1);
+}
+
+#[tokio::test]
 async fn a_listing_whose_tokens_expire_is_begun_anew_but_not_forever() {
     let plane = TestPlane::new(5);
     plane.state().page_size = 2;

@@ -21,6 +21,10 @@ fn a_hot_shard_is_planned_shown_and_replayed_to_the_same_hash() {
     assert!(!seen.stdout.contains('\u{1b}'), "no colour where stdout is a pipe");
     assert!(seen.stdout.lines().all(|line| line.starts_with("To carry") || line.chars().count() <= 80));
 
+    let elsewhere = sandbox.run(&["plan", "-f", &manifest, "--region", "eu-west-1"]);
+    assert_eq!((elsewhere.code, elsewhere.stderr.lines().count()), (Some(0), 1), "{}", elsewhere.stderr);
+    assert!(elsewhere.stderr.contains("the endpoint answers for us-east-1"), "{}", elsewhere.stderr);
+
     let replayed = run(NOBODY, &["plan", "-f", &manifest, "--detailed-exitcode", "--snapshot", &snapshot]);
     assert_eq!((replayed.code, replayed.stderr.as_str()), (Some(2), ""));
     assert_eq!(replayed.stdout, seen.stdout);

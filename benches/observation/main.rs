@@ -1,8 +1,10 @@
-//! How long observing takes beside the network: replies of the sandbox over loopback, to the adapter
-//! for AWS and joined into series; and what demand makes of them.
+//! How long observing takes beside the network: replies of the sandbox, decoded by the SDK, joined
+//! into series by the observer; the whole of it over loopback; and what demand makes of it.
 //!
 //! Times are those that the client's thread ran: the sandbox works on a thread of its own, and what
-//! the client waits for it or for a turn under CloudWatch's rate is not counted.
+//! the client waits for it or for a turn under CloudWatch's rate is not counted. Decoding and joining
+//! are measured alone: replies come from memory, and what it takes to build and sign a request is
+//! left out.
 
 use std::hint::black_box;
 use std::sync::mpsc;
@@ -26,6 +28,10 @@ use reshard::snapshot::{Minute, ShardMetric};
 use reshard::stream::{Shard, ShardId, StreamSummary};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
+
+use self::recorder::Recorder;
+
+mod recorder;
 
 const STREAM: &str = "bench";
 const REGION: &str = "us-east-1";
@@ -74,24 +80,25 @@ fn runtime() -> Runtime {
 }
 
 /// How long this thread has run.
-fn thread_time() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("not negative")
 }
 
-/// Measures `action` by the time that this thread runs.
+/// Measures `action` by the time that this thread runs, without what `left_out` has gathered.
 fn bench<T, F: Future<Output = T>>(
     criterion: &mut Criterion,
     runtime: &Runtime,
     name: &str,
+    left_out: impl Fn() -> Duration,
     action: impl Fn() -> F,
 ) {
     criterion.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
-            let begun = thread_time();
+            let begun = thread_time() - left_out();
             for _ in 0..iterations {
                 black_box(runtime.block_on(action()));
             }
-            thread_time() - begun
+            thread_time() - left_out() - begun
         });
     });
 }
@@ -103,6 +110,7 @@ async fn observed<P: ControlPlane>(plane: &P, policy: &ScalingPolicy) -> Observa
 /// The control plane for AWS where shards' metrics are read; what else is asked is known already.
 struct MetricsOnly<'a> {
     aws: &'a AwsControlPlane,
+    recorder: &'a Recorder,
     summary: Reply<StreamSummary>,
     shards: Vec<Shard>,
     /// The stream's own metrics.
@@ -110,7 +118,7 @@ struct MetricsOnly<'a> {
 }
 
 impl<'a> MetricsOnly<'a> {
-    async fn new(aws: &'a AwsControlPlane, policy: &ScalingPolicy) -> Self {
+    async fn new(aws: &'a AwsControlPlane, recorder: &'a Recorder, policy: &ScalingPolicy) -> Self {
         let stream = observe::stream_id(&policy.stream);
         let mut summary = aws.describe_stream_summary(&stream).await.expect("a summary");
         summary.value.enhanced_metrics = METRICS.map(|metric| metric.name().to_owned()).to_vec();
@@ -120,7 +128,7 @@ impl<'a> MetricsOnly<'a> {
         let queries = reshard::snapshot::StreamMetric::ALL.map(MetricQuery::Stream).to_vec();
         let request = GetMetricData { queries, ..request(end) };
         let stream_level = aws.get_metric_data(&request).await.expect("a page");
-        MetricsOnly { aws, summary, shards, stream_level }
+        MetricsOnly { aws, recorder, summary, shards, stream_level }
     }
 }
 
@@ -136,7 +144,10 @@ impl ControlPlane for MetricsOnly<'_> {
 
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
         match request.queries.first() {
-            Some(MetricQuery::Shard(..)) => self.aws.get_metric_data(request).await,
+            Some(MetricQuery::Shard(..)) => {
+                self.recorder.begin_request();
+                self.aws.get_metric_data(request).await
+            }
             _ => Ok(self.stream_level.clone()),
         }
     }
@@ -178,11 +189,17 @@ fn request(end: Minute) -> GetMetricData {
 }
 
 /// The same requests as the observer's, for the SDK alone.
-async fn sdk_alone(client: &aws_sdk_cloudwatch::Client, queries: &[MetricDataQuery], end: Minute) -> usize {
+async fn sdk_alone(
+    client: &aws_sdk_cloudwatch::Client,
+    recorder: &Recorder,
+    queries: &[MetricDataQuery],
+    end: Minute,
+) -> usize {
     let time =
         |minute: Minute| aws_sdk_cloudwatch::primitives::DateTime::from_secs(minute.start().as_second());
     let mut points = 0;
     for queries in queries.chunks(GET_METRIC_DATA_QUERIES) {
+        recorder.begin_request();
         let output = client
             .get_metric_data()
             .set_metric_data_queries(Some(queries.to_vec()))
@@ -216,11 +233,12 @@ fn sdk_queries(shards: &[Shard]) -> Vec<MetricDataQuery> {
         .collect()
 }
 
-async fn sdk_client(endpoint: &str) -> aws_sdk_cloudwatch::Client {
+async fn sdk_client(endpoint: &str, recorder: &Recorder) -> aws_sdk_cloudwatch::Client {
     let credentials = aws_credential_types::Credentials::from_keys("bench", "bench", None);
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .region(REGION)
         .endpoint_url(endpoint)
+        .http_client(recorder.client())
         .credentials_provider(credentials)
         .load()
         .await;
@@ -236,11 +254,14 @@ fn observation(criterion: &mut Criterion) {
     let endpoint = sandbox();
     let runtime = runtime();
     let mut policy = ScalingPolicy::for_stream(STREAM, SHARDS);
-    let aws = runtime.block_on(AwsControlPlane::connect(&AwsOptions::local(&endpoint, REGION)));
-    let aws = aws.expect("sound options");
+    let options = AwsOptions::local(&endpoint, REGION);
+    let aws = runtime.block_on(AwsControlPlane::connect(&options)).expect("sound options");
 
     let whole = runtime.block_on(observed(&aws, &policy));
-    bench(criterion, &runtime, "observation: all requests for 200 shards", || observed(&aws, &policy));
+    let nothing = || Duration::ZERO;
+    bench(criterion, &runtime, "observation: all requests for 200 shards", nothing, || {
+        observed(&aws, &policy)
+    });
     let mut snapshot = whole.snapshot;
     for metrics in snapshot.metrics.shards.values_mut() {
         metrics.retain(|metric, _| ShardMetric::INGEST.contains(metric));
@@ -249,17 +270,24 @@ fn observation(criterion: &mut Criterion) {
 
     // The stabilisation window with what the observer reads before it is the hour.
     policy.scale_down.stabilization_window = Duration::from_secs(60 * (MINUTES.unsigned_abs() - 5));
-    let metrics_only = runtime.block_on(MetricsOnly::new(&aws, &policy));
+    let recorder = Recorder::new(&endpoint);
+    let replaying = runtime.block_on(AwsControlPlane::connect_through(&options, recorder.client()));
+    let replaying = replaying.expect("sound options");
+    let metrics_only = runtime.block_on(MetricsOnly::new(&replaying, &recorder, &policy));
     let joined = runtime.block_on(observed(&metrics_only, &policy));
     let settled = joined.snapshot.metrics.settled_until.expect("the end of the series");
-    let client = runtime.block_on(sdk_client(&endpoint));
+    let client = runtime.block_on(sdk_client(&endpoint, &recorder));
     let queries = sdk_queries(&metrics_only.shards);
+    let sdk_alone = || sdk_alone(&client, &recorder, &queries, settled);
     let expected = SHARDS as usize * METRICS.len() * usize::try_from(MINUTES).expect("positive");
     assert_eq!(points(&joined), expected, "200 shards × 6 metrics × 60 minutes");
-    assert_eq!(runtime.block_on(sdk_alone(&client, &queries, settled)), expected);
+    assert_eq!(runtime.block_on(sdk_alone()), expected);
     let name = "200 shards × 6 metrics × 60 minutes";
-    bench(criterion, &runtime, &format!("{name}: the SDK alone"), || sdk_alone(&client, &queries, settled));
-    bench(criterion, &runtime, &format!("{name}: decoded and joined"), || observed(&metrics_only, &policy));
+    let building = || recorder.building();
+    bench(criterion, &runtime, &format!("{name}: decoded by the SDK"), building, sdk_alone);
+    bench(criterion, &runtime, &format!("{name}: decoded and joined"), building, || {
+        observed(&metrics_only, &policy)
+    });
 
     criterion.bench_function("demand: 200 shards × 3 metrics × 65 minutes", |bencher| {
         bencher.iter(|| demand::assess(black_box(&snapshot), &standard));
