@@ -9,11 +9,11 @@ use reshard::operator::crd::definition;
 use serde_json::Value;
 
 use crate::cli::{NOBODY, run};
+use crate::support::kube::schema::Schema;
 
 mod agreement;
 mod server;
 mod structure;
-pub mod verdict;
 
 /// Where the definition is kept.
 const SHIPPED: &str = "crds/reshard.dev_kinesisstreamautoscalers.yaml";
@@ -22,6 +22,31 @@ const SHIPPED: &str = "crds/reshard.dev_kinesisstreamautoscalers.yaml";
 pub fn schema() -> Value {
     let [version] = definition().unwrap().spec.versions.try_into().unwrap();
     serde_json::to_value(version.schema.unwrap().open_api_v3_schema.unwrap()).unwrap()
+}
+
+/// What an API server makes of resources by the definition, without one.
+pub struct Judge(Schema);
+
+impl Judge {
+    pub fn new() -> Judge {
+        Judge::of(&schema())
+    }
+
+    /// By another schema.
+    fn of(schema: &Value) -> Judge {
+        Judge(Schema::new(schema).unwrap())
+    }
+
+    /// The object as it is kept.
+    pub fn kept(&self, object: &Value) -> Value {
+        self.0.normal(object)
+    }
+
+    /// Everything that is wrong with `object`, which takes the place of `old`.
+    pub fn faults(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        let causes = self.0.check(&self.0.normal(object), old);
+        causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
+    }
 }
 
 /// A file of the package.

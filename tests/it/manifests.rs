@@ -9,8 +9,7 @@ use reshard::manifest;
 use reshard::resource::KIND;
 use serde_json::Value;
 
-use crate::crd::schema;
-use crate::crd::verdict::Definition;
+use crate::crd::Judge;
 
 mod alerts;
 mod pods;
@@ -90,7 +89,7 @@ fn every_file_holds_objects_and_is_part_of_what_is_installed() {
 
 #[test]
 fn every_example_is_a_good_resource_about_a_stream_of_its_own() {
-    let definition = Definition::new(&schema());
+    let judge = Judge::new();
     let mut streams = Vec::new();
     for file in files("manifests/examples", "yaml") {
         let resources: Vec<Value> =
@@ -99,7 +98,7 @@ fn every_example_is_a_good_resource_about_a_stream_of_its_own() {
             continue;
         }
         for resource in &resources {
-            assert_eq!(definition.faults(resource, None), Vec::<String>::new(), "{}", file.display());
+            assert_eq!(judge.faults(resource, None), Vec::<String>::new(), "{}", file.display());
         }
         let read = manifest::read(&file).unwrap();
         assert_eq!(read.len(), resources.len());

@@ -8,8 +8,7 @@ use proptest::test_runner::TestRunner;
 use reshard::resource::{FieldError, KinesisStreamAutoscaler};
 use serde_json::{Value, json};
 
-use super::schema;
-use super::verdict::Definition;
+use super::{Judge, schema};
 use crate::bad_input::fields::{bad_values, good_values, put};
 use crate::bad_input::properties::resource;
 use crate::bad_input::resources;
@@ -34,7 +33,7 @@ fn beyond_the_schema(fault: &FieldError) -> Option<&'static str> {
 
 /// Why a fault that the schema finds is none to the policy, if so. Every known difference is here.
 fn beyond_the_policy(fault: &str) -> Option<&'static str> {
-    (fault.contains(": [") && fault.ends_with("is not of type \"object\""))
+    (fault.contains("Invalid value: [") && fault.ends_with("is not of type \"object\""))
         .then_some("a list is read as a mapping's values in their order; only a file can hold one")
 }
 
@@ -51,8 +50,8 @@ fn policy_faults(object: &Value) -> Vec<FieldError> {
 }
 
 /// Whether both take it; what they disagree about beyond what is known.
-fn both_take(definition: &Definition, object: &Value) -> Result<bool, String> {
-    let (schema, policy) = (definition.faults(object, None), policy_faults(object));
+fn both_take(judge: &Judge, object: &Value) -> Result<bool, String> {
+    let (schema, policy) = (judge.faults(object, None), policy_faults(object));
     match (schema.is_empty(), policy.is_empty()) {
         (true, true) => Ok(true),
         (false, false) => Ok(false),
@@ -73,12 +72,12 @@ pub fn changed(path: &str, value: Value) -> Value {
 
 #[test]
 fn every_bad_value_is_refused_by_both() {
-    let definition = Definition::new(&schema());
+    let judge = Judge::new();
     let mut by_the_policy_alone = Vec::new();
     for (path, value) in bad_values() {
         let object = changed(path, value.clone());
-        match both_take(&definition, &object) {
-            Ok(false) if definition.faults(&object, None).is_empty() => {
+        match both_take(&judge, &object) {
+            Ok(false) if judge.faults(&object, None).is_empty() => {
                 by_the_policy_alone.push(format!("{path} = {value}"));
             }
             Ok(false) => {}
@@ -91,22 +90,22 @@ fn every_bad_value_is_refused_by_both() {
 
 #[test]
 fn every_good_value_is_taken_by_both() {
-    let definition = Definition::new(&schema());
+    let judge = Judge::new();
     // A status is the controller's to write: whoever reads a manifest leaves it out.
     for (path, value) in good_values().into_iter().filter(|(path, _)| path.starts_with("spec")) {
-        assert_eq!(both_take(&definition, &changed(path, value.clone())), Ok(true), "{path} = {value}");
+        assert_eq!(both_take(&judge, &changed(path, value.clone())), Ok(true), "{path} = {value}");
     }
 }
 
 #[test]
 fn the_stream_cannot_be_changed() {
-    let definition = Definition::new(&schema());
+    let judge = Judge::new();
     let old = changed("spec.maxShards", json!(64));
     let unchanged = changed("spec.maxShards", json!(32));
-    assert_eq!(definition.faults(&unchanged, Some(&old)), Vec::<String>::new());
+    assert_eq!(judge.faults(&unchanged, Some(&old)), Vec::<String>::new());
     for stream in [json!({"name": "clicks", "region": "eu-west-1"}), json!({"name": "orders"})] {
-        let [fault] = definition.faults(&changed("spec.streamRef", stream), Some(&old)).try_into().unwrap();
-        assert!(fault.starts_with("spec.streamRef: cannot be changed"), "{fault}");
+        let [fault] = judge.faults(&changed("spec.streamRef", stream), Some(&old)).try_into().unwrap();
+        assert!(fault.starts_with("spec.streamRef: Invalid value: cannot be changed"), "{fault}");
     }
 }
 
@@ -342,7 +341,7 @@ impl Change {
 
 #[test]
 fn schema_and_policy_agree_about_resources_with_changes_of_any_kind() {
-    let definition = Definition::new(&schema());
+    let judge = Judge::new();
     let mut runner =
         TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
     let cases = (resource(), prop::collection::vec(any_change(), 0..4));
@@ -353,11 +352,66 @@ fn schema_and_policy_agree_about_resources_with_changes_of_any_kind() {
         for change in changes {
             change.make(&mut object);
         }
-        match both_take(&definition, &object) {
+        match both_take(&judge, &object) {
             Ok(true) => taken += 1,
             Ok(false) => refused += 1,
             Err(disagreement) => panic!("{disagreement}"),
         }
     }
     assert!(taken > 150 && refused > 150, "{taken} taken, {refused} refused");
+}
+
+/// Where the schema has rules: pointers to the lists of them.
+fn rules(at: &str, schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match name.as_str() {
+                    "x-kubernetes-validations" => found.push(format!("{at}/{name}")),
+                    _ => rules(&format!("{at}/{name}"), value, found),
+                }
+            }
+        }
+        Value::Array(items) => {
+            (0..)
+                .zip(items)
+                .for_each(|(index, item): (usize, _)| rules(&format!("{at}/{index}"), item, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn without_any_one_of_its_rules_the_schema_would_take_something_bad() {
+    let elsewhere = json!({
+        "arn": "arn:aws:kinesis:eu-west-1:111122223333:stream/orders", "region": "us-east-1",
+    });
+    let more = [("spec.streamRef", elsewhere), ("spec.behavior.scaleDown.policies[1].value", json!(201))];
+    let whole = Judge::new();
+    let refused: Vec<Value> = bad_values()
+        .into_iter()
+        .chain(more)
+        .map(|(path, value)| changed(path, value))
+        .filter(|object| !whole.faults(object, None).is_empty())
+        .collect();
+    let mut lists = Vec::new();
+    rules("", &schema(), &mut lists);
+    let mut tried = 0;
+    for list in lists {
+        for index in 0..schema().pointer(&list).unwrap().as_array().unwrap().len() {
+            let mut without = schema();
+            let removed = without.pointer_mut(&list).unwrap().as_array_mut().unwrap().remove(index);
+            // What may not change is another test's.
+            if removed["rule"].as_str().unwrap().contains("oldSelf") {
+                continue;
+            }
+            tried += 1;
+            let without = Judge::of(&without);
+            assert!(
+                refused.iter().any(|object| without.faults(object, None).is_empty()),
+                "nothing needs {removed} at {list}"
+            );
+        }
+    }
+    assert!(tried > 15, "{tried} rules");
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use clap::Parser;
+use reshard::cli::Cli;
 use reshard::operator::metrics::Metrics;
 use reshard::operator::server::{Heartbeat, Readiness, metrics_routes, probe_routes};
 use serde_json::{Value, json};
@@ -44,6 +46,24 @@ fn pods_keep_to_the_strictest_pod_security_standard() {
     }
     let namespace = sole("namespace.yaml", "Namespace");
     assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
+}
+
+/// The command line that the pods of a template run.
+fn command_line(template: &Value) -> Vec<&str> {
+    let arguments = template["spec"]["containers"][0]["args"].as_array().unwrap();
+    ["reshard"].into_iter().chain(arguments.iter().map(|argument| argument.as_str().unwrap())).collect()
+}
+
+#[test]
+fn the_cron_job_runs_a_command_line_that_is_taken_on_a_resource_that_it_may_read() {
+    let template = cron_job();
+    let line = command_line(&template);
+    let taken = Cli::try_parse_from(&line);
+    assert!(taken.is_ok(), "{line:?}: {}", taken.unwrap_err());
+    assert_eq!(line[..4], ["reshard", "apply", "orders", "--namespace=payments"]);
+    let role = &of_kind("cronjob/rbac.yaml", "Role")["reshard-cronjob"];
+    assert_eq!(role["metadata"]["namespace"], "payments");
+    assert_eq!(role["rules"][0]["resourceNames"], json!(["orders"]));
 }
 
 #[test]

@@ -31,7 +31,7 @@ mod ownership;
 mod read;
 pub mod refusal;
 mod rules;
-mod schema;
+pub mod schema;
 mod selector;
 mod store;
 mod watching;
