@@ -1,6 +1,6 @@
 //! The report: one plan with all that explains it, for people and for machines.
 //!
-//! Pure. [`Report::new`] gathers everything once; the renderers ([`table`], [`markdown`]) and the
+//! Pure. [`Report::new`] gathers everything once; the renderers ([`table`], [`markdown`], [`html()`]) and the
 //! serialised form only show it. Serialised, a report is a document of stable camelCase fields:
 //! hash keys are decimal strings, loads are integer millionths of a shard's ceiling, money is a
 //! number of dollars, and `plan` is the plan itself, which `apply --plan` takes back.
@@ -8,6 +8,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::history::{DimensionHistory, History};
+pub use self::hottest::HotShard;
+pub use self::html::html;
 pub use self::layout::count;
 pub(crate) use self::layout::{Cell, Painter, Tone, duration, hang, set_columns};
 pub use self::line::line;
@@ -25,6 +28,9 @@ use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
 use crate::stream::{ShardId, StreamMode, StreamStatus};
 
+mod history;
+mod hottest;
+mod html;
 mod layout;
 mod line;
 mod markdown;
@@ -62,6 +68,9 @@ pub struct Report {
     /// What flows, who reads it and how far behind; absent without metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFacts>,
+    /// How full the shards were, minute by minute; absent without metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// The steps as people read them.
     pub steps: Vec<StepReport>,
     /// What is not done now, and why.
@@ -248,6 +257,7 @@ impl Report {
                 .map(|dimension| utilization(dimension, policy, demand, plan, &shards))
                 .to_vec(),
             read_calls_source: demand.read_calls.map(|(_, source)| source),
+            history: History::read(snapshot, policy),
             steps: steps::explain(plan, &shards, policy.targets.limits),
             holds: plan.holds.iter().map(Notice::from).collect(),
             verdicts: plan.verdicts.iter().map(Notice::from).collect(),

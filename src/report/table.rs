@@ -71,14 +71,10 @@ impl Page {
         let title = format!("{}: {}", stream.name, report.summary);
         self.lines
             .extend(hang("", &title, self.width).iter().map(|line| self.painter.paint(Tone::Heading, line)));
-        let mode = match stream.mode {
-            StreamMode::Provisioned => "provisioned",
-            StreamMode::OnDemand => "on-demand",
-        };
         let about = [
             stream.region.clone(),
             stream.status.to_string(),
-            mode.to_owned(),
+            mode_name(stream.mode).to_owned(),
             count(stream.shards, "shard"),
             format!("retention {} h", stream.retention_hours),
         ];
@@ -246,8 +242,16 @@ fn utilization_row(of: &Utilization) -> Vec<Cell> {
     ]
 }
 
+/// The stream's mode in AWS's words.
+pub(super) fn mode_name(mode: StreamMode) -> &'static str {
+    match mode {
+        StreamMode::Provisioned => "provisioned",
+        StreamMode::OnDemand => "on-demand",
+    }
+}
+
 /// What flows, who reads it and how that is known.
-fn traffic(report: &Report) -> Vec<String> {
+pub(super) fn traffic(report: &Report) -> Vec<String> {
     let Some(facts) = &report.traffic else { return Vec::new() };
     let mut said = vec![format!(
         "{} in {} records/s",
