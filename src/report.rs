@@ -19,6 +19,7 @@ pub use self::steps::StepReport;
 pub(crate) use self::strip::bar;
 pub use self::strip::heat_strip;
 pub use self::table::{Style, table};
+use crate::advice::{self, Advice, Figure, Recovery};
 use crate::cost::{self, PlanCost, Prices, Traffic};
 use crate::demand::DemandSummary;
 use crate::load::{Load, Loads};
@@ -77,6 +78,11 @@ pub struct Report {
     pub holds: Vec<Notice>,
     /// What no step can cure, and what would.
     pub verdicts: Vec<Notice>,
+    /// What would help more than a shard.
+    pub advice: Vec<AdviceReport>,
+    /// How a consumer would catch up after an outage of an hour; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// A month's bill before and after.
     pub cost: PlanCost,
     /// The open shards in hash-key order, as `plan.before` has them; `None` for a range that no
@@ -206,6 +212,34 @@ impl From<&Verdict> for Notice {
     }
 }
 
+/// A piece of advice as people read it, and with its fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdviceReport {
+    /// Its name.
+    pub reason: &'static str,
+    /// What is the matter.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+    /// The numbers it rests on, each with where it comes from.
+    pub figures: Vec<Figure>,
+    /// The advice itself.
+    pub detail: Advice,
+}
+
+impl From<Advice> for AdviceReport {
+    fn from(detail: Advice) -> AdviceReport {
+        AdviceReport {
+            reason: detail.reason(),
+            message: detail.to_string(),
+            remedy: detail.remedy(),
+            figures: detail.figures(),
+            detail,
+        }
+    }
+}
+
 impl Report {
     /// Gathers what explains `plan`, which was decided for `policy` from `snapshot`; `demand` is
     /// what the stream as a whole shows.
@@ -261,6 +295,11 @@ impl Report {
             steps: steps::explain(plan, &shards, policy.targets.limits),
             holds: plan.holds.iter().map(Notice::from).collect(),
             verdicts: plan.verdicts.iter().map(Notice::from).collect(),
+            advice: advice::advise(snapshot, policy, demand, plan, prices)
+                .into_iter()
+                .map(AdviceReport::from)
+                .collect(),
+            recovery: advice::recovery(snapshot, policy, demand, plan),
             cost: cost::of_plan(snapshot, policy, plan, traffic.as_ref().map(|facts| facts.traffic), prices),
             traffic,
             shards,

@@ -39,14 +39,14 @@ pub fn html(reports: &[Report]) -> String {
                     a.skip href=(format!("#{}", Ids(0).of("shards"))) { "Skip to the table of shards" }
                     main { (stream(report, Ids(0))) }
                 } @else {
-                    h1 { (title) }
+                    header { h1 { (title) }
                     nav aria-label="Streams" {
                         ul {
                             @for (at, report) in reports.iter().enumerate() {
                                 li { a href=(format!("#{}", Ids(at).of("top"))) { (report.stream.name) } ": " (report.summary) }
                             }
                         }
-                    }
+                    } }
                     main { @for (at, report) in reports.iter().enumerate() { (stream(report, Ids(at))) } }
                 }
             }
@@ -78,6 +78,7 @@ fn stream(report: &Report, ids: Ids) -> Markup {
             (sections::notices("Verdicts", "What no step can cure.", &report.verdicts))
             (key_space::section(report, ids))
             (sections::steps(report, ids))
+            (sections::advice(report))
             (sections::utilization(report))
             (chart::section(report))
             (sections::hottest(report, ids))
@@ -90,7 +91,8 @@ fn stream(report: &Report, ids: Ids) -> Markup {
 }
 
 /// A table that scrolls by itself where the window is narrow: the page never does.
-fn scrolling(label: &str, table: Markup) -> Markup {
+fn scrolling(report: &Report, label: &str, table: Markup) -> Markup {
+    let label = format!("{label} of {}", report.stream.name);
     html! { div.scroll role="region" aria-label=(label) tabindex="0" { (table) } }
 }
 

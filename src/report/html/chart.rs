@@ -26,7 +26,7 @@ pub(super) fn section(report: &Report) -> Markup {
                     }
                     div.charts { @for of in &history.dimensions { (chart(report, history, of)) } }
                     (rejects(history))
-                    (table(history))
+                    (table(report, history))
                 },
             }
         }
@@ -158,7 +158,7 @@ fn rejects(history: &History) -> Markup {
     }
 }
 
-fn table(history: &History) -> Markup {
+fn table(report: &Report, history: &History) -> Markup {
     let figure = |values: &[Option<Load>], at: usize| {
         values.get(at).copied().flatten().map_or_else(|| "—".to_owned(), percent)
     };
@@ -188,7 +188,7 @@ fn table(history: &History) -> Markup {
             }
         }
     };
-    html! { details { summary { "Figures of the charts" } (scrolling("Figures of the charts", inner)) } }
+    html! { details.on-screen { summary { "Figures of the charts" } (scrolling(report, "Figures of the charts", inner)) } }
 }
 
 fn time(history: &History, at: usize) -> String {

@@ -56,7 +56,7 @@ pub(super) fn section(report: &Report) -> Markup {
         section {
             h2 { "Cost" }
             p.note { "What AWS would bill for " (HOURS_PER_MONTH) " hours like this one, in US dollars, monitoring included." }
-            (scrolling("Cost a month", table))
+            (scrolling(report, "Cost a month", table))
             ul {
                 @for other in &cost.alternatives {
                     @if let Some(note) = &other.note { li { "As " (other.name) ": " (note) "." } }
@@ -67,7 +67,7 @@ pub(super) fn section(report: &Report) -> Markup {
                 li { "While the stream is near its target, metrics are read at every interval: up to " (cost.metric_reads_near_target) " a month in place of “reading metrics”." }
                 @for assumption in &cost.assumptions { li { "Assumed: " (assumption) "." } }
             }
-            details { summary { "Prices" } (prices(&cost.prices)) }
+            details { summary { "Prices" } (prices(report)) }
         }
     }
 }
@@ -83,7 +83,7 @@ fn hours(bill: &Bill) -> String {
     }
 }
 
-fn prices(prices: &Prices) -> Markup {
+fn prices(report: &Report) -> Markup {
     let Prices {
         region,
         as_of,
@@ -100,7 +100,7 @@ fn prices(prices: &Prices) -> Markup {
         on_demand_advantage_gigabyte_in,
         on_demand_advantage_gigabyte_out,
         on_demand_advantage_minimum_bytes_per_second,
-    } = prices;
+    } = &report.cost.prices;
     let rows = [
         ("a shard for an hour", shard_hour),
         ("a million PUT payload units, each record a unit for every 25 KB begun", million_put_payload_units),
@@ -134,7 +134,7 @@ fn prices(prices: &Prices) -> Markup {
     };
     html! {
         p { "List prices of " (region) ", " (as_of) "; " code { "--prices FILE" } " sets any of them." }
-        (scrolling("Prices", table))
+        (scrolling(report, "Prices", table))
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) fn section(report: &Report, ids: Ids) -> Markup {
     }
 }
 
+/// Ten-thousandths of the width between two marks: on a phone a mark is nearly as wide.
+const MARK_SPACING: u64 = 400;
+
 /// How hot a bar is: a step of the scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heat {
@@ -79,15 +82,6 @@ impl Heat {
             Heat::Within(_) => None,
             Heat::AboveTarget => Some("above target"),
             Heat::AboveCeiling => Some("above the ceiling"),
-        }
-    }
-
-    fn mark(self) -> &'static str {
-        match self {
-            Heat::Unknown => "?",
-            Heat::Within(_) => "",
-            Heat::AboveTarget => "▲",
-            Heat::AboveCeiling => "▲▲",
         }
     }
 }
@@ -201,6 +195,9 @@ fn strip(title: &str, bars: &[Bar]) -> Markup {
                     text x="46" y=(HEIGHT + 4) { "0 %" }
                 }
                 svg class=(outlined) width="100%" height=(HEIGHT + 76) role="group" aria-label=(format!("{label}, in hash-key order")) {
+                    @for middle in marks(bars) {
+                        text.mark x=(share(middle)) y=(HEIGHT + 14) aria-hidden="true" { "▲" }
+                    }
                     @for (bar, stop) in bars.iter().zip(tab_stops(bars)) { (drawn(bar, stop)) }
                     line.ceiling x1="0" x2="100%" y1=(HEIGHT - CEILING_HEIGHT) y2=(HEIGHT - CEILING_HEIGHT) {}
                     text.hint x="0" y=(HEIGHT + 34) aria-hidden="true" { "Point at a bar or tab to it." }
@@ -208,6 +205,23 @@ fn strip(title: &str, bars: &[Bar]) -> Markup {
             }
         }
     }
+}
+
+/// Where the marks stand of what is above a target, in ten-thousandths of the space: in the middle of
+/// each run of such bars, unless the one before is too near.
+fn marks(bars: &[Bar]) -> Vec<u64> {
+    let hot = |bar: &Bar| matches!(bar.heat, Heat::AboveTarget | Heat::AboveCeiling);
+    let runs = bars.chunk_by(|a, b| hot(a) == hot(b)).filter(|run| run.first().is_some_and(hot));
+    let middles = runs.filter_map(|run| {
+        Some(u64::midpoint(place(run.first()?.range.start()), place(run.last()?.range.end())))
+    });
+    let mut marks: Vec<u64> = Vec::new();
+    for middle in middles {
+        if marks.last().is_none_or(|last| middle - last >= MARK_SPACING) {
+            marks.push(middle);
+        }
+    }
+    marks
 }
 
 fn drawn(bar: &Bar, tab_stop: bool) -> Markup {
@@ -226,9 +240,6 @@ fn drawn(bar: &Bar, tab_stop: bool) -> Markup {
         a href=(bar.href) tabindex=[(!tab_stop).then_some("-1")] {
             rect.area x=(x) y="0" width=(width) height=(HEIGHT) {}
             rect class=(bar.heat.class()) x=(x) y=(HEIGHT - height) width=(width) height=(height) {}
-            @if !bar.heat.mark().is_empty() && end - start >= 150 {
-                text.mark x=(share(u64::midpoint(start, end))) y=(HEIGHT + 14) aria-hidden="true" { (bar.heat.mark()) }
-            }
             text.tip y=(HEIGHT + 34) {
                 tspan x="0" { (bar.name) ": " (percent_of_space(bar.range)) " of the keys from " (share_text(start)) "; " }
                 tspan x="0" dy="17" {
@@ -257,7 +268,7 @@ fn legend(report: &Report) -> Markup {
         ("u3", "60–80 %"),
         ("u4", "80–100 %"),
         ("hot", "▲ above target"),
-        ("over", "▲▲ above the ceiling"),
+        ("over", "▲ above the ceiling"),
         ("unknown", "? not known"),
     ];
     html! {
@@ -267,7 +278,7 @@ fn legend(report: &Report) -> Markup {
             }
         }
         p.note { "Targets: ingest bytes " (bytes) ", ingest records " (records) ", read bytes " (reads)
-            ". The line is a shard’s ceiling; bars end at 125 %. Marks are left out under 1.5 % of the width." }
+            ". The line is a shard’s ceiling; bars end at 125 %. A ▲ stands under each run of bars that are above a target." }
     }
 }
 
@@ -281,6 +292,29 @@ mod tests {
         let middle = HashKey(1 << 127);
         assert_eq!([HashKey::MIN, middle, HashKey::MAX].map(place), [0, 5_000, 9_999]);
         assert_eq!(share(1_250), "12.50%");
+    }
+
+    #[test]
+    fn a_run_of_hot_bars_has_one_mark_and_marks_keep_their_distance() {
+        let bars = |hot: &[usize]| -> Vec<Bar> {
+            let mut sample = crate::cost::fixtures::even(100, 100_000);
+            hot.iter().for_each(|at| sample.plan.before[*at].loads.ingest_bytes = Load::from_percent(90));
+            let targets = sample.policy.targets.limits;
+            let bar = |shard: &RangeLoad| Bar {
+                range: shard.range,
+                name: String::new(),
+                href: String::new(),
+                heat: Heat::of(shard, targets),
+                load: fullest(shard.loads),
+                loads: shard.loads,
+                evidence: shard.evidence,
+                note: None,
+            };
+            sample.plan.before.iter().map(bar).collect()
+        };
+        assert_eq!(marks(&bars(&[])), [0; 0]);
+        assert_eq!(marks(&bars(&[10, 11, 12, 13])), [1_199]);
+        assert_eq!(marks(&bars(&[10, 12, 14, 16])), [1_049, 1_449]);
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) fn head(report: &Report) -> Markup {
                 }
                 @let said = traffic(report);
                 @if !said.is_empty() { div { dt { "Traffic" } dd { (said.join("; ")) } } }
+                @if let Some(recovery) = &report.recovery { div { dt { "Recovery" } dd { (recovery) } } }
             }
         }
     }
@@ -64,6 +65,30 @@ pub(super) fn notices(title: &str, note: &str, notices: &[Notice]) -> Markup {
                         li {
                             strong { (notice.reason) } ": " (notice.message) "."
                             @if let Some(advice) = notice.advice { " " span.advice { "Advice: " (advice) "." } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn advice(report: &Report) -> Markup {
+    html! {
+        @if !report.advice.is_empty() {
+            section.notices {
+                h2 { "Advice" }
+                p.note { "What would help more than a shard, with the numbers it rests on." }
+                ul {
+                    @for of in &report.advice {
+                        li {
+                            strong { (of.reason) } ": " (of.message) "."
+                            span.advice { "To do: " (of.remedy) "." }
+                            dl.figures {
+                                @for figure in &of.figures {
+                                    div { dt { (figure.name) } dd { (figure.value) " " span.source { "(" (figure.source) ")" } } }
+                                }
+                            }
                         }
                     }
                 }
@@ -127,7 +152,7 @@ pub(super) fn utilization(report: &Report) -> Markup {
         section {
             h2 { "Utilization" }
             p.note { "Of a shard’s ceilings. Every poller polls every shard, so read calls are the same for all." }
-            (scrolling("Utilization", table))
+            (scrolling(report, "Utilization", table))
         }
     }
 }
@@ -160,7 +185,7 @@ pub(super) fn hottest(report: &Report, ids: Ids) -> Markup {
     };
     html! {
         @if !hot.is_empty() {
-            section { h2 { "Hottest shards" } (scrolling("Hottest shards", table)) }
+            section { h2 { "Hottest shards" } (scrolling(report, "Hottest shards", table)) }
         }
     }
 }

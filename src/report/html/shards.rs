@@ -28,18 +28,18 @@ pub(super) fn section(report: &Report, ids: Ids) -> Markup {
             section id=(ids.of("shards")) tabindex="-1" {
                 h2 { "Shards" }
                 p.note { "Loads in percent of a shard’s ceilings. Peaks, which merges are decided on, are the highest in the stabilization window." }
-                (folded("Now", plan.before.len(), &now))
-                @if !plan.steps().is_empty() { (folded("After the plan", plan.after.len(), &after)) }
+                (folded(report, "Now", plan.before.len(), &now))
+                @if !plan.steps().is_empty() { (folded(report, "After the plan", plan.after.len(), &after)) }
             }
         }
     }
 }
 
-fn folded(title: &str, shards: usize, table: &Markup) -> Markup {
+fn folded(report: &Report, title: &str, shards: usize, table: &Markup) -> Markup {
     html! {
         details open[shards <= MOST_UNFOLDED] {
             summary { (title) ": " (super::super::count(shards, "shard")) }
-            (scrolling(title, table.clone()))
+            (scrolling(report, &format!("Shards, {title}"), table.clone()))
         }
     }
 }
