@@ -177,7 +177,7 @@ impl MetricQuery {
             MetricQuery::ConsumerLag(Consumer { name, kind }) => {
                 let (namespace, metric, dimensions) = match kind {
                     // "Monitoring Amazon Data Firehose using CloudWatch metrics".
-                    ConsumerKind::Firehose => (
+                    ConsumerKind::Firehose { .. } => (
                         "AWS/Firehose".to_owned(),
                         "KinesisMillisBehindLatest",
                         vec![("DeliveryStreamName", name.clone())],

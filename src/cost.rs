@@ -256,6 +256,25 @@ pub fn shard_metrics_monthly(metrics: u64, shards: u32, prices: &Prices) -> Mone
     prices.metric_month.times(u128::from(metrics) * u128::from(shards), 1)
 }
 
+/// What the PUT payload units of `traffic` cost a month.
+pub fn put_payload_units_monthly(traffic: Traffic, prices: &Prices) -> Money {
+    prices
+        .million_put_payload_units
+        .times(traffic.units_per_second(PUT_PAYLOAD_UNIT) * SECONDS_PER_MONTH, 1_000_000)
+}
+
+/// What retention beyond 24 hours and up to 7 days costs a month.
+pub fn extended_retention_monthly(shards: u32, prices: &Prices) -> Money {
+    prices.extended_retention_shard_hour.times(shard_hours_monthly(shards), 1)
+}
+
+/// What `consumers` with enhanced fan-out cost a month, each of which reads all that is written.
+pub fn fan_out_monthly(consumers: u32, shards: u32, bytes_per_second: u64, prices: &Prices) -> Money {
+    let consumers = u128::from(consumers);
+    prices.fan_out_consumer_shard_hour.times(shard_hours_monthly(shards) * consumers, 1)
+        + gigabytes_monthly(prices.fan_out_gigabyte, consumers * u128::from(bytes_per_second))
+}
+
 fn shard_hours_monthly(shards: u32) -> u128 {
     u128::from(shards) * u128::from(HOURS_PER_MONTH)
 }
@@ -282,27 +301,18 @@ fn provisioned(
     reads: MetricReads,
     prices: &Prices,
 ) -> Bill {
-    let hours = shard_hours_monthly(shards);
-    let retained_hours = if summary.retention_hours > 24 { hours } else { 0 };
-    let consumers = u128::from(summary.consumer_count);
+    let retained = if summary.retention_hours > 24 { shards } else { 0 };
     let known = traffic.unwrap_or_default();
-    let fanned_out = consumers * u128::from(known.bytes_per_second);
     Bill::new(
         shards,
         [
             (CostItem::Shards, shards_monthly(shards, prices)),
-            (CostItem::ExtendedRetention, prices.extended_retention_shard_hour.times(retained_hours, 1)),
+            (CostItem::ExtendedRetention, extended_retention_monthly(retained, prices)),
             (
                 CostItem::FanOut,
-                prices.fan_out_consumer_shard_hour.times(hours * consumers, 1)
-                    + gigabytes_monthly(prices.fan_out_gigabyte, fanned_out),
+                fan_out_monthly(summary.consumer_count, shards, known.bytes_per_second, prices),
             ),
-            (
-                CostItem::PutPayloadUnits,
-                prices
-                    .million_put_payload_units
-                    .times(known.units_per_second(PUT_PAYLOAD_UNIT) * SECONDS_PER_MONTH, 1_000_000),
-            ),
+            (CostItem::PutPayloadUnits, put_payload_units_monthly(known, prices)),
             (CostItem::ShardMetrics, shard_metrics_monthly(metrics, shards, prices)),
             (CostItem::MetricReads, reads.monthly(shards, CALM_SHARD_READ_SECONDS, prices)),
         ],

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
-//! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`report`]; pure: no clock, no I/O, no
+//! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`advice`], [`report`]; pure: no clock, no I/O, no
 //!   async, no randomness, no logging
 //! - execution: `control_plane`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
 //! - shells: [`resource`], `manifest`, `simulate`, `operator`, `telemetry`, `cli`
@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod stream;
 
 // decision
+pub mod advice;
 pub mod checks;
 pub mod decision;
 pub mod demand;

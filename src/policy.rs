@@ -291,7 +291,10 @@ pub struct Consumer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum ConsumerKind {
     /// A Firehose delivery stream: one GetRecords call a second for each shard (Firehose guide).
-    Firehose,
+    Firehose {
+        /// The Lambda function that it has transform the records, where the owner told of one.
+        transform: Option<Transform>,
+    },
     /// A Lambda event source mapping: one poll a second for each shard (Lambda guide).
     Lambda,
     /// A KCL application or another poller, with the time between its polls.
@@ -303,11 +306,21 @@ pub enum ConsumerKind {
     EnhancedFanOut,
 }
 
+/// A Lambda function between Firehose and its destination. For advice: no decision reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transform {
+    /// How long it takes for one batch.
+    pub duration: Duration,
+    /// Bytes of a batch: Firehose's buffering size for it.
+    pub batch_bytes: u32,
+}
+
 impl ConsumerKind {
     /// GetRecords calls in 1,000 seconds on each shard.
     pub fn calls_per_kilosecond(self) -> u64 {
         match self {
-            ConsumerKind::Firehose | ConsumerKind::Lambda => 1_000,
+            ConsumerKind::Firehose { .. } | ConsumerKind::Lambda => 1_000,
             ConsumerKind::Polling { poll_interval } => {
                 let millis = u64::try_from(poll_interval.as_millis()).unwrap_or(u64::MAX);
                 1_000_000_u64.div_ceil(millis.max(1))

@@ -46,6 +46,18 @@ pub const GET_METRIC_DATA_POINTS: usize = 100_800;
 /// GetMetricData calls a second of an account (CWQ).
 pub const GET_METRIC_DATA_CALLS_PER_SECOND: u32 = 50;
 
+/// Registered enhanced fan-out consumers of a stream at the most (Q; 50 with On-demand Advantage).
+pub const FAN_OUT_CONSUMERS: u32 = 20;
+/// Invocations of its transform function that a Firehose delivery stream has under way for one shard
+/// at the most ("Amazon Data Firehose Quota"; 10 where the destination is Splunk).
+pub const FIREHOSE_TRANSFORMS_PER_SHARD: u32 = 5;
+/// Bytes of a batch for a transform function at the most ("Transform source data in Amazon Data
+/// Firehose": 3 MB).
+pub const FIREHOSE_TRANSFORM_BATCH_BYTES: u32 = 3 << 20;
+/// Concurrent executions of an account's Lambda functions in a region, unless AWS granted more
+/// ("Lambda quotas").
+pub const LAMBDA_CONCURRENT_EXECUTIONS: u32 = 1_000;
+
 /// A child range narrower than this share of the space (1/4096) is not split any further: heat
 /// that sits in so few keys sits in one key, as far as a split can tell.
 pub const NARROWEST_SPLIT_SHARE: u32 = 4_096;

@@ -1,6 +1,6 @@
 //! The report: one plan with all that explains it, for people and for machines.
 //!
-//! Pure. [`Report::new`] gathers everything once; the renderers ([`table`], [`markdown`]) and the
+//! Pure. [`Report::new`] gathers everything once; the renderers ([`table`], [`markdown`], [`html()`]) and the
 //! serialised form only show it. Serialised, a report is a document of stable camelCase fields:
 //! hash keys are decimal strings, loads are integer millionths of a shard's ceiling, money is a
 //! number of dollars, and `plan` is the plan itself, which `apply --plan` takes back.
@@ -8,6 +8,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::history::{DimensionHistory, History};
+pub use self::hottest::HotShard;
+pub use self::html::html;
 pub use self::layout::count;
 pub(crate) use self::layout::{Cell, Painter, Tone, duration, hang, set_columns};
 pub use self::line::line;
@@ -16,6 +19,7 @@ pub use self::steps::StepReport;
 pub(crate) use self::strip::bar;
 pub use self::strip::heat_strip;
 pub use self::table::{Style, table};
+use crate::advice::{self, Advice, Figure, Recovery};
 use crate::cost::{self, PlanCost, Prices, Traffic};
 use crate::demand::DemandSummary;
 use crate::load::{Load, Loads};
@@ -25,6 +29,9 @@ use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
 use crate::stream::{ShardId, StreamMode, StreamStatus};
 
+mod history;
+mod hottest;
+mod html;
 mod layout;
 mod line;
 mod markdown;
@@ -62,12 +69,20 @@ pub struct Report {
     /// What flows, who reads it and how far behind; absent without metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFacts>,
+    /// How full the shards were, minute by minute; absent without metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// The steps as people read them.
     pub steps: Vec<StepReport>,
     /// What is not done now, and why.
     pub holds: Vec<Notice>,
     /// What no step can cure, and what would.
     pub verdicts: Vec<Notice>,
+    /// What would help more than a shard.
+    pub advice: Vec<AdviceReport>,
+    /// How a consumer would catch up after an outage of an hour; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// A month's bill before and after.
     pub cost: PlanCost,
     /// The open shards in hash-key order, as `plan.before` has them; `None` for a range that no
@@ -197,6 +212,34 @@ impl From<&Verdict> for Notice {
     }
 }
 
+/// A piece of advice as people read it, and with its fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdviceReport {
+    /// Its name.
+    pub reason: &'static str,
+    /// What is the matter.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+    /// The numbers it rests on, each with where it comes from.
+    pub figures: Vec<Figure>,
+    /// The advice itself.
+    pub detail: Advice,
+}
+
+impl From<Advice> for AdviceReport {
+    fn from(detail: Advice) -> AdviceReport {
+        AdviceReport {
+            reason: detail.reason(),
+            message: detail.to_string(),
+            remedy: detail.remedy(),
+            figures: detail.figures(),
+            detail,
+        }
+    }
+}
+
 impl Report {
     /// Gathers what explains `plan`, which was decided for `policy` from `snapshot`; `demand` is
     /// what the stream as a whole shows.
@@ -248,9 +291,15 @@ impl Report {
                 .map(|dimension| utilization(dimension, policy, demand, plan, &shards))
                 .to_vec(),
             read_calls_source: demand.read_calls.map(|(_, source)| source),
+            history: History::read(snapshot, policy),
             steps: steps::explain(plan, &shards, policy.targets.limits),
             holds: plan.holds.iter().map(Notice::from).collect(),
             verdicts: plan.verdicts.iter().map(Notice::from).collect(),
+            advice: advice::advise(snapshot, policy, demand, plan, prices)
+                .into_iter()
+                .map(AdviceReport::from)
+                .collect(),
+            recovery: advice::recovery(snapshot, policy, demand, plan),
             cost: cost::of_plan(snapshot, policy, plan, traffic.as_ref().map(|facts| facts.traffic), prices),
             traffic,
             shards,

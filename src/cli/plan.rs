@@ -15,7 +15,7 @@ use crate::cost::Prices;
 use crate::manifest;
 use crate::observe;
 use crate::policy::{Mode, ScalingPolicy};
-use crate::report::{Report, markdown, table};
+use crate::report::{Report, html, markdown, table};
 use crate::snapshot::Snapshot;
 
 /// Show what would be done, why, and what it costs; change nothing
@@ -62,13 +62,15 @@ enum Format {
     Yaml,
     /// For a pull request or a chat
     Markdown,
+    /// For a browser: one file, whatever the number of streams
+    Html,
 }
 
 pub(super) async fn run(arguments: &PlanArgs, output: &Output) -> anyhow::Result<Outcome> {
     let prices = documents::prices(arguments.prices.as_deref())?;
     let Selections { selected, faults } = arguments.selection.read().await?;
     let recorded = arguments.snapshot.as_deref().map(documents::snapshots).transpose()?;
-    let (mut snapshots, mut worst) = (Vec::new(), outcome::told(&faults, output));
+    let (mut snapshots, mut pages, mut worst) = (Vec::new(), Vec::new(), outcome::told(&faults, output));
     for stream in &selected {
         let seen = match &recorded {
             Some(recorded) => find(recorded, &stream.policy),
@@ -82,14 +84,19 @@ pub(super) async fn run(arguments: &PlanArgs, output: &Output) -> anyhow::Result
             Ok((snapshot, report)) => {
                 output.result(&show(arguments, stream, &report, output, !snapshots.is_empty())?)?;
                 snapshots.push(snapshot);
-                match arguments.detailed_exitcode && !report.plan.steps().is_empty() {
+                let outcome = match arguments.detailed_exitcode && !report.plan.steps().is_empty() {
                     true => Outcome::StepsPlanned,
                     false => Outcome::Done,
-                }
+                };
+                pages.push(report);
+                outcome
             }
             Err(error) => outcome::failed(&error, output),
         };
         worst = worst.max(outcome);
+    }
+    if arguments.output == Format::Html && !pages.is_empty() {
+        output.result(&html(&pages))?;
     }
     if let Some(path) = arguments.record.as_ref().filter(|_| !snapshots.is_empty()) {
         documents::record(path, &snapshots)?;
@@ -145,6 +152,8 @@ fn show(
         Format::Json => documents::to_json(report)?,
         Format::Yaml => format!("---\n{}", manifest::to_yaml(report)?),
         Format::Markdown => separated(markdown(report)),
+        // All streams are one page, written once all are known.
+        Format::Html => String::new(),
         Format::Table => {
             separated(format!("{}{}", table(report, output.style()), hint(stream, report, &arguments.aws)))
         }

@@ -52,6 +52,11 @@ impl Money {
         format!("{sign}{change}")
     }
 
+    /// How much more this is than `other`; nothing where it is less.
+    pub const fn minus(self, other: Money) -> Money {
+        Money(self.0.saturating_sub(other.0))
+    }
+
     fn cents(self) -> u64 {
         let per_cent = PER_DOLLAR / 100;
         self.0 / per_cent + u64::from(self.0 % per_cent >= per_cent / 2)

@@ -180,7 +180,7 @@ async fn the_lag_of_declared_consumers_is_read_by_their_names() {
     let plane = TestPlane::new(1);
     let mut policy = policy(1, 10);
     let names = ["archive", "fraud"];
-    let kinds = [ConsumerKind::Firehose, ConsumerKind::Lambda];
+    let kinds = [ConsumerKind::Firehose { transform: None }, ConsumerKind::Lambda];
     policy.consumers =
         names.into_iter().zip(kinds).map(|(name, kind)| Consumer { name: name.to_owned(), kind }).collect();
     let snapshot = observe(&plane, &policy).await.expect("an observation").snapshot;

@@ -17,6 +17,9 @@ pub const MAX_ITERATOR_AGE: Duration = Duration::from_secs(2 * 60);
 pub const TOLERANCE_MILLIONTHS: u32 = 200_000;
 /// Time between two polls of a KCL application on one shard (KCL's `idleTimeBetweenReadsInMillis`).
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// `consumers[].transform.batchBytes`: Firehose's own default, 1 MB ("Transform source data in Amazon
+/// Data Firehose").
+pub const TRANSFORM_BATCH_BYTES: u32 = 1 << 20;
 
 impl ScalingPolicy {
     /// What a resource gives that names a stream and `maxShards` and nothing else. `max_shards` is

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::layout::{count, percent, signed_hours};
+use super::layout::{count, duration, percent, signed_hours};
 use super::strip::{self, Strip};
 use super::table::{items, source_name};
 use super::{Notice, Report};
@@ -11,6 +11,8 @@ use crate::plan::RangeLoad;
 
 /// How wide the strips are: fits most windows without scrolling.
 const STRIP_WIDTH: usize = 72;
+/// How many of the hottest shards are listed.
+const HOTTEST: usize = 5;
 
 /// Renders `report`; ends with a line feed.
 pub fn markdown(report: &Report) -> String {
@@ -58,6 +60,10 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
             percent(of.target)
         )?;
     }
+    if let Some(recovery) = &report.recovery {
+        writeln!(out, "\nRecovery: {recovery}.")?;
+    }
+    write_over_time(out, report)?;
     if !plan.before.is_empty() {
         writeln!(out, "\n```text")?;
         let mut strips = vec![write_strip(out, "now", &plan.before, report)?];
@@ -65,6 +71,13 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
             strips.push(write_strip(out, "planned", &plan.after, report)?);
         }
         writeln!(out, "```\n\n{}.", strip::legend(&strips))?;
+    }
+    let hottest = report.hottest_shards(HOTTEST);
+    if hottest.len() > 1 {
+        writeln!(out, "\n| Hottest shards | Fullest in | Load |\n|:--|:--|--:|")?;
+        for hot in hottest {
+            writeln!(out, "| `{}` | {} | {} |", hot.shard, hot.dimension.label(), percent(hot.load))?;
+        }
     }
     if !report.steps.is_empty() {
         writeln!(out, "\n### Steps\n")?;
@@ -75,6 +88,7 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     }
     write_notices(out, "Holds", &report.holds)?;
     write_notices(out, "Verdicts", &report.verdicts)?;
+    write_advice(out, report)?;
     writeln!(out, "\n### Cost a month\n\n| | Now | Planned | Change |\n|:--|--:|--:|--:|")?;
     for item in items(&cost.before, &cost.after) {
         let (before, after) = (cost.before.of(item), cost.after.of(item));
@@ -109,6 +123,38 @@ fn write_strip(
         writeln!(out, "{:13}{}", "", drawn.marks)?;
     }
     Ok(drawn)
+}
+
+fn write_advice(out: &mut String, report: &Report) -> fmt::Result {
+    if report.advice.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n### Advice\n")?;
+    for of in &report.advice {
+        writeln!(out, "- **{}**: {}. *{}*.", of.reason, of.message, of.remedy)?;
+        for figure in &of.figures {
+            writeln!(out, "  - {}: {} ({})", figure.name, figure.value, figure.source)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_over_time(out: &mut String, report: &Report) -> fmt::Result {
+    let Some(history) = &report.history else { return Ok(()) };
+    let minutes = history.len() as u64 * u64::from(history.minutes_per_point);
+    writeln!(
+        out,
+        "\nThe last {} known, █ at a shard's ceiling, · no data point:\n\n```text",
+        duration(minutes * 60)
+    )?;
+    let name = history.dimensions.iter().map(|of| of.dimension.label().len()).max().unwrap_or(0);
+    for of in &history.dimensions {
+        let values = if of.hottest.is_empty() { &of.mean } else { &of.hottest };
+        let peak = of.peak().map_or_else(|| "—".to_owned(), percent);
+        let line = strip::sparkline(values, STRIP_WIDTH - 8);
+        writeln!(out, "{:<name$}  {line}  peak {peak}", of.dimension.label())?;
+    }
+    writeln!(out, "```")
 }
 
 fn write_notices(out: &mut String, title: &str, notices: &[Notice]) -> fmt::Result {

@@ -95,18 +95,35 @@ fn cell_of(key: HashKey, width: usize) -> usize {
 }
 
 fn glyph(cell: &CellHeat, targets: Loads) -> (char, Tone) {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     if !cell.known {
         return ('?', Tone::Faint);
     }
-    let eighths = cell.load.0.saturating_mul(8).div_ceil(Load::CEILING.0).clamp(1, 8);
     let lowest_target = targets.as_array().into_iter().min().unwrap_or(Load::CEILING);
     let tone = match cell.load {
         load if load > Load::CEILING => Tone::Bad,
         load if load > lowest_target => Tone::Warning,
         _ => Tone::Good,
     };
-    (BLOCKS[eighths as usize - 1], tone)
+    (block(cell.load), tone)
+}
+
+/// A line over time, `width` cells wide at the most: each as high as the highest load in it, full at
+/// the ceiling.
+pub(super) fn sparkline(values: &[Option<Load>], width: usize) -> String {
+    let cells = values.len().min(width.max(1));
+    (0..cells)
+        .map(|cell| {
+            let (from, to) = (cell * values.len() / cells, (cell + 1) * values.len() / cells);
+            values[from..to].iter().flatten().max().map_or('·', |load| block(*load))
+        })
+        .collect()
+}
+
+/// A load as a block: at the ceiling it is full.
+fn block(load: Load) -> char {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let eighths = load.0.saturating_mul(8).div_ceil(Load::CEILING.0).clamp(1, 8);
+    BLOCKS[eighths as usize - 1]
 }
 
 /// What the marks of a bar mean.
@@ -164,6 +181,14 @@ mod tests {
         let mut sample = fixtures::even(2, 0);
         sample.plan.before[0].evidence = Evidence::Unknown;
         assert_eq!(heat(&sample, 4).0, "??▁▁");
+    }
+
+    #[test]
+    fn a_line_over_time_keeps_every_peak_and_shows_gaps() {
+        let load = |percent| Some(Load::from_percent(percent));
+        assert_eq!(sparkline(&[load(10), None, load(50), load(120)], 60), "▁·▄█");
+        assert_eq!(sparkline(&[load(10), load(50), None, load(100), None, None], 3), "▄█·");
+        assert_eq!(sparkline(&[], 60), "");
     }
 
     #[test]

@@ -23,6 +23,8 @@ const NARROWEST: usize = 60;
 /// Wider lines are harder to read, not fuller.
 const WIDEST: usize = 120;
 const INDENT: &str = "  ";
+/// How many of the hottest shards are listed.
+const HOTTEST: usize = 5;
 
 /// Draws `report`. No line is wider than `style.width`; each ends with a line feed.
 pub fn table(report: &Report, style: Style) -> String {
@@ -31,9 +33,9 @@ pub fn table(report: &Report, style: Style) -> String {
         painter: Painter { color: style.color },
         lines: Vec::new(),
     };
-    let page = page.head(report).utilization(report).key_space(report).steps(report);
+    let page = page.head(report).utilization(report).over_time(report).key_space(report).steps(report);
     let page = page.notices("HOLDS", &report.holds, Tone::Warning);
-    let page = page.notices("VERDICTS", &report.verdicts, Tone::Bad).cost(report);
+    let page = page.notices("VERDICTS", &report.verdicts, Tone::Bad).advice(report).cost(report);
     let mut text = page.lines.join("\n");
     text.push('\n');
     text
@@ -71,14 +73,10 @@ impl Page {
         let title = format!("{}: {}", stream.name, report.summary);
         self.lines
             .extend(hang("", &title, self.width).iter().map(|line| self.painter.paint(Tone::Heading, line)));
-        let mode = match stream.mode {
-            StreamMode::Provisioned => "provisioned",
-            StreamMode::OnDemand => "on-demand",
-        };
         let about = [
             stream.region.clone(),
             stream.status.to_string(),
-            mode.to_owned(),
+            mode_name(stream.mode).to_owned(),
             count(stream.shards, "shard"),
             format!("retention {} h", stream.retention_hours),
         ];
@@ -126,6 +124,40 @@ impl Page {
             self.faint(BAR_LEGEND);
         }
         self.lines.extend(facts(INDENT, &traffic(report), self.width));
+        if let Some(recovery) = &report.recovery {
+            self.lines.extend(hang(INDENT, &format!("{recovery}"), self.width));
+        }
+        let hottest: Vec<String> = report
+            .hottest_shards(HOTTEST)
+            .iter()
+            .map(|hot| format!("{}: {} of {}", hot.shard.short(), percent(hot.load), hot.dimension.label()))
+            .collect();
+        if hottest.len() > 1 {
+            self.lines.push(format!("{INDENT}hottest shards"));
+            self.lines.extend(facts("    ", &hottest, self.width));
+        }
+        self
+    }
+
+    fn over_time(mut self, report: &Report) -> Page {
+        let Some(history) = &report.history else { return self };
+        let minutes = history.len() as u64 * u64::from(history.minutes_per_point);
+        let told = format!("the last {} known, each cell its highest", duration(minutes * 60));
+        self.section("OVER TIME", &told);
+        let name = history.dimensions.iter().map(|of| columns(of.dimension.label())).max().unwrap_or(0);
+        let width = self.width - INDENT.len() - name - 2 - 20;
+        for of in &history.dimensions {
+            let values = if of.hottest.is_empty() { &of.mean } else { &of.hottest };
+            let line = strip::sparkline(values, width.min(60));
+            let peak = of.peak().map_or_else(|| "—".to_owned(), percent);
+            let label = of.dimension.label();
+            self.lines.push(format!("{INDENT}{label:<name$}  {line}  peak {peak}"));
+        }
+        let rejected = history.rejected_records.iter().flatten().copied().fold(0, u64::saturating_add);
+        if rejected > 0 {
+            self.faint(&format!("{} records were rejected meanwhile", grouped(rejected)));
+        }
+        self.faint("█ at a shard’s ceiling, · no data point; by the hottest shard where shards are known");
         self
     }
 
@@ -196,6 +228,22 @@ impl Page {
         self
     }
 
+    fn advice(mut self, report: &Report) -> Page {
+        if report.advice.is_empty() {
+            return self;
+        }
+        self.section("ADVICE", "what would help more than a shard");
+        for of in &report.advice {
+            self.lines.push(format!("{INDENT}{}", self.painter.paint(Tone::Warning, of.reason)));
+            self.lines.extend(hang("    ", &format!("{}.", of.message), self.width));
+            self.lines.extend(hang("    ", &format!("To do: {}.", of.remedy), self.width));
+            let figures: Vec<String> =
+                of.figures.iter().map(|figure| format!("{} {}", figure.name, figure.value)).collect();
+            self.lines.extend(facts("    ", &figures, self.width));
+        }
+        self
+    }
+
     fn cost(mut self, report: &Report) -> Page {
         let cost = &report.cost;
         self.section("COST", "a month");
@@ -246,8 +294,16 @@ fn utilization_row(of: &Utilization) -> Vec<Cell> {
     ]
 }
 
+/// The stream's mode in AWS's words.
+pub(super) fn mode_name(mode: StreamMode) -> &'static str {
+    match mode {
+        StreamMode::Provisioned => "provisioned",
+        StreamMode::OnDemand => "on-demand",
+    }
+}
+
 /// What flows, who reads it and how that is known.
-fn traffic(report: &Report) -> Vec<String> {
+pub(super) fn traffic(report: &Report) -> Vec<String> {
     let Some(facts) = &report.traffic else { return Vec::new() };
     let mut said = vec![format!(
         "{} in {} records/s",

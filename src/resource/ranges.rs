@@ -64,6 +64,14 @@ pub(super) const POLL_INTERVAL: DurationRange = DurationRange {
     most: Duration::from_secs(HOUR),
     step: Duration::from_millis(1),
 };
+/// A transform may take as long as Firehose waits for it.
+pub(super) const TRANSFORM_DURATION: DurationRange = DurationRange {
+    least: Duration::from_millis(1),
+    most: Duration::from_secs(5 * MINUTE),
+    step: Duration::from_millis(1),
+};
+/// Firehose takes 0.2 to 3 MB ("Transform source data in Amazon Data Firehose").
+pub(super) const TRANSFORM_BATCH_BYTES: RangeInclusive<u32> = 200_000..=3 << 20;
 /// Up to a leap year.
 pub(super) const SCHEDULE_DURATION: DurationRange = DurationRange::seconds(MINUTE, 366 * DAY);
 /// Up to a day.

@@ -319,7 +319,7 @@ mod tests {
         let start = Minute::of(control.cloud().now());
         let polling = ConsumerKind::Polling { interval: SignedDuration::from_secs(1) };
         let consumers = [
-            ("archive", ConsumerKind::Firehose, policy::ConsumerKind::Firehose),
+            ("archive", ConsumerKind::Firehose, policy::ConsumerKind::Firehose { transform: None }),
             ("fraud", ConsumerKind::Lambda, policy::ConsumerKind::Lambda),
             ("billing", polling, policy::ConsumerKind::Polling { poll_interval: Duration::from_secs(1) }),
             ("search", ConsumerKind::EnhancedFanOut, policy::ConsumerKind::EnhancedFanOut),

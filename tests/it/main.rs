@@ -9,6 +9,7 @@ mod crd;
 mod election;
 mod kubernetes;
 mod manifests;
+mod report;
 mod sandbox;
 mod scenarios;
 mod simulation;

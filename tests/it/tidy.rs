@@ -12,7 +12,7 @@ mod source;
 /// from those of its own layer that are listed before it.
 const LAYERS: [(&str, &[&str]); 4] = [
     ("model", &["hash_key", "stream", "quota", "load", "policy", "snapshot", "plan", "cost"]),
-    ("decision", &["demand", "planner", "decision", "checks", "report"]),
+    ("decision", &["demand", "planner", "decision", "checks", "advice", "report"]),
     ("execution", &["control_plane", "turns", "observe", "executor", "aws", "simulator", "sandbox"]),
     ("shells", &["resource", "manifest", "simulate", "telemetry", "operator", "cli", "main"]),
 ];

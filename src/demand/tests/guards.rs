@@ -15,7 +15,7 @@ fn lag(millis: u64) -> Series {
 fn lag_above_the_guard_bars_merges_and_the_largest_consumer_is_named() {
     let mut declared = policy();
     declared.consumers = ["archive", "fraud"]
-        .map(|name| Consumer { name: name.to_owned(), kind: ConsumerKind::Firehose })
+        .map(|name| Consumer { name: name.to_owned(), kind: ConsumerKind::Firehose { transform: None } })
         .to_vec();
     let mut snapshot = two([40, 20]).snapshot();
     snapshot.metrics.consumer_lag =

@@ -112,7 +112,7 @@ fn declared_consumers_tell_the_pollers_and_fan_out_does_not_count() {
     let consumer = |name: &str, kind| Consumer { name: name.to_owned(), kind };
     let mut declared = policy();
     declared.consumers = vec![
-        consumer("archive", ConsumerKind::Firehose),
+        consumer("archive", ConsumerKind::Firehose { transform: None }),
         consumer("billing", ConsumerKind::Polling { poll_interval: Duration::from_millis(250) }),
         consumer("search", ConsumerKind::EnhancedFanOut),
     ];

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use crate::policy::{self, ConsumerKind, defaults};
 use crate::resource::check::{Field, quoted};
 use crate::resource::ranges;
-use crate::resource::spec::{Consumer, ConsumerType};
+use crate::resource::spec::{Consumer, ConsumerType, Transform};
 
 /// The consumers without those at fault, whose faults are noted.
 pub(super) fn convert(consumers: &[Consumer], at: &Field<'_>) -> Vec<policy::Consumer> {
     at.at_most(consumers, ranges::MOST_CONSUMERS);
     let mut seen = HashSet::new();
     let convert = |(index, consumer): (usize, &Consumer)| {
-        let Consumer { name, r#type, poll_interval } = consumer;
+        let Consumer { name, r#type, poll_interval, transform } = consumer;
         let at = at.item(index);
         at.at("name").printable(name, ranges::CONSUMER_NAME_LENGTH);
         at.at("name").require(seen.insert((name.clone(), *r#type)), || {
@@ -27,8 +27,21 @@ pub(super) fn convert(consumers: &[Consumer], at: &Field<'_>) -> Vec<policy::Con
             .require(consumer.poll_interval.is_none() || *r#type == ConsumerType::Polling, || {
                 format!("a consumer of type {type:?} has a fixed pace: leave it out, or give type Polling")
             });
+        let transform_at = at.at("transform");
+        transform_at.require(transform.is_none() || *r#type == ConsumerType::Firehose, || {
+            format!("a consumer of type {type:?} has no transform: leave it out, or give type Firehose")
+        });
+        let transform = match transform {
+            Some(Transform { duration, batch_bytes }) => Some(policy::Transform {
+                duration: transform_at.at("duration").duration(duration, &ranges::TRANSFORM_DURATION)?,
+                batch_bytes: transform_at
+                    .at("batchBytes")
+                    .integer(*batch_bytes, ranges::TRANSFORM_BATCH_BYTES)?,
+            }),
+            None => None,
+        };
         let kind = match r#type {
-            ConsumerType::Firehose => ConsumerKind::Firehose,
+            ConsumerType::Firehose => ConsumerKind::Firehose { transform },
             ConsumerType::Lambda => ConsumerKind::Lambda,
             ConsumerType::Polling => ConsumerKind::Polling { poll_interval },
             ConsumerType::EnhancedFanOut => ConsumerKind::EnhancedFanOut,

@@ -72,6 +72,10 @@ impl<'de> Deserialize<'de> for Utilization {
         "!has(self.pollInterval) || self.type == 'Polling'",
         "a consumer of another type than Polling has a fixed pace: leave it out",
     ).at(".pollInterval")),
+    schemars(transform = schema::rule(
+        "!has(self.transform) || self.type == 'Firehose'",
+        "a consumer of another type than Firehose has no transform: leave it out",
+    ).at(".transform")),
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Consumer {
@@ -85,6 +89,29 @@ pub struct Consumer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::POLL_INTERVAL)))]
     pub poll_interval: Option<DurationText>,
+    /// The Lambda function that transforms the records on their way; for type `Firehose` only. Tells
+    /// advice how much the consumer can take; nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
+}
+
+/// A Lambda function between Firehose and its destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Transform {
+    /// How long it takes for one batch, 1ms to 5m.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::TRANSFORM_DURATION)))]
+    pub duration: DurationText,
+    /// Bytes of a batch, 200000 to 3145728: Firehose's buffering size for the function.
+    /// Default: 1048576.
+    #[serde(default = "batch_bytes")]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::TRANSFORM_BATCH_BYTES)))]
+    pub batch_bytes: i64,
+}
+
+fn batch_bytes() -> i64 {
+    i64::from(defaults::TRANSFORM_BATCH_BYTES)
 }
 
 /// What a consumer is.

@@ -103,6 +103,10 @@ pub fn bad_values() -> Vec<(&'static str, Value)> {
         ("spec.consumers[2].pollInterval", json!("199ms")),
         ("spec.consumers[2].pollInterval", json!("1.5s")),
         ("spec.consumers[3].name", json!(null)),
+        ("spec.consumers[1].transform", json!({"duration": "2s"})),
+        ("spec.consumers[0].transform", json!({"duration": "6m"})),
+        ("spec.consumers[0].transform", json!({"batchBytes": 1_000_000})),
+        ("spec.consumers[0].transform", json!({"duration": "2s", "batchBytes": 100_000})),
         ("spec.lagGuard.maxIteratorAge", json!("25h")),
         ("spec.schedules[0].name", json!(null)),
         ("spec.schedules[0].name", json!(" peak")),
@@ -210,6 +214,11 @@ fn a_bad_value_gives_one_error_at_its_own_path() {
         let at = match path {
             // The second of two alike is at fault, by its name.
             "spec.consumers[1]" => "spec.consumers[1].name",
+            "spec.consumers[0].transform" if value.get("duration").is_none() => path,
+            "spec.consumers[0].transform" if value.get("batchBytes").is_some() => {
+                "spec.consumers[0].transform.batchBytes"
+            }
+            "spec.consumers[0].transform" => "spec.consumers[0].transform.duration",
             _ => path,
         };
         assert!(error.starts_with(&format!("orders.yaml: {at}: ")), "{path} = {value}: {error}");

@@ -107,6 +107,7 @@ fn consumers() -> impl Strategy<Value = Vec<Consumer>> {
                 name: format!("{number}{name}"),
                 r#type,
                 poll_interval,
+                transform: None,
             })
             .collect()
     })
@@ -227,7 +228,7 @@ proptest! {
         resource.spec.aws = Some(AwsAccess { role_arn: Some(role) });
         resource.spec.interval = DurationText(interval);
         resource.spec.consumers =
-            vec![Consumer { name: consumer, r#type: ConsumerType::Lambda, poll_interval: None }];
+            vec![Consumer { name: consumer, r#type: ConsumerType::Lambda, poll_interval: None, transform: None }];
         resource.spec.schedules = vec![Schedule {
             name: "any".to_owned(),
             schedule: cron,

@@ -263,6 +263,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         "spec.streamRef.region",
         "spec.aws",
         "spec.consumers[0].pollInterval",
+        "spec.consumers[0].transform",
         "spec.schedules[0].leadTime",
         "spec.schedules[0].minShards",
         "spec.schedules[0].allow",

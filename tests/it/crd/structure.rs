@@ -72,6 +72,7 @@ fn what_may_be_left_out_has_a_default_but_for_what_means_something_by_its_absenc
         ".spec.aws.roleArn",
         ".spec.consumers",
         ".spec.consumers[].pollInterval",
+        ".spec.consumers[].transform",
         ".spec.schedules",
         ".spec.schedules[].allow",
         ".spec.schedules[].minShards",

@@ -265,7 +265,7 @@ fn consumers(dice: &mut Dice, policy: &mut ScalingPolicy) -> Vec<Consumer> {
     let polling = ConsumerKind::Polling { interval: SignedDuration::from_secs(1) };
     let second = Duration::from_secs(1);
     let kinds = [
-        (ConsumerKind::Firehose, policy::ConsumerKind::Firehose),
+        (ConsumerKind::Firehose, policy::ConsumerKind::Firehose { transform: None }),
         (ConsumerKind::Lambda, policy::ConsumerKind::Lambda),
         (polling, policy::ConsumerKind::Polling { poll_interval: second }),
         (ConsumerKind::EnhancedFanOut, policy::ConsumerKind::EnhancedFanOut),

@@ -1,0 +1,3 @@
+//! The planning report as people get it: from modelled streams, through the production code.
+
+mod pages;
