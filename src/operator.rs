@@ -10,6 +10,7 @@
 pub mod cluster;
 pub mod connect;
 pub mod crd;
+pub mod elector;
 pub mod leadership;
 pub mod metrics;
 pub mod object;

@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod autoscaler;
 mod faults;
 mod objects;
 mod schema;

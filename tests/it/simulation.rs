@@ -18,6 +18,7 @@ use reshard::snapshot::Snapshot;
 use self::book::Counts;
 use self::story::{Drive, Story};
 use self::world::{Witness, World};
+use crate::support::seeds::Seeds;
 
 mod book;
 mod story;
@@ -45,12 +46,10 @@ struct Told {
 
 #[test]
 fn seeded_stories_keep_every_invariant() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let first = number("RESHARD_SEED").unwrap_or(1);
-    let alone = std::env::var("RESHARD_SEED").is_ok() && std::env::var("RESHARD_SEEDS").is_err();
-    let seeds = if alone { 1 } else { number("RESHARD_SEEDS").unwrap_or(SEEDS) };
+    let Seeds { all, alone } = Seeds::told(SEEDS);
+    let seeds = all.end - all.start;
     let (mut counts, mut failed, mut slowest) = (Counts::default(), Vec::new(), SignedDuration::ZERO);
-    for seed in first..first + seeds {
+    for seed in all {
         let told = catch_unwind(AssertUnwindSafe(|| tell(seed)));
         let violations = match told {
             Ok(told) => {

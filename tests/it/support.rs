@@ -5,4 +5,5 @@ pub mod cluster;
 pub mod dice;
 pub mod http;
 pub mod kube;
+pub mod seeds;
 pub mod wire;

@@ -85,6 +85,15 @@ impl dyn Cluster + '_ {
         }
     }
 
+    /// Installs our own definition.
+    pub async fn install_autoscaler(&self) {
+        let definition = reshard::operator::crd::definition().unwrap();
+        let mut definition = serde_json::to_value(definition).unwrap();
+        definition["apiVersion"] = "apiextensions.k8s.io/v1".into();
+        definition["kind"] = "CustomResourceDefinition".into();
+        self.install(definition).await;
+    }
+
     /// Makes the object, or makes it so.
     pub async fn apply(&self, resource: &ApiResource, namespace: Option<&str>, object: Value) {
         let object: DynamicObject = serde_json::from_value(object).unwrap();
@@ -94,6 +103,14 @@ impl dyn Cluster + '_ {
         };
         let params = PatchParams::apply("setup").force();
         api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await.unwrap();
+    }
+}
+
+/// Runs a test on the real server that tests share, or says why not.
+pub async fn on_a_real_server(test: impl AsyncFn(&dyn Cluster)) {
+    match Real::shared().await {
+        Ok(cluster) => test(&cluster).await,
+        Err(unable) => println!("{unable}"),
     }
 }
 
@@ -115,10 +132,7 @@ macro_rules! on_every_cluster {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_a_real_server() {
-                match $crate::support::cluster::Real::shared().await {
-                    Ok(cluster) => test(&cluster).await,
-                    Err(unable) => println!("{unable}"),
-                }
+                $crate::support::cluster::on_a_real_server(test).await;
             }
         }
     )*};

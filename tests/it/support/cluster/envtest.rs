@@ -138,6 +138,8 @@ fn run(folder: &Path, program: &Path, arguments: &[String]) -> Child {
         .arg(program)
         .args(arguments)
         .stdin(Stdio::piped())
+        // The shell says there that it has killed what it ran.
+        .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("cannot run {}: {error}", program.display()))
 }

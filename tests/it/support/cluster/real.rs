@@ -68,8 +68,12 @@ impl Real {
 
     async fn ready(&self) {
         let start = Instant::now();
-        let asked = || http::Request::get("/api/v1/namespaces/default").body(Vec::new()).unwrap();
-        while let Err(error) = self.client.request_text(asked()).await {
+        let ask = async |path| {
+            let request = http::Request::get(path).body(Vec::new()).unwrap();
+            self.client.request_text(request).await
+        };
+        // It is ready a moment before its namespaces are there, and they before all of its paths.
+        while let Err(error) = ask("/readyz").await.and(ask("/api/v1/namespaces/default").await) {
             let failure = self.server.as_ref().and_then(|server| server.failure());
             assert!(failure.is_none(), "the server does not run: {failure:?}");
             assert!(start.elapsed() < READY_WITHIN, "the server does not answer: {error}");

@@ -82,7 +82,7 @@ pub fn apply(
         manager: manager.clone(),
         api_version: kind.api_version(),
         time,
-        fields: set.into_iter().filter(|path| is_owned(path)).collect(),
+        fields: set.into_iter().filter(is_owned).collect(),
     });
     let changed = !change.written.is_empty() || !change.removed.is_empty();
     Ok(Applied { object, owners, changed })
@@ -94,7 +94,7 @@ pub fn written(kind: &Kind, live: &Value, new: &mut Value, manager: &Manager, no
     let mut owners = owners(live);
     let change = Change::between(&schema, live, new);
     change.take_from(&mut owners, Some(manager));
-    let taken: BTreeSet<Path> = change.written.into_iter().filter(|path| is_owned(path)).collect();
+    let taken: BTreeSet<Path> = change.written.into_iter().filter(is_owned).collect();
     if !taken.is_empty() {
         match owners.iter_mut().find(|owner| owner.manager == *manager) {
             Some(own) => {

@@ -4,11 +4,16 @@
 
 use std::fmt;
 
+use jsonschema::error::ValidationErrorKind as Kind;
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::{Map, Value, json};
 
 use super::fields::{self, Items};
 use super::refusal::Cause;
+
+/// What is said besides where rules were not asked.
+const UNCHECKED: &str = "some validation rules were not checked because the object was invalid; correct the \
+                         existing errors to complete validation";
 
 /// A structural schema.
 pub struct Schema {
@@ -61,20 +66,42 @@ impl Schema {
             let before = old.and_then(|old| old.pointer(pointer));
             before.is_some() && before == object.pointer(pointer)
         };
-        let mut causes: Vec<Cause> = self
+        let errors: Vec<_> = self
             .values
             .iter_errors(object)
             .filter(|error| !unchanged(error.instance_path().as_str()))
-            .map(|error| Cause {
-                field: dotted(error.instance_path().as_str()),
-                reason: "FieldValueInvalid",
-                message: format!("Invalid value: {error}"),
+            .collect();
+        let blocked = errors.iter().any(|error| {
+            matches!(
+                error.kind(),
+                Kind::Type { .. }
+                    | Kind::Required { .. }
+                    | Kind::Enum { .. }
+                    | Kind::MaxLength { .. }
+                    | Kind::MaxItems { .. }
+            )
+        });
+        let mut causes: Vec<Cause> = errors
+            .iter()
+            .map(|error| {
+                let at = error.instance_path().as_str();
+                let field = match error.kind() {
+                    Kind::Required { property } => {
+                        dotted(&format!("{at}/{}", property.as_str().unwrap_or_default()))
+                    }
+                    _ => dotted(at),
+                };
+                Cause { field, reason: "FieldValueInvalid", message: format!("Invalid value: {error}") }
             })
             .collect();
         causes.extend(duplicates(Some(&self.structure), object, &mut Vec::new()));
-        if causes.is_empty()
-            && let Err(errors) = Validator::new().validate_compiled(&self.rules, object, old)
-        {
+        if blocked {
+            causes.push(Cause {
+                field: "<nil>".to_owned(),
+                reason: "FieldValueInvalid",
+                message: format!("Invalid value: null: {UNCHECKED}"),
+            });
+        } else if let Err(errors) = Validator::new().validate_compiled(&self.rules, object, old) {
             let changed = errors.into_vec().into_iter().filter(|error| {
                 let pointer = format!("/{}", error.field_path.replace(['.', '['], "/").replace(']', ""));
                 let pointer = if error.field_path.is_empty() { "" } else { &pointer };
