@@ -23,16 +23,16 @@ pub(super) struct Files {
 
 /// Streams by their files, or by their resources in a cluster.
 #[derive(Debug, Args)]
-#[group(id = "selection", required = true)]
+#[group(required = true, multiple = false)]
 pub(super) struct Selection {
     /// A resource of the cluster
-    #[arg(value_name = "NAME", group = "selection")]
+    #[arg(value_name = "NAME")]
     name: Option<String>,
     /// A KinesisStreamAutoscaler manifest; several documents and several -f are taken, - is stdin
-    #[arg(short = 'f', long = "filename", value_name = "FILE", group = "selection")]
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// All resources of all namespaces
-    #[arg(short = 'A', long, group = "selection")]
+    #[arg(short = 'A', long)]
     all_namespaces: bool,
     #[command(flatten)]
     place: Place,

@@ -57,6 +57,8 @@ impl Kubernetes {
     }
 
     fn api(&self, namespace: &str) -> Api<DynamicObject> {
+        // A client begins a task.
+        let _entered = self.runtime.enter();
         let cluster: &dyn Cluster = &self.memory;
         Api::namespaced_with(cluster.client("operator"), namespace, &Kubernetes::resource())
     }
