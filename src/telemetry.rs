@@ -2,8 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The environment variable with a filter, in `tracing`'s words: `reshard=debug,aws_config=info`.
 pub const FILTER_VARIABLE: &str = "RESHARD_LOG";
@@ -40,15 +43,25 @@ pub fn init(level: Option<LogLevel>, format: LogFormat, color: bool) -> Result<(
     let variable = std::env::var(FILTER_VARIABLE).ok().filter(|text| !text.is_empty());
     let filter = filter(level, variable.as_deref())
         .map_err(|error| format!("{FILTER_VARIABLE} is not a log filter: {error}; reshard=debug is one"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let set = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => {
-            builder.with_ansi(color && io::stderr().is_terminal()).with_target(false).try_init()
-        }
-    };
+    let color = color && io::stderr().is_terminal();
+    let set = subscriber(filter, format, color, io::stderr).try_init();
     // In one process logging begins once; a second call, as in tests, keeps the first.
     set.or(Ok(()))
+}
+
+/// What writes the lines. Of JSON, the fields of a line stand beside its message, so that whoever
+/// collects them can select by resource, stream and plan.
+fn subscriber(
+    filter: EnvFilter,
+    format: LogFormat,
+    color: bool,
+    writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+) -> Box<dyn Subscriber + Send + Sync> {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match format {
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
+        LogFormat::Text => Box::new(builder.with_ansi(color).with_target(false).finish()),
+    }
 }
 
 /// Only our own lines, unless everything is asked for: what the SDK logs of retries and of
@@ -79,6 +92,47 @@ mod tests {
             assert!(shown(level, None).split(',').any(|directive| directive == "off"), "{level:?}");
         }
         assert!(shown(Some(LogLevel::Trace), None).split(',').any(|directive| directive == "debug"));
+    }
+
+    /// What is written of one line about a step.
+    fn written(format: LogFormat) -> String {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let writer = std::sync::Mutex::new(file.reopen().expect("the file"));
+        let filter = filter(Some(LogLevel::Info), None).expect("a filter");
+        tracing::subscriber::with_default(subscriber(filter, format, false, writer), || {
+            tracing::debug!("not at this level");
+            tracing::info!(
+                resource = "payments/orders",
+                stream = "orders",
+                plan = "9f3c2a1b5d6e7f80",
+                "a step"
+            );
+        });
+        std::fs::read_to_string(file.path()).expect("text")
+    }
+
+    #[test]
+    fn a_line_of_json_has_its_fields_beside_its_message() {
+        let line: serde_json::Value = serde_json::from_str(&written(LogFormat::Json)).expect("one object");
+        for (field, value) in [
+            ("level", "INFO"),
+            ("message", "a step"),
+            ("resource", "payments/orders"),
+            ("stream", "orders"),
+            ("plan", "9f3c2a1b5d6e7f80"),
+        ] {
+            assert_eq!(line[field], value, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_text_names_the_resource_and_the_plan() {
+        let line = written(LogFormat::Text);
+        assert!(
+            line.contains("INFO a step resource=\"payments/orders\" stream=\"orders\" plan=\"9f3c"),
+            "{line}"
+        );
+        assert_eq!(line.lines().count(), 1, "{line}");
     }
 
     #[test]

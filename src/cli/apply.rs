@@ -21,6 +21,7 @@ use crate::aws::AwsControlPlane;
 use crate::cost::Prices;
 use crate::executor::{End, Event, Executor, RunReport, StopSignal};
 use crate::observe::{self, Observer};
+use crate::operator::cluster::{Cluster, LeaseName};
 use crate::plan::{Evidence, Hold, Plan, RangeLoad};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::report::count;
@@ -50,7 +51,37 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration, requires = "wait")]
     timeout: Duration,
     #[command(flatten)]
+    lease: LeaseFlags,
+    #[command(flatten)]
     aws: AwsFlags,
+}
+
+/// Which operator would act on the same resources.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+struct LeaseFlags {
+    /// Where the operator is whose Lease is looked at: while it is held, nothing is done here
+    #[arg(long, value_name = "NAMESPACE", default_value = "reshard")]
+    lease_namespace: String,
+    /// Its name; that of an operator with a --selector is in its log
+    #[arg(long, value_name = "NAME", default_value = "reshard")]
+    lease_name: String,
+}
+
+impl LeaseFlags {
+    /// Two that act on one stream undo each other's work: where an operator is at it, it goes first.
+    async fn stand_back(&self, cluster: &Cluster) -> anyhow::Result<()> {
+        let (namespace, name) = (self.lease_namespace.clone(), self.lease_name.clone());
+        match cluster.operator(&LeaseName { namespace, name }).await? {
+            None => Ok(()),
+            Some(holder) => bail!(
+                "the operator {holder} holds the Lease {}/{} and acts on the cluster's resources: reshard status \
+                 shows what it does",
+                self.lease_namespace,
+                self.lease_name
+            ),
+        }
+    }
 }
 
 /// `90s`, `10m`, `1h30m`.
@@ -73,9 +104,12 @@ struct Job {
 }
 
 pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::Result<Outcome> {
-    let Selections { mut selected, faults } = arguments.selection.read().await?;
+    let Selections { mut selected, faults, cluster } = arguments.selection.read().await?;
     let mut worst = outcome::told(&faults, output);
     selected.retain(|stream| allowed(stream, output));
+    if let Some(cluster) = cluster.filter(|_| !selected.is_empty()) {
+        arguments.lease.stand_back(&cluster).await?;
+    }
     let plans = arguments.plan.as_deref().map(documents::plans).transpose()?;
     let plan_of = |stream: &Selected| match &plans {
         Some(plans) => Approved::find(plans, &stream.policy).map(Some),

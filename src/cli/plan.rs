@@ -68,7 +68,7 @@ enum Format {
 
 pub(super) async fn run(arguments: &PlanArgs, output: &Output) -> anyhow::Result<Outcome> {
     let prices = documents::prices(arguments.prices.as_deref())?;
-    let Selections { selected, faults } = arguments.selection.read().await?;
+    let Selections { selected, faults, cluster: _ } = arguments.selection.read().await?;
     let recorded = arguments.snapshot.as_deref().map(documents::snapshots).transpose()?;
     let (mut snapshots, mut pages, mut worst) = (Vec::new(), Vec::new(), outcome::told(&faults, output));
     for stream in &selected {

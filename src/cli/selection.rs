@@ -117,6 +117,8 @@ pub(super) struct Selections {
     pub selected: Vec<Selected>,
     /// What is wrong with the others. Of files there are no others: the command ends.
     pub faults: Vec<String>,
+    /// The cluster that they are in.
+    pub cluster: Option<Cluster>,
 }
 
 impl Files {
@@ -133,7 +135,7 @@ impl Selection {
     pub async fn read(&self) -> anyhow::Result<Selections> {
         let Selection { name, files, all_namespaces: _, place: Place { namespace, context } } = self;
         if !files.is_empty() {
-            return Ok(Selections { selected: read_files(files)?, faults: Vec::new() });
+            return Ok(Selections { selected: read_files(files)?, ..Selections::default() });
         }
         let cluster = cluster(context.as_deref()).await?;
         let objects = match name {
@@ -160,6 +162,7 @@ impl Selection {
         let twice = doubled(&selections.selected);
         selections.selected.retain(|one| !twice.contains_key(&one.origin.called()));
         selections.faults.extend(twice.into_values());
+        selections.cluster = Some(cluster);
         Ok(selections)
     }
 }

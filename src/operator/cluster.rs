@@ -5,6 +5,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::connect::{self, ApiCalls, ClusterOptions, ConnectError, Connection};
+use super::elector::{self, HolderError, Timing};
 use super::object::{APPROVE, Autoscaler, Key};
 use super::status::{PlanState, PlanStatus, Status};
 use crate::plan::PlanHash;
@@ -36,6 +37,18 @@ pub enum ClusterError {
         /// The API server.
         server: String,
     },
+    /// It is not known whether an operator is at work.
+    #[error(transparent)]
+    Holder(#[from] HolderError),
+}
+
+/// The Lease of an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseName {
+    /// Its namespace: the operator's.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// Why a plan is not approved.
@@ -130,6 +143,16 @@ impl Cluster {
         }
         found.sort_by_key(Autoscaler::key);
         Ok(found)
+    }
+
+    /// Who holds the lease of the operator and may be acting now; nobody, where none does. That takes
+    /// a lease's duration to say where one was left behind.
+    ///
+    /// # Errors
+    /// [`ClusterError::Holder`]: who may not look does not know.
+    pub async fn operator(&self, lease: &LeaseName) -> Result<Option<String>, ClusterError> {
+        let LeaseName { namespace, name } = lease;
+        Ok(elector::holder(&self.0.client, namespace, name, Timing::default()).await?)
     }
 
     /// Approves the plan `hash` of the resource `key`: that plan or none. `now` is what expiry is

@@ -1,5 +1,7 @@
 //! The command line against resources of a cluster: the API server in memory, behind HTTP.
 
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
@@ -145,6 +147,25 @@ fn a_resource_is_obeyed_where_a_file_would_be_consent() {
     let ran = cluster.run(&sandbox.url, &["apply", "orders", "--clock-speed", Sandbox::SPEED]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("split shard"), "{}", ran.stdout);
+}
+
+#[test]
+fn nothing_is_done_while_an_operator_holds_the_lease() {
+    let cluster = Kubernetes::start();
+    cluster.memory.server.create_namespace("reshard");
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Apply"}));
+    let now = cluster.memory.server.now();
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "reshard", "namespace": "reshard"},
+        "spec": {"holderIdentity": "reshard-0", "leaseDurationSeconds": 15, "renewTime": MicroTime(now)},
+    });
+    let memory: &dyn Cluster = &cluster.memory;
+    cluster.runtime.block_on(memory.apply(&ApiResource::erase::<Lease>(&()), Some("reshard"), lease));
+    let told = cluster.told(&["apply", "orders"]);
+    assert!(told.contains("the operator reshard-0 holds the Lease reshard/reshard"), "{told}");
+    // Of another operator's lease there is nobody who would be in the way; AWS is not there, though.
+    let told = cluster.told(&["apply", "orders", "--lease-name", "reshard-9f3c2a1b"]);
+    assert!(told.contains("DescribeStreamSummary"), "{told}");
 }
 
 #[test]
