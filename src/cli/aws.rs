@@ -6,6 +6,7 @@ use clap::Args;
 use super::selection::{Origin, Selected};
 use crate::aws::{Access, AssumedRole, AwsControlPlane, AwsOptions};
 use crate::operator::planes::Role;
+use crate::policy::StreamRef;
 
 /// How AWS is reached.
 #[derive(Debug, Clone, Args)]
@@ -35,6 +36,13 @@ impl AwsFlags {
         AwsControlPlane::connect(&self.options(stream)?)
             .await
             .with_context(|| format!("stream {}", stream.policy.stream.name))
+    }
+
+    /// Clients for a stream that has no resource, and thus no role.
+    pub async fn connect_to(&self, stream: &StreamRef) -> anyhow::Result<AwsControlPlane> {
+        AwsControlPlane::connect(&self.options_for(stream, None))
+            .await
+            .with_context(|| format!("stream {}", stream.name))
     }
 
     /// The flags as they were given, each with a blank before it, for a command line to go on with.
@@ -75,14 +83,18 @@ impl AwsFlags {
                 Some(AssumedRole { role_arn: arn, session_name, external_id: Some(external_id) })
             }
         };
-        Ok(AwsOptions {
-            region: self.region.clone().or_else(|| policy.stream.region.clone()),
+        Ok(self.options_for(&policy.stream, role))
+    }
+
+    fn options_for(&self, stream: &StreamRef, role: Option<AssumedRole>) -> AwsOptions {
+        AwsOptions {
+            region: self.region.clone().or_else(|| stream.region.clone()),
             access: Access::Environment { role },
             profile: self.profile.clone(),
             endpoint_url: self.endpoint_url.clone(),
             clock_speed: self.clock_speed,
             ..AwsOptions::default()
-        })
+        }
     }
 }
 
