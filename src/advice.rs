@@ -11,7 +11,9 @@ use std::fmt;
 use serde::Serialize;
 
 pub use self::figures::Figure;
+pub use self::past::{Carried, PAST_DAYS, Past, Usage};
 pub use self::recovery::Recovery;
+pub use self::suggestion::{Suggested, Suggestion, suggest};
 use crate::cost::{Money, Prices, grouped};
 use crate::demand::DemandSummary;
 use crate::load::Load;
@@ -21,8 +23,10 @@ use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
 
 mod figures;
+mod past;
 mod readers;
 mod recovery;
+mod suggestion;
 #[cfg(test)]
 mod tests;
 mod writers;

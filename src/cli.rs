@@ -24,6 +24,7 @@ mod crd;
 mod decide;
 mod demo;
 mod documents;
+mod inspect;
 mod narrator;
 mod outcome;
 mod output;
@@ -84,6 +85,7 @@ impl GlobalFlags {
 #[derive(Debug, Subcommand)]
 enum Command {
     Plan(plan::PlanArgs),
+    Inspect(inspect::InspectArgs),
     Apply(apply::ApplyArgs),
     Run(run::RunArgs),
     Approve(approve::ApproveArgs),
@@ -114,6 +116,7 @@ fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Crd(arguments) => crd::run(&arguments, output),
         Command::Simulate(arguments) => simulate::run(&arguments, output),
+        Command::Inspect(arguments) => runtime()?.block_on(inspect::run(&arguments, output)),
         Command::Plan(arguments) => runtime()?.block_on(plan::run(&arguments, output)),
         Command::Apply(arguments) => runtime()?.block_on(apply::run(&arguments, output)),
         Command::Approve(arguments) => runtime()?.block_on(approve::run(&arguments, output)),

@@ -13,6 +13,7 @@ pub use self::gate::{MetricLevel, gate, reads_need_a_closer_look};
 pub use self::listing::list_shards;
 use self::listing::past_topology;
 use self::metrics::{MetricPlan, read_metrics};
+pub use self::past::writes_of_days;
 use crate::control_plane::{ControlPlane, RequestError, ShardFilter, StreamId};
 use crate::demand::ancestry_of_heat;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef};
@@ -23,6 +24,7 @@ mod cache;
 mod gate;
 mod listing;
 mod metrics;
+mod past;
 mod series;
 #[cfg(test)]
 pub(crate) mod test_plane;

@@ -18,7 +18,8 @@ pub use self::markdown::markdown;
 pub use self::steps::StepReport;
 pub(crate) use self::strip::bar;
 pub use self::strip::heat_strip;
-pub use self::table::{Style, table};
+pub use self::suggested::suggested_manifest;
+pub use self::table::{Style, inspection, table};
 use crate::advice::{self, Advice, Figure, Recovery};
 use crate::cost::{self, PlanCost, Prices, Traffic};
 use crate::demand::DemandSummary;
@@ -37,6 +38,7 @@ mod line;
 mod markdown;
 mod steps;
 mod strip;
+mod suggested;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use clap::Args;
 use super::selection::{Origin, Selected};
 use crate::aws::{Access, AssumedRole, AwsControlPlane, AwsOptions};
 use crate::operator::planes::Role;
-use crate::policy::ScalingPolicy;
+use crate::policy::{ScalingPolicy, StreamRef};
 
 /// How AWS is reached.
 #[derive(Debug, Clone, Args)]
@@ -48,6 +48,13 @@ impl AwsFlags {
         Ok(())
     }
 
+    /// Clients for a stream that has no resource, and thus no role.
+    pub async fn connect_to(&self, stream: &StreamRef) -> anyhow::Result<AwsControlPlane> {
+        AwsControlPlane::connect(&self.options_for(stream, None))
+            .await
+            .with_context(|| format!("stream {}", stream.name))
+    }
+
     /// The flags as they were given, each with a blank before it, for a command line to go on with.
     pub fn as_given(&self) -> String {
         let AwsFlags { region, profile, endpoint_url, clock_speed, cluster_id } = self;
@@ -87,14 +94,18 @@ impl AwsFlags {
                 Some(AssumedRole { role_arn: arn, session_name, external_id: Some(external_id) })
             }
         };
-        Ok(AwsOptions {
-            region: self.region.clone().or_else(|| policy.stream.region.clone()),
+        Ok(self.options_for(&policy.stream, role))
+    }
+
+    fn options_for(&self, stream: &StreamRef, role: Option<AssumedRole>) -> AwsOptions {
+        AwsOptions {
+            region: self.region.clone().or_else(|| stream.region.clone()),
             access: Access::Environment { role },
             profile: self.profile.clone(),
             endpoint_url: self.endpoint_url.clone(),
             clock_speed: self.clock_speed,
             ..AwsOptions::default()
-        })
+        }
     }
 }
 

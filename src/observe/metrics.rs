@@ -78,6 +78,16 @@ impl MetricPlan {
         MetricPlan { queries, end: span.settled_until }
     }
 
+    /// The three metrics about writes of the stream over other minutes than decisions look at.
+    pub(super) fn writes_of_the_stream(from: Minute, end: Minute) -> Self {
+        const WRITES: [StreamMetric; 3] = [
+            StreamMetric::IncomingBytes,
+            StreamMetric::IncomingRecords,
+            StreamMetric::WriteProvisionedThroughputExceeded,
+        ];
+        MetricPlan { queries: WRITES.map(|metric| (MetricQuery::Stream(metric), from)).to_vec(), end }
+    }
+
     /// The three metrics about writes of some shards over the whole look-back.
     pub(super) fn since_the_look_back(span: &Span, shards: impl IntoIterator<Item = ShardId>) -> Self {
         let metrics = |shard: ShardId| {

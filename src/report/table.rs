@@ -10,6 +10,10 @@ use crate::cost::{Bill, CostItem, HOURS_PER_MONTH, Money, grouped};
 use crate::plan::{RangeLoad, ReadCallsSource};
 use crate::stream::StreamMode;
 
+mod inspection;
+
+pub use self::inspection::inspection;
+
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -28,17 +32,8 @@ const HOTTEST: usize = 5;
 
 /// Draws `report`. No line is wider than `style.width`; each ends with a line feed.
 pub fn table(report: &Report, style: Style) -> String {
-    let page = Page {
-        width: style.width.clamp(NARROWEST, WIDEST),
-        painter: Painter { color: style.color },
-        lines: Vec::new(),
-    };
-    let page = page.head(report).utilization(report).over_time(report).key_space(report).steps(report);
-    let page = page.notices("HOLDS", &report.holds, Tone::Warning);
-    let page = page.notices("VERDICTS", &report.verdicts, Tone::Bad).advice(report).cost(report);
-    let mut text = page.lines.join("\n");
-    text.push('\n');
-    text
+    let page = Page::new(style).head(report).utilization(report).over_time(report);
+    page.key_space(report).steps(report).ending(report)
 }
 
 struct Page {
@@ -48,6 +43,23 @@ struct Page {
 }
 
 impl Page {
+    fn new(style: Style) -> Page {
+        Page {
+            width: style.width.clamp(NARROWEST, WIDEST),
+            painter: Painter { color: style.color },
+            lines: Vec::new(),
+        }
+    }
+
+    /// What is held back, what would help, what it costs; and the whole as text.
+    fn ending(self, report: &Report) -> String {
+        let page = self.notices("HOLDS", &report.holds, Tone::Warning);
+        let page = page.notices("VERDICTS", &report.verdicts, Tone::Bad).advice(report).cost(report);
+        let mut text = page.lines.join("\n");
+        text.push('\n');
+        text
+    }
+
     fn section(&mut self, title: &str, note: &str) {
         self.lines.push(String::new());
         let mut lines = hang("", &format!("{title}  {note}"), self.width);

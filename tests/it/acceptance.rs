@@ -7,4 +7,4 @@ mod interrupt;
 mod replay;
 mod scale;
 mod untouched;
-mod world;
+pub mod world;

@@ -1,3 +1,4 @@
 //! The planning report as people get it: from modelled streams, through the production code.
 
+mod inspect;
 mod pages;
