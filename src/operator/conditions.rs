@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::approval::Approval;
 use super::outcome::{Act, Decided, Failure, Outcome, Pass};
 use super::status::{Condition, ConditionStatus, PlanState};
+use crate::executor::ExecuteError;
 use crate::plan::{Hold, Verdict};
 use crate::policy::Mode;
 use crate::stream::StreamStatus;
@@ -161,7 +162,7 @@ fn ready(decided: &Decided) -> Said {
 fn able_to_scale(decided: &Decided) -> Said {
     let (yes, no) = (ConditionStatus::True, ConditionStatus::False);
     match &decided.act {
-        Act::Stepped(stepped) if !stepped.is_done() => {
+        Act::Stepped(stepped) if !stepped.is_done() && stepped.result != Err(ExecuteError::Stopped) => {
             return of("AbleToScale", no, stepped.reason(), stepped.to_string());
         }
         Act::Unconfirmed(why) => return of("AbleToScale", no, "Unconfirmed", why.clone()),
@@ -338,3 +339,6 @@ fn of(
 ) -> Said {
     Said { r#type, status, reason, message: message.into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,3 +122,6 @@ fn event(warning: bool, reason: &str, note: String) -> Event {
     }
     Event { warning, reason: reason.to_owned(), note }
 }
+
+#[cfg(test)]
+mod tests;

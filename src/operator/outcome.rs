@@ -19,6 +19,9 @@ use crate::policy::Mode;
 use crate::report::Report;
 use crate::resource::FieldError;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 /// One pass over one resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pass {

@@ -327,11 +327,10 @@ impl<P: Planes> Shared<P> {
         let before = session.status(&view.object).cloned().unwrap_or_default();
         let now = (self.clock)();
         let status = before.after(pass, now);
-        let told = events::events(pass, &before, &status);
+        session.tell(events::events(pass, &before, &status), now, Instant::now());
         let written = self.kube.write_status(&view.object, &status).await;
         session.wrote(status, written.as_ref().ok(), Instant::now());
         let fresh = written.map_err(|error| error.to_string())?;
-        session.tell(told, now, Instant::now());
         if fresh.metadata.deletion_timestamp.is_some() {
             return Err("the resource is being deleted".to_owned());
         }

@@ -287,3 +287,6 @@ fn is_same_spec(old: &Autoscaler, new: &Autoscaler) -> bool {
 fn asks(object: &Autoscaler) -> [Option<&str>; 2] {
     [object.annotation(APPROVE), object.annotation(RECONCILE_AT)]
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod cli;
 mod crd;
 mod kubernetes;
 mod manifests;
+mod operator;
 mod sandbox;
 mod scenarios;
 mod simulation;
