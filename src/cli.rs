@@ -26,6 +26,7 @@ mod demo;
 mod documents;
 mod inspect;
 mod narrator;
+mod operator;
 mod outcome;
 mod output;
 mod pass_lines;
@@ -90,6 +91,7 @@ enum Command {
     Run(run::RunArgs),
     Approve(approve::ApproveArgs),
     Status(status::StatusArgs),
+    Operator(Box<operator::OperatorArgs>),
     /// Run Kinesis and CloudWatch on loopback, with a load, for any AWS SDK and the AWS CLI
     Sandbox(Box<SandboxOptions>),
     Simulate(Box<simulate::SimulateArgs>),
@@ -122,6 +124,7 @@ fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
         Command::Approve(arguments) => runtime()?.block_on(approve::run(&arguments, output)),
         Command::Status(arguments) => runtime()?.block_on(status::run(&arguments, output)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, output)),
+        Command::Operator(arguments) => runtime()?.block_on(operator::run(&arguments, output)),
         Command::Demo(arguments) => runtime()?.block_on(demo::run(&arguments, output)),
         Command::Sandbox(options) => runtime()?.block_on(sandbox::run(&options, output)),
     }

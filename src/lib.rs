@@ -3,8 +3,8 @@
 //! # Layout
 //!
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
-//! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`advice`], [`report`]; pure: no clock, no I/O, no
-//!   async, no randomness, no logging
+//! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`vetted`], [`advice`], [`report`]; pure: no
+//!   clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
 //! - shells: [`resource`], `manifest`, `simulate`, `operator`, `telemetry`, `cli`
 //!
@@ -27,6 +27,7 @@ pub mod decision;
 pub mod demand;
 pub mod planner;
 pub mod report;
+pub mod vetted;
 
 // execution
 #[cfg(feature = "aws")]

@@ -71,6 +71,28 @@ impl AwsFlags {
         .collect()
     }
 
+    /// How many times faster than ours the endpoint's clock runs.
+    pub fn clock_speed(&self) -> u32 {
+        self.clock_speed
+    }
+
+    /// The first part of external IDs, where it was given.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.cluster_id.as_deref()
+    }
+
+    /// In the name of whoever runs the command, whichever the stream.
+    pub fn own_options(&self) -> AwsOptions {
+        AwsOptions {
+            region: self.region.clone(),
+            access: Access::Environment { role: None },
+            profile: self.profile.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            clock_speed: self.clock_speed,
+            ..AwsOptions::default()
+        }
+    }
+
     fn options(&self, stream: &Selected) -> anyhow::Result<AwsOptions> {
         let Selected { origin, policy } = stream;
         self.agree_with(policy)?;
@@ -101,10 +123,7 @@ impl AwsFlags {
         AwsOptions {
             region: self.region.clone().or_else(|| stream.region.clone()),
             access: Access::Environment { role },
-            profile: self.profile.clone(),
-            endpoint_url: self.endpoint_url.clone(),
-            clock_speed: self.clock_speed,
-            ..AwsOptions::default()
+            ..self.own_options()
         }
     }
 }

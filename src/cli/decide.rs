@@ -1,20 +1,16 @@
-//! The way from a snapshot to a plan that may be shown and carried out: decide, check, report.
+//! The way from a snapshot to what a command shows: decide, check, report.
 
-use crate::checks;
 use crate::cost::Prices;
-use crate::decision;
 pub(super) use crate::decision::Decision;
-use crate::plan::Plan;
-use crate::policy::{ApprovalRequired, Mode, ScalingPolicy};
+use crate::policy::ScalingPolicy;
 use crate::report::Report;
 use crate::snapshot::Snapshot;
+use crate::vetted;
 
 /// A plan that the checks let pass: a mistake of ours ends here.
 pub(super) fn decide(snapshot: &Snapshot, policy: &ScalingPolicy) -> anyhow::Result<Decision> {
-    let decision = decision::decide(snapshot, policy);
-    checks::check(&decision.plan, snapshot, policy, &decision.demand)
-        .map_err(|violations| anyhow::anyhow!("internal error, nothing was done: {violations}"))?;
-    Ok(decision)
+    vetted::decide(snapshot, policy)
+        .map_err(|violations| anyhow::anyhow!("internal error, nothing was done: {violations}"))
 }
 
 /// The report of a decision.
@@ -25,43 +21,4 @@ pub(super) fn report(
     prices: &Prices,
 ) -> Report {
     Report::new(snapshot, policy, &decision.demand.summary, &decision.plan, prices)
-}
-
-/// Whether a person has to approve the first step of `plan`. The loop takes one step and plans
-/// anew, so what a later step needs is asked when that step comes first.
-pub(super) fn needs_approval(policy: &ScalingPolicy, plan: &Plan) -> bool {
-    policy.mode == Mode::Approve
-        && match policy.approval.required {
-            ApprovalRequired::All => true,
-            ApprovalRequired::ScaleDown => plan.steps().first().is_some_and(|step| step.shard_delta() < 0),
-        }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cost::fixtures;
-    use crate::plan::Step;
-
-    #[test]
-    fn heat_does_not_wait_where_only_merges_need_approval() {
-        let split = fixtures::one_hot_shard();
-        let mut merge = fixtures::even(4, 10_000);
-        fixtures::merge(&mut merge, 0);
-        let mut heat_first = split.clone();
-        fixtures::merge(&mut heat_first, 0);
-        let deltas: Vec<_> = heat_first.plan.steps().iter().map(Step::shard_delta).collect();
-        assert_eq!(deltas, [1, -1]);
-        let mut policy = split.policy.clone();
-        for (mode, required, expected) in [
-            (Mode::Apply, ApprovalRequired::All, [false, false, false]),
-            (Mode::Approve, ApprovalRequired::All, [true, true, true]),
-            (Mode::Approve, ApprovalRequired::ScaleDown, [false, true, false]),
-        ] {
-            policy.mode = mode;
-            policy.approval.required = required;
-            let plans = [&split.plan, &merge.plan, &heat_first.plan];
-            assert_eq!(plans.map(|plan| needs_approval(&policy, plan)), expected);
-        }
-    }
 }

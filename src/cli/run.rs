@@ -22,6 +22,7 @@ use crate::observe::{MetricLevel, Observation, Observer};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::report::count;
 use crate::turns::{Turn, Turns, scope_of, urgency_of};
+use crate::vetted;
 
 /// Keep streams matched to their load: observe, decide, one step, again and again
 #[derive(Debug, Args)]
@@ -161,7 +162,7 @@ impl<P: ControlPlane> StreamLoop<P> {
         let decision = decide::decide(&snapshot, policy).context(name.clone())?;
         let report = decide::report(&snapshot, policy, &decision, &Prices::default());
         let plan = &decision.plan;
-        let acts = policy.mode != Mode::DryRun && !decide::needs_approval(policy, plan);
+        let acts = policy.mode != Mode::DryRun && !vetted::needs_approval(policy, plan);
         let note = match (plan.steps().is_empty(), policy.mode, acts) {
             (true, ..) | (_, _, true) => "",
             (false, Mode::DryRun, _) => " (mode DryRun: not carried out)",

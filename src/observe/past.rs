@@ -1,9 +1,9 @@
 //! The stream's writes over days: more than any decision looks at, for people who ask how a stream is
 //! used.
 
+use super::ObserveError;
 use super::cache::ObservationCache;
 use super::metrics::{MetricPlan, read_metrics};
-use super::ObserveError;
 use crate::control_plane::ControlPlane;
 use crate::snapshot::{MetricHistory, Minute, Snapshot};
 

@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-pub use self::counted::Counted;
+pub use self::counted::{Counted, CountedPlanes};
 use self::resources::{Resources, Series};
 use super::connect::{ApiCall, ApiCalls};
 use super::status::Condition;

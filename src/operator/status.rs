@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{PlanHash, Step};
 use crate::stream::{StreamMode, StreamStatus};
 
+pub(crate) use self::derive::ending_note;
+pub use self::derive::{Worth, counts, top_shards};
+
+mod derive;
+
 /// The most shards in `topShards`: a row each for all 200 would be 56 kB.
 pub const MOST_TOP_SHARDS: usize = 10;
 /// The most steps in `recentSteps`.

@@ -83,9 +83,6 @@ impl Step {
     /// # Errors
     /// [`StepError`] if the step does not fit `ranges`, which then stay as they are.
     pub fn apply(&self, ranges: &mut Vec<HashKeyRange>) -> Result<(), StepError> {
-        let find = |ranges: &[HashKeyRange], range: &HashKeyRange| {
-            ranges.binary_search(range).map_err(|_| StepError::NoSuchRange(*range))
-        };
         match self {
             Step::Split { range, at } => {
                 let index = find(ranges, range)?;
@@ -97,6 +94,28 @@ impl Step {
                 find(ranges, high)?;
                 let merged = low.merge(*high).ok_or(StepError::NotAdjacent { low: *low, high: *high })?;
                 ranges.splice(index..=index + 1, [merged]);
+            }
+            Step::EnableShardMetrics { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the step back: replaces the ranges that it makes by those that it consumes.
+    ///
+    /// # Errors
+    /// [`StepError`] if what the step makes is not in `ranges`, which then stay as they are.
+    pub fn undo(&self, ranges: &mut Vec<HashKeyRange>) -> Result<(), StepError> {
+        match self {
+            Step::Split { range, at } => {
+                let (low, high) = range.split(*at)?;
+                let index = find(ranges, &low)?;
+                find(ranges, &high)?;
+                ranges.splice(index..=index + 1, [*range]);
+            }
+            Step::Merge { low, high } => {
+                let merged = low.merge(*high).ok_or(StepError::NotAdjacent { low: *low, high: *high })?;
+                let index = find(ranges, &merged)?;
+                ranges.splice(index..=index, [*low, *high]);
             }
             Step::EnableShardMetrics { .. } => {}
         }
@@ -174,6 +193,11 @@ impl Step {
     }
 }
 
+/// The place of `range` among ranges in hash-key order.
+fn find(ranges: &[HashKeyRange], range: &HashKeyRange) -> Result<usize, StepError> {
+    ranges.binary_search(range).map_err(|_| StepError::NoSuchRange(*range))
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -203,6 +227,27 @@ mod tests {
         assert_eq!(ranges, [range(0, 49), range(50, 99), range(100, u128::MAX)]);
         Step::Merge { low: range(0, 49), high: range(50, 99) }.apply(&mut ranges).expect("fits");
         assert_eq!(ranges, start);
+    }
+
+    #[test]
+    fn a_step_that_is_taken_back_leaves_what_it_found() {
+        let start = vec![range(0, 99), range(100, 199), range(200, u128::MAX)];
+        for step in [
+            Step::Split { range: range(100, 199), at: HashKey(120) },
+            Step::Merge { low: range(0, 99), high: range(100, 199) },
+            Step::EnableShardMetrics { metrics: vec![ShardMetric::IncomingBytes] },
+        ] {
+            let mut ranges = start.clone();
+            step.apply(&mut ranges).expect("fits");
+            let after = ranges.clone();
+            step.undo(&mut ranges).expect("it was taken");
+            assert_eq!(ranges, start, "{step}");
+            if step.shard_delta() != 0 {
+                assert!(step.undo(&mut ranges).is_err(), "{step} is not there any more");
+                assert_eq!(ranges, start, "{step}");
+                assert!(step.apply(&mut after.clone()).is_err());
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod crd;
 mod election;
 mod kubernetes;
 mod manifests;
+mod operator;
 mod report;
 mod sandbox;
 mod scenarios;

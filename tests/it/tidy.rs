@@ -12,7 +12,7 @@ mod source;
 /// from those of its own layer that are listed before it.
 const LAYERS: [(&str, &[&str]); 4] = [
     ("model", &["hash_key", "stream", "quota", "load", "policy", "snapshot", "plan", "cost"]),
-    ("decision", &["demand", "planner", "decision", "checks", "advice", "report"]),
+    ("decision", &["demand", "planner", "decision", "checks", "vetted", "advice", "report"]),
     ("execution", &["control_plane", "turns", "observe", "executor", "aws", "simulator", "sandbox"]),
     ("shells", &["resource", "manifest", "simulate", "telemetry", "operator", "cli", "main"]),
 ];
@@ -25,9 +25,15 @@ const STRANGERS: [(&str, &[&str]); 4] = [
     // An error in the planner must not hide in what checks it.
     ("checks", &["planner", "decision"]),
     // The two control planes see the model and the trait, never each other or what uses them.
-    ("aws", &["demand", "planner", "decision", "checks", "report", "observe", "executor"]),
-    ("simulator", &["demand", "planner", "decision", "checks", "report", "observe", "executor", "aws"]),
-    ("sandbox", &["demand", "planner", "decision", "checks", "report", "observe", "executor", "aws"]),
+    ("aws", &["demand", "planner", "decision", "checks", "vetted", "report", "observe", "executor"]),
+    (
+        "simulator",
+        &["demand", "planner", "decision", "checks", "vetted", "report", "observe", "executor", "aws"],
+    ),
+    (
+        "sandbox",
+        &["demand", "planner", "decision", "checks", "vetted", "report", "observe", "executor", "aws"],
+    ),
 ];
 
 /// Crates that one room alone may name, by how their names begin.

@@ -11,8 +11,31 @@ use crate::control_plane::{
     StreamId,
 };
 use crate::hash_key::HashKey;
+use crate::operator::planes::{Identity, Planes};
 use crate::snapshot::ShardMetric;
 use crate::stream::{ShardId, StreamSummary};
+
+/// Ways to AWS whose calls are counted.
+#[derive(Debug, Clone)]
+pub struct CountedPlanes<P> {
+    planes: P,
+    metrics: Metrics,
+}
+
+impl<P> CountedPlanes<P> {
+    /// Counts the calls on every way that `planes` gives in `metrics`.
+    pub fn new(planes: P, metrics: Metrics) -> Self {
+        CountedPlanes { planes, metrics }
+    }
+}
+
+impl<P: Planes> Planes for CountedPlanes<P> {
+    type Plane = Counted<P::Plane>;
+
+    async fn plane(&self, identity: &Identity) -> Result<Self::Plane, String> {
+        Ok(Counted::new(self.planes.plane(identity).await?, self.metrics.clone()))
+    }
+}
 
 /// Counts what `plane` is asked.
 #[derive(Debug, Clone)]

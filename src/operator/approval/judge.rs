@@ -1,0 +1,252 @@
+//! The judgement of a plan that stands: whether it still does, and whether its next step may be
+//! taken.
+
+use super::{Approval, Ending, Question, is_current, recover, was_approved};
+use crate::checks::{StepFlaw, Violation, check_steps};
+use crate::demand::ShardDemand;
+use crate::hash_key::HashKeyRange;
+use crate::load::Load;
+use crate::operator::status::PlanStatus;
+use crate::plan::{Evidence, Hold, PlanIdentity, Step, StepReason};
+use crate::policy::ScalingPolicy;
+use crate::quota::Dimension;
+use crate::vetted;
+
+/// What becomes of a standing plan.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Judgement {
+    /// It stands.
+    Stands {
+        /// The plan with its start, and how many steps are done; `None` while that cannot be seen.
+        begun: Option<(PlanIdentity, usize)>,
+        /// Why its next step may not be taken now.
+        waits: Option<String>,
+    },
+    /// It does not.
+    Ended(Ending),
+}
+
+pub(super) fn judge(question: &Question<'_>, plan: &PlanStatus) -> Judgement {
+    if !is_current(plan, question.policy) {
+        return Judgement::Ended(Ending::Edited);
+    }
+    if let Some(hold) = question.decision.demand.stops.iter().find(|hold| hides_the_shards(hold)) {
+        return Judgement::Stands { begun: None, waits: Some(hold.to_string()) };
+    }
+    let Some((identity, done)) = recover(question.snapshot, plan) else {
+        return Judgement::Ended(Ending::Moved);
+    };
+    let approved = question.approval_of(plan) == Approval::Given;
+    let verdict = match done {
+        0 => not_begun(question, plan, &identity, approved),
+        done if done == plan.steps.len() && (approved || was_approved(plan)) => Err(Ending::Done),
+        _ if approved => begun(question, &identity, done),
+        _ if was_approved(plan) => Err(Ending::Revoked),
+        // Somebody else has done what was proposed, or a part of it.
+        _ => Err(Ending::Moved),
+    };
+    match verdict {
+        Ok(waits) => Judgement::Stands { begun: Some((identity, done)), waits },
+        Err(ending) => Judgement::Ended(ending),
+    }
+}
+
+/// While this holds, the open shards are on the way to something else, or not to be trusted.
+fn hides_the_shards(hold: &Hold) -> bool {
+    matches!(
+        hold,
+        Hold::StreamNotActive { .. } | Hold::ListingDoesNotTile { .. } | Hold::ShardCountMismatch { .. }
+    )
+}
+
+/// A plan of which no step is done: why it waits, if it does.
+fn not_begun(
+    question: &Question<'_>,
+    plan: &PlanStatus,
+    identity: &PlanIdentity,
+    approved: bool,
+) -> Result<Option<String>, Ending> {
+    if plan.expires_at.is_some_and(|expires_at| question.now() > expires_at) {
+        return Err(Ending::Expired);
+    }
+    let mut waits = None;
+    for violation in violations(question, identity) {
+        match weigh(&violation, question.policy) {
+            Weight::Wrong => return Err(Ending::Unsafe(violation.to_string())),
+            Weight::Passing => waits = waits.or(Some(in_short(&violation))),
+        }
+    }
+    let fresh = &question.decision.plan;
+    if !fresh.steps().is_empty() && !vetted::needs_approval(question.policy, fresh) {
+        return Err(Ending::Overtaken(format!("{}, which needs no approval", question.summary)));
+    }
+    if !approved {
+        if let Some(hot) = heat_elsewhere(question, plan) {
+            return Err(Ending::Overtaken(hot));
+        }
+        if is_no_longer_worth_it(question, identity) {
+            return Err(Ending::NoLongerWorth);
+        }
+    }
+    Ok(waits)
+}
+
+/// A plan that has begun goes on, unless what is left has become wrong.
+fn begun(question: &Question<'_>, identity: &PlanIdentity, done: usize) -> Result<Option<String>, Ending> {
+    let start: Vec<HashKeyRange> = question.decision.demand.shards.iter().map(|shard| shard.range).collect();
+    let left = PlanIdentity { start, steps: identity.steps[done..].to_vec(), ..identity.clone() };
+    for violation in violations(question, &left) {
+        let wrong = match &violation {
+            Violation::Step {
+                step: Step::Merge { .. },
+                flaw: StepFlaw::RaisesLoad { dimension, load },
+                ..
+            } => above_target(*dimension, *load, question.policy),
+            Violation::Step { flaw, .. } => matches!(
+                flaw,
+                StepFlaw::Frozen | StepFlaw::AboveMaxShards { .. } | StepFlaw::BelowMinShards { .. }
+            ),
+            _ => false,
+        };
+        if wrong {
+            return Err(Ending::Unsafe(violation.to_string()));
+        }
+    }
+    let fresh = &question.decision.plan;
+    let heat_waits_for_nothing = !fresh.steps().is_empty() && !vetted::needs_approval(question.policy, fresh);
+    match heat_among(question, &identity.steps[done..]) {
+        Some(hot) if heat_waits_for_nothing => Err(Ending::Overtaken(hot)),
+        _ => Ok(None),
+    }
+}
+
+fn violations(question: &Question<'_>, identity: &PlanIdentity) -> Vec<Violation> {
+    check_steps(identity, question.snapshot, question.policy, &question.decision.demand)
+        .err()
+        .map_or_else(Vec::new, |violations| violations.as_slice().to_vec())
+}
+
+/// What a veto means for a plan that has not begun.
+enum Weight {
+    /// It passes with time: the plan waits.
+    Passing,
+    /// The plan is wrong.
+    Wrong,
+}
+
+fn weigh(violation: &Violation, policy: &ScalingPolicy) -> Weight {
+    let passing = match violation {
+        Violation::ShardCountMismatch { .. }
+        | Violation::NotActive { .. }
+        | Violation::Suspended
+        | Violation::OnDemand
+        | Violation::MergeBudget { .. } => true,
+        Violation::Format { .. }
+        | Violation::Stream { .. }
+        | Violation::CreationTime { .. }
+        | Violation::Generation { .. }
+        | Violation::Hash { .. }
+        | Violation::Start { .. }
+        | Violation::DemandOfOtherShards
+        | Violation::Segments { .. }
+        | Violation::NotExactCover { .. }
+        | Violation::StepBudget { .. }
+        | Violation::ExplanationCount { .. }
+        | Violation::Explanation { .. }
+        | Violation::ProjectedRanges { .. }
+        | Violation::ProjectedLoads { .. }
+        | Violation::OverstatedEvidence { .. }
+        | Violation::Desired { .. } => false,
+        Violation::Step { flaw, .. } => match flaw {
+            StepFlaw::Stopped(_)
+            | StepFlaw::SplitBarred(_)
+            | StepFlaw::MergeBarred(_)
+            | StepFlaw::Frozen
+            | StepFlaw::SplitGuarded { .. }
+            | StepFlaw::MergeGuarded { .. }
+            | StepFlaw::MergeOfUnmeasured { .. }
+            | StepFlaw::MergeOfUnknownPart { .. }
+            | StepFlaw::AboveScaleUpLimit { .. }
+            | StepFlaw::BelowScaleDownLimit { .. } => true,
+            StepFlaw::MergeAbovePackLimit { dimension, load, .. }
+            | StepFlaw::RaisesLoad { dimension, load } => !above_target(*dimension, *load, policy),
+            StepFlaw::NoSuchShard(_)
+            | StepFlaw::IllegalSplitPoint
+            | StepFlaw::CutsSegment(_)
+            | StepFlaw::NotAdjacent
+            | StepFlaw::AboveMaxShards { .. }
+            | StepFlaw::BelowMinShards { .. }
+            | StepFlaw::MonitoringNotManaged
+            | StepFlaw::NoMetrics
+            | StepFlaw::MetricIsOn(_) => false,
+        },
+    };
+    if passing { Weight::Passing } else { Weight::Wrong }
+}
+
+/// What bars a step, without the step: people see the plan beside it.
+fn in_short(violation: &Violation) -> String {
+    match violation {
+        Violation::Step { flaw, .. } => match flaw {
+            StepFlaw::Stopped(hold)
+            | StepFlaw::SplitBarred(hold)
+            | StepFlaw::MergeBarred(hold)
+            | StepFlaw::SplitGuarded { hold, .. }
+            | StepFlaw::MergeGuarded { hold, .. } => hold.to_string(),
+            flaw => flaw.to_string(),
+        },
+        violation => violation.to_string(),
+    }
+}
+
+fn above_target(dimension: Dimension, load: Load, policy: &ScalingPolicy) -> bool {
+    let at = Dimension::SPLITTABLE.iter().position(|of| *of == dimension);
+    at.is_none_or(|at| load > policy.trigger().as_array()[at])
+}
+
+/// A shard that the fresh plan has to split for its heat, and no step of the standing one splits.
+fn heat_elsewhere(question: &Question<'_>, plan: &PlanStatus) -> Option<String> {
+    heat_among(question, &plan.steps)
+}
+
+fn heat_among(question: &Question<'_>, steps: &[Step]) -> Option<String> {
+    let fresh = &question.decision.plan;
+    let splits = |range: HashKeyRange| {
+        steps.iter().any(|step| matches!(step, Step::Split { range: split, .. } if *split == range))
+    };
+    let hot = fresh.steps().iter().zip(&fresh.explanations).find_map(|(step, explanation)| {
+        let Step::Split { range, .. } = step else { return None };
+        let is_heat =
+            matches!(explanation.reason, StepReason::Rejecting { .. } | StepReason::AboveTarget { .. });
+        let shard = shard_of(question, *range)?;
+        (is_heat && !splits(*range)).then_some(shard)
+    })?;
+    Some(format!("{} lies above its target, and this plan does not split it", hot.id))
+}
+
+/// Whether all that the plan is to relieve is relieved, and nothing else asks for a split.
+fn is_no_longer_worth_it(question: &Question<'_>, identity: &PlanIdentity) -> bool {
+    let demand = &question.decision.demand;
+    let is_free = demand.stops.is_empty() && demand.split_bars.is_empty();
+    let wants_a_split = question.decision.plan.steps().iter().any(|step| step.shard_delta() > 0);
+    let mut split = identity
+        .steps
+        .iter()
+        .filter_map(
+            |step| if let Step::Split { range, .. } = step { shard_of(question, *range) } else { None },
+        )
+        .peekable();
+    let is_cool = |shard: &ShardDemand| {
+        shard.evidence != Evidence::Unknown
+            && !shard.rejecting
+            && shard.loads().within(question.policy.pack())
+    };
+    // What merges as well moves a boundary or saves shards, and is judged by its merges.
+    let only_splits = identity.steps.iter().all(|step| step.shard_delta() >= 0);
+    is_free && !wants_a_split && only_splits && split.peek().is_some() && split.all(is_cool)
+}
+
+/// The open shard of exactly this range.
+fn shard_of<'a>(question: &Question<'a>, range: HashKeyRange) -> Option<&'a ShardDemand> {
+    question.decision.demand.shards.iter().find(|shard| shard.range == range)
+}

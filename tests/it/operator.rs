@@ -1,0 +1,12 @@
+//! The operator at work: the product's own loop against the API server in memory and the simulator
+//! as AWS, all in one virtual time.
+
+mod access;
+mod approve;
+mod crash;
+mod day;
+mod fuse;
+mod plane;
+mod rig;
+mod scale;
+mod trouble;
