@@ -214,7 +214,9 @@ fn a_bad_value_gives_one_error_at_its_own_path() {
         let at = match path {
             // The second of two alike is at fault, by its name.
             "spec.consumers[1]" => "spec.consumers[1].name",
-            "spec.consumers[0].transform" if value.get("duration").is_none() => path,
+            "spec.consumers[0].transform" if value.get("duration").is_none() => {
+                "spec.consumers[0].transform.duration"
+            }
             "spec.consumers[0].transform" if value.get("batchBytes").is_some() => {
                 "spec.consumers[0].transform.batchBytes"
             }
