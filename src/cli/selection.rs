@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::aws::shell_word;
 use super::outcome::{self, Faults};
@@ -23,7 +23,7 @@ pub(super) struct Files {
 
 /// Streams by their files, or by their resources in a cluster.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[command(group = ArgGroup::new("which").required(true).args(["name", "files", "all_namespaces"]))]
 pub(super) struct Selection {
     /// A resource of the cluster
     #[arg(value_name = "NAME")]
