@@ -9,15 +9,15 @@ use reshard::hash_key::{HashKey, HashKeyRange};
 use reshard::load::{Load, Loads};
 use reshard::plan::Evidence;
 use reshard::planner;
-use reshard::policy::ScalingPolicy;
+use reshard::policy::{ScalingPolicy, ShardBounds};
 use reshard::stream::ShardId;
 
 /// Segments of one shard, as `demand` makes them.
-const SEGMENTS: u128 = 16;
+const SEGMENTS: usize = 16;
 
 /// Shards from idle to overloaded, by a fixed sequence of pseudo-random numbers. With `dimensions`
 /// above one, each of them is the fullest in some segments, so that all bind.
-fn demand(shards: u128, dimensions: usize, density: Evidence, hottest: u64) -> Demand {
+fn random_demand(shards: u128, dimensions: usize, density: Evidence, hottest: u64) -> Demand {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = move |below: u64| {
         state ^= state << 13;
@@ -25,26 +25,48 @@ fn demand(shards: u128, dimensions: usize, density: Evidence, hottest: u64) -> D
         state ^= state << 17;
         state % below
     };
-    let width = u128::MAX / (shards * SEGMENTS);
+    let segments = |_| {
+        let heat = random(hottest) + random(hottest) * u64::from(random(8) == 0);
+        std::array::from_fn(|_| {
+            let mut loads = [0; 3];
+            loads[random(dimensions as u64) as usize] = heat / 2 + random(heat + 1);
+            loads
+        })
+    };
+    demand(shards, density, segments)
+}
+
+/// Every three shards fit into two, if the middle one is shared out, but no two into one; the last
+/// two are too full. At `maxShards` nothing can go first, so the cheapest tiling cannot be reached.
+fn locked_demand() -> Demand {
+    demand(200, Evidence::Measured, |shard| match shard {
+        198.. => [[75_000, 0, 0]; SEGMENTS],
+        _ if shard % 3 == 1 => [[20_000, 0, 0]; SEGMENTS],
+        _ => [[25_000, 0, 0]; SEGMENTS],
+    })
+}
+
+/// Shards of equal width with the loads of their segments, in millionths of a shard's ceiling.
+fn demand(
+    shards: u128,
+    density: Evidence,
+    mut segments_of: impl FnMut(u128) -> [[u64; 3]; SEGMENTS],
+) -> Demand {
+    let width = u128::MAX / (shards * SEGMENTS as u128);
     let range = |start: u128, end: u128| HashKeyRange::new(HashKey(start), HashKey(end)).expect("ascending");
     let mut shard = |index: u128| {
-        let heat = random(hottest) + random(hottest) * u64::from(random(8) == 0);
-        let start = index * SEGMENTS * width;
-        let segments: Vec<Segment> = (0..SEGMENTS)
-            .map(|segment| {
-                let mut loads = [0; 3];
-                loads[random(dimensions as u64) as usize] = heat / 2 + random(heat + 1);
-                let loads = Loads::from_array(loads.map(Load));
-                let from = start + segment * width;
-                Segment { range: range(from, from + width - 1), loads, peak_loads: loads }
-            })
-            .collect();
+        let start = index * SEGMENTS as u128 * width;
+        let segment = |(number, loads): (u128, [u64; 3])| {
+            let loads = Loads::from_array(loads.map(Load));
+            let from = start + number * width;
+            Segment { range: range(from, from + width - 1), loads, peak_loads: loads }
+        };
         ShardDemand {
             id: ShardId::new(format!("shardId-{index:012}")),
-            range: range(start, start + SEGMENTS * width - 1),
+            range: range(start, start + SEGMENTS as u128 * width - 1),
             evidence: Evidence::Measured,
             rejecting: false,
-            segments,
+            segments: (0..).zip(segments_of(index)).map(segment).collect(),
             density,
             unsettled: None,
             split_guard: None,
@@ -65,29 +87,35 @@ fn demand(shards: u128, dimensions: usize, density: Evidence, hottest: u64) -> D
 }
 
 fn planning(criterion: &mut Criterion) {
-    let policy = ScalingPolicy::for_stream("bench", 200);
-    let in_force = policy.in_force(Timestamp::UNIX_EPOCH);
     let mut group = criterion.benchmark_group("planning");
-    for (name, shards, dimensions, density, heat) in [
-        ("200 shards, one dimension", 200, 1, Evidence::Estimated, 40_000),
-        ("200 shards, one dimension, moves", 200, 1, Evidence::Measured, 40_000),
-        ("200 shards, three dimensions", 200, 3, Evidence::Estimated, 60_000),
-        ("200 shards, three dimensions, moves", 200, 3, Evidence::Measured, 60_000),
-        ("200 shards that need more than maxShards", 200, 1, Evidence::Measured, 60_000),
-        ("200 shards far hotter than maxShards can carry", 200, 1, Evidence::Measured, 120_000),
+    let (estimated, measured) = (Evidence::Estimated, Evidence::Measured);
+    let policy = ScalingPolicy::for_stream("bench", 200);
+    for (name, demand, bounds) in [
+        ("one dimension", random_demand(200, 1, estimated, 40_000), (1, 200)),
+        ("one dimension, moves", random_demand(200, 1, measured, 40_000), (1, 200)),
+        ("three dimensions", random_demand(200, 3, estimated, 60_000), (1, 200)),
+        ("three dimensions, moves", random_demand(200, 3, measured, 60_000), (1, 200)),
+        ("need 199 of maxShards 200", random_demand(200, 1, measured, 60_000), (1, 200)),
+        ("far hotter than maxShards can carry", random_demand(200, 1, measured, 120_000), (1, 200)),
+        ("must become 150", random_demand(200, 1, measured, 60_000), (1, 150)),
+        ("minShards = maxShards", random_demand(200, 1, measured, 60_000), (200, 200)),
+        ("at maxShards, no order to the cheapest", locked_demand(), (1, 200)),
     ] {
-        let demand = demand(shards, dimensions, density, heat);
+        let policy = ScalingPolicy {
+            bounds: ShardBounds::new(bounds.0, bounds.1).expect("within 1 to 200"),
+            ..policy.clone()
+        };
+        let in_force = policy.in_force(Timestamp::UNIX_EPOCH);
         let proposal = planner::plan(&demand, &policy, &in_force);
-        eprintln!("{name}: {} -> {} shards, {} steps", shards, proposal.desired_shards, proposal.steps.len());
-        group.bench_function(name, |bencher| {
+        eprintln!("{name}: 200 -> {} shards, {} steps", proposal.desired_shards, proposal.steps.len());
+        group.bench_function(format!("200 shards, {name}"), |bencher| {
             bencher.iter(|| planner::plan(black_box(&demand), &policy, &in_force));
         });
     }
-    for (name, density) in [
-        ("10,000 shards, one dimension", Evidence::Estimated),
-        ("10,000 shards, one dimension, moves", Evidence::Measured),
-    ] {
-        let demand = demand(10_000, 1, density, 60_000);
+    for (name, density) in
+        [("10,000 shards, one dimension", estimated), ("10,000 shards, one dimension, moves", measured)]
+    {
+        let demand = random_demand(10_000, 1, density, 60_000);
         group.bench_function(name, |bencher| {
             bencher.iter(|| planner::unbounded_optimum(black_box(&demand), &policy));
         });

@@ -31,15 +31,53 @@
 //! one of fewer (cut anything: hereditary), so the counts that exist are all those from the fewest
 //! up.
 //!
-//! [`order`]: splits before merges: every shard in between then lies inside a shard of B₀ or of B₁,
-//! so none is fuller than both. Where `maxShards` leaves no room, merges that are admissible by
-//! themselves go first. That can get stuck, where only boundary moves are left at the cap. Then
-//! the cheapest tiling of the *safe class* is taken: without moves, and if min = max only in the
-//! direction of the bounds (below them no merges, above them no splits, at them nothing). In it
-//! an order always exists: at the cap, count + splits left − merges left ≤ max, so a merge is
-//! left, and each is admissible by itself.
+//! # The order
 //!
-//! If no tiling of the safe class satisfies the targets within the bounds, they are raised: the
+//! [`order`]: splits before merges: every shard in between then lies inside a shard of B₀ or of B₁,
+//! so none is fuller than both. Where `maxShards` leaves no room, merges go first: each must be
+//! admissible by itself at that moment, and what it makes, if it is yet to be cut, must hold no
+//! shard that must not be split. Splits only ever make more merges admissible.
+//!
+//! [`reach`] tells without a search whether an order exists. Of n open shards and m in B₁, with
+//! splits *and* merges between them (else there is nothing to choose):
+//!
+//! - If min = max there is none: the first step leads to the bound, and the next one over it.
+//! - If n ≥ max, a first split needs n − max + 1 merges before it, all of shards as they are.
+//! - If m = max, the last step is a split: before a merge there would be max + 1 shards. If it cuts
+//!   what was merged on the way, leaving it out is cheaper and leads to max − 1 ≥ min shards. So
+//!   towards the cheapest tiling it is a *last split*: between two parts of one shard of B₀.
+//! - These two are all that is needed. After the first merges there is a free place, and a merge
+//!   wants no more than the cuts at both ends of its shard of B₁. Look at the cuts between two
+//!   boundaries that are kept, from left to right: where two neighbours have exactly one boundary
+//!   of B₀ between them, it falls once both are made; where there are more, one falls with each of
+//!   the two, and the others by themselves. So cuts hang together in chains, in which each cut but
+//!   the first lets a merge follow. Chains of which an end lets one follow too need one place, and
+//!   leave no fewer; they go first. The others take one place for good, and, if they have two cuts
+//!   or more, one more for a moment: of it there is none only if m = max and the chain comes last,
+//!   and a last split is a chain of one cut.
+//! - `min` changes nothing: where a merge would lead below it, the next split can go first, for
+//!   there is a place, and after it the merge is admissible all the more.
+//!
+//! So [`order`] takes the most urgent step after which the rest can still be done: the last split
+//! last, at the last place one that lets a merge follow, above the cap only merges after which
+//! enough can follow. It never gets stuck, but by rates and budgets.
+//!
+//! If the cheapest tiling within the bounds cannot be reached, the next-cheapest is found by the
+//! same sweeps, with paths told apart by what they have: a last split (asked for at m = max) and, at
+//! n = max, a first merge, an interval over the boundary of two neighbours that fit together. That
+//! is ten sweeps for each count at most, and exact: of what can be reached only B₀ itself lacks what
+//! is asked for, and where two neighbours fit together it is never the cheapest (a shard is worth
+//! more than a step, or there would be nothing cheaper than B₀ at all). Above the cap, n > max, it is
+//! not exact: how many merges can go first is no property of single intervals. There one first merge
+//! is asked for as well. What then cannot be reached gives way to the *safe class*: without moves,
+//! and if min = max only in the direction of the bounds (below them no merges, above them no splits,
+//! at them nothing). In it an order always exists: at the cap, count + splits left − merges left ≤
+//! max, so a merge is left, and each is admissible by itself. With min = max it holds all that can
+//! be reached.
+//!
+//! # What does not fit
+//!
+//! If no tiling that can be reached satisfies the targets within the bounds, they are raised: the
 //! least per mille p of the trigger is found at which one does, where shards up to p × trigger are
 //! kept and parts are filled up to max(pack, p × trigger). Merges are never raised. So the highest
 //! load becomes as low as the class allows, and the hold `AtMaxShards` says so.
@@ -50,8 +88,6 @@
 //! What guards, rates and budgets keep from the *ideal* tiling (no guards, merges judged by the
 //! load of now) is reported as holds.
 
-use std::collections::BTreeSet;
-
 use crate::demand::Demand;
 use crate::load::Loads;
 use crate::plan::{Explanation, Hold, RangeLoad, Step, StepReason, Verdict};
@@ -59,14 +95,16 @@ use crate::policy::{EnhancedMonitoring, InForce, ScalingPolicy, Tradeoff};
 use crate::snapshot::ShardMetric;
 
 use self::grid::{Grid, Rules};
-use self::optimum::Tiling;
+use self::optimum::{Asked, Tiling};
 use self::order::{Allowance, Walk};
 
 mod grid;
 mod holds;
 mod optimum;
 mod order;
+mod reach;
 mod spread;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -138,7 +176,7 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
         verdicts,
         desired_shards: shard_count(&ideal).clamp(in_force.bounds.min(), in_force.bounds.max()),
         before: grid.range_loads(grid.shard_boundaries()),
-        after: grid.range_loads(&boundaries.into_iter().collect::<Vec<_>>()),
+        after: grid.range_loads(&boundaries),
         cost_shard_seconds: goal.cost_shard_seconds(&grid, policy.tradeoff),
     }
 }
@@ -153,25 +191,30 @@ pub fn unbounded_optimum(demand: &Demand, policy: &ScalingPolicy) -> (u32, u64) 
 
 /// The cheapest tiling within the bounds that can be reached in some admissible order.
 fn aim(grid: &Grid, rules: &Rules, tradeoff: Tradeoff, min: usize, max: usize) -> Tiling {
-    let free = spread::even(grid, rules, optimum::cheapest(grid, rules, tradeoff));
-    if (min..=max).contains(&free.shard_count()) && order::is_reachable(grid, rules, &free, min, max) {
+    let is_reachable = |tiling: &Tiling| reach::is_reachable(grid, rules, tiling, min, max);
+    let free = spread::even(grid, rules, &optimum::cheapest(grid, rules, tradeoff));
+    if free.shard_count() >= min && is_reachable(&free) {
         return free;
     }
-    let safe = rules.safe(grid.shard_count(), min, max);
+    let open = grid.shard_count();
+    let safe = rules.safe(open, min, max);
     // With too few segments for `min` shards, as many shards as there are segments.
     let min_shards = min.min(optimum::most_shards(grid, &safe));
-    let within = |rules: &Rules, max_shards: usize| {
-        optimum::within(grid, rules, tradeoff, min_shards, max_shards)
-            .map(|tiling| spread::even(grid, rules, tiling))
+    let within = |rules: &Rules, max_shards: usize, asked: Asked| {
+        let tiling = optimum::within(grid, rules, tradeoff, min_shards, max_shards, asked)?;
+        Some(spread::even(grid, rules, &tiling))
     };
-    within(rules, max)
-        .filter(|tiling| order::is_reachable(grid, rules, tiling, min, max))
-        .or_else(|| within(&safe, max))
+    let ordered = |asked: Asked| within(rules, max, asked).filter(is_reachable);
+    let asked = if open < max { Asked::LastSplit } else { Asked::FirstMergeAndLastSplit };
+    // To ask for nothing takes a fraction of the time, and most often what is found has an order.
+    ordered(Asked::Nothing)
+        .or_else(|| if min < max { ordered(asked) } else { None })
+        .or_else(|| within(&safe, max, Asked::Nothing))
         .or_else(|| {
             let (raised, max_shards) = optimum::raise_limits(grid, &safe, max);
-            within(&raised, max_shards)
+            within(&raised, max_shards, Asked::Nothing)
         })
-        .unwrap_or_else(|| Tiling::of(grid.shard_boundaries()))
+        .unwrap_or_else(|| Tiling::of(grid.shard_boundaries().to_vec()))
 }
 
 /// Where every step is barred: only turning metrics on may be left to do.
@@ -190,7 +233,7 @@ fn stopped(demand: &Demand, policy: &ScalingPolicy, grid: &Grid) -> Proposal {
         explanations: Vec::new(),
         holds: combined(demand.stops.clone()),
         verdicts: Vec::new(),
-        desired_shards: shard_count(&Tiling::of(grid.shard_boundaries())),
+        desired_shards: shard_count(&Tiling::of(grid.shard_boundaries().to_vec())),
         after: before.clone(),
         before,
         cost_shard_seconds: 0,
@@ -209,14 +252,16 @@ fn stopped(demand: &Demand, policy: &ScalingPolicy, grid: &Grid) -> Proposal {
 /// Why each step is there, and what it does to whom.
 fn explain(grid: &Grid, rules: &Rules, walk: &Walk, demand: &Demand, in_force: &InForce) -> Vec<Explanation> {
     let start = grid.shard_boundaries();
-    let mut boundaries: BTreeSet<usize> = start.iter().copied().collect();
+    let mut boundaries = start.to_vec();
     let max = in_force.bounds.max();
     let mut explanations = Vec::with_capacity(walk.steps.len());
     for taken in &walk.steps {
         let (low, high) = order::neighbours(&boundaries, taken.position);
         let whole = grid.range_loads(&[low, high]);
         let halves = grid.range_loads(&[low, taken.position, high]);
-        let (reason, before, after) = if boundaries.insert(taken.position) {
+        let place = boundaries.binary_search(&taken.position);
+        let (reason, before, after) = if let Err(place) = place {
+            boundaries.insert(place, taken.position);
             let shard = &demand.shards[grid.shard_of(taken.position)];
             // A piece that earlier cuts left under the target is cut for the heat of its shard.
             let piece = grid.loads(low, high);
@@ -234,7 +279,7 @@ fn explain(grid: &Grid, rules: &Rules, walk: &Walk, demand: &Demand, in_force: &
             };
             (reason, whole, halves)
         } else {
-            boundaries.remove(&taken.position);
+            boundaries.retain(|boundary| *boundary != taken.position);
             let peak = whole.iter().map(|range| range.peak_loads).sum::<Loads>();
             let (dimension, load) = peak.binding(rules.limits.pack);
             let reason = if start.len() - 1 > max as usize {

@@ -1,7 +1,7 @@
 //! The grid: all segments of the space in a row with running sums of their loads, and the rules
 //! by which an interval of them may be a shard.
 
-use crate::demand::{Demand, ShardDemand};
+use crate::demand::{Demand, Segment, ShardDemand};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, RangeLoad};
@@ -31,38 +31,32 @@ pub(super) struct Grid {
 
 impl Grid {
     pub(super) fn new(shards: &[ShardDemand]) -> Grid {
-        let segments = shards.iter().map(|shard| shard.segments.len()).sum::<usize>();
-        let mut grid = Grid {
-            starts: Vec::with_capacity(segments),
+        let segments = || shards.iter().flat_map(|shard| &shard.segments);
+        let last = shards.iter().map(|shard| shard.segments.len()).sum::<usize>();
+        let mut starts = Vec::with_capacity(last);
+        let mut shard_of = Vec::with_capacity(last);
+        let mut shard_boundaries = Vec::with_capacity(shards.len() + 1);
+        shard_boundaries.push(0);
+        for (shard, index) in shards.iter().zip(0..) {
+            starts.extend(shard.segments.iter().map(|segment| segment.range.start()));
+            shard_of.resize(starts.len(), index);
+            shard_boundaries.push(starts.len());
+        }
+        // A peak below the load of now would let a merge through that a split undoes.
+        let peak = |segment: &Segment| segment.peak_loads.max(segment.loads);
+        let peaks_differ = segments().any(|segment| peak(segment) != segment.loads);
+        let peaks_before = if peaks_differ { running_sums(last, segments().map(peak)) } else { Vec::new() };
+        Grid {
+            starts,
             end: shards.last().map_or(HashKey::MAX, |shard| shard.range.end()),
-            shard_of: Vec::with_capacity(segments),
-            shard_boundaries: Vec::with_capacity(shards.len() + 1),
-            loads_before: Vec::with_capacity(segments + 1),
-            peaks_before: Vec::with_capacity(segments + 1),
+            shard_of,
+            shard_boundaries,
+            loads_before: running_sums(last, segments().map(|segment| segment.loads)),
+            peaks_before,
             evidence: shards.iter().map(|shard| shard.evidence).collect(),
             rejecting: shards.iter().map(|shard| shard.rejecting).collect(),
             divisible: shards.iter().map(|shard| shard.density == Evidence::Measured).collect(),
-        };
-        let (mut loads, mut peaks) = ([0; 3], [0; 3]);
-        grid.shard_boundaries.push(0);
-        grid.loads_before.push(loads);
-        grid.peaks_before.push(peaks);
-        for (index, shard) in shards.iter().enumerate() {
-            for segment in &shard.segments {
-                grid.starts.push(segment.range.start());
-                grid.shard_of.push(u32::try_from(index).expect("far fewer than 2^32 shards"));
-                add(&mut loads, segment.loads);
-                // A peak below the load of now would let a merge through that a split undoes.
-                add(&mut peaks, segment.peak_loads.max(segment.loads));
-                grid.loads_before.push(loads);
-                grid.peaks_before.push(peaks);
-            }
-            grid.shard_boundaries.push(grid.starts.len());
         }
-        if loads == peaks {
-            grid.peaks_before = Vec::new();
-        }
-        grid
     }
 
     /// The last position: the end of the space.
@@ -87,7 +81,7 @@ impl Grid {
 
     /// Whether `position` is a boundary of B₀.
     pub(super) fn is_shard_boundary(&self, position: usize) -> bool {
-        self.shard_boundaries.binary_search(&position).is_ok()
+        self.shard_of.get(position).is_none_or(|shard| self.shard_boundaries[*shard as usize] == position)
     }
 
     /// Whether the shard rejects writes.
@@ -147,20 +141,40 @@ impl Grid {
     }
 }
 
-fn add(sum: &mut [u64; 3], loads: Loads) {
-    for (sum, load) in sum.iter_mut().zip(loads.as_array()) {
-        *sum = sum.saturating_add(load.0);
-    }
+/// The sums of the loads of `last` segments before each position.
+fn running_sums(last: usize, loads: impl Iterator<Item = Loads>) -> Vec<[u64; 3]> {
+    let mut sums = Vec::with_capacity(last + 1);
+    let mut sum = [0_u64; 3];
+    sums.push(sum);
+    loads.for_each(|loads| {
+        let loads = loads.as_array();
+        sum = std::array::from_fn(|i| sum[i].saturating_add(loads[i].0));
+        sums.push(sum);
+    });
+    sums
 }
 
 fn between(before: &[[u64; 3]], low: usize, high: usize) -> Loads {
     Loads::from_array(std::array::from_fn(|i| Load(before[high][i] - before[low][i])))
 }
 
+/// From `low` on, the lowest position from where to `high` the load lies within the limits.
+fn lowest(before: &[[u64; 3]], low: usize, high: usize, limits: Loads) -> usize {
+    let (end, limits) = (before[high], limits.as_array());
+    let fits = |start: &[u64; 3]| (0..3).all(|i| end[i] - start[i] <= limits[i].0);
+    low + before[low..high].iter().position(fits).unwrap_or(high - low)
+}
+
 /// How full the fullest dimension is, in millionths of its limit.
 pub(super) fn fill(loads: Loads, limits: Loads) -> u128 {
-    let (dimension, load) = loads.binding(limits);
-    u128::from(load.0) * 1_000_000 / u128::from(limits.of(dimension).0.max(1))
+    let share = |(load, limit): (Load, Load)| {
+        // 128 bits take a function call to divide, and are needed for impossible loads alone.
+        let (millionths, limit) = (load.0.checked_mul(1_000_000), limit.0.max(1));
+        let wide = || u128::from(load.0) * 1_000_000 / u128::from(limit);
+        millionths.map_or_else(wide, |millionths| u128::from(millionths / limit))
+    };
+    let shares = loads.as_array().into_iter().zip(limits.as_array()).map(share);
+    shares.max().expect("three dimensions")
 }
 
 /// The loads that decide.
@@ -242,9 +256,14 @@ impl Rules {
         }
     }
 
+    /// Whether splits of the shard are barred.
+    pub(super) fn bars_splits(&self, shard: usize) -> bool {
+        self.split_barred.get(shard).is_some_and(|barred| *barred)
+    }
+
     /// Whether cuts may fall between positions `low` and `high` of the shard.
     pub(super) fn may_split(&self, shard: usize, low: usize, high: usize) -> bool {
-        high - low > 1 && !self.split_barred.get(shard).is_some_and(|barred| *barred)
+        high - low > 1 && !self.bars_splits(shard)
     }
 
     /// Whether cuts may fall inside an interval: a part of one shard that may be split.
@@ -277,6 +296,19 @@ impl Rules {
     pub(super) fn merged_fits(&self, grid: &Grid, low: usize, high: usize) -> bool {
         let loads = if self.by_peak { grid.peaks(low, high) } else { grid.loads(low, high) };
         loads.within(self.limits.pack)
+    }
+
+    /// From `low` on, where the longest part that fits and ends at `high` begins.
+    pub(super) fn lowest_part(&self, grid: &Grid, low: usize, high: usize) -> usize {
+        lowest(&grid.loads_before, low, high, self.limits.part).min(high - 1)
+    }
+
+    /// From `low` on, where the longest interval that fits as merged and ends at `high` begins;
+    /// `high` if none does.
+    pub(super) fn lowest_merged(&self, grid: &Grid, low: usize, high: usize) -> usize {
+        let peaks = self.by_peak && grid.peaks_differ();
+        let before = if peaks { &grid.peaks_before } else { &grid.loads_before };
+        lowest(before, low, high, self.limits.pack)
     }
 
     /// Whether an interval over several shards may be a shard.

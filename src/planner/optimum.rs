@@ -1,9 +1,10 @@
 //! The exact optimum: the cheapest tiling, as a shortest path over boundary positions.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::grid::{Grid, Rules, fill};
+use super::reach;
+use super::sweep::{Cost, Edges, Paths, Sweep, UNREACHED, Weights, Windows};
 use crate::policy::Tradeoff;
 
 /// A tiling: the positions of its boundaries in ascending order, both ends of the space included.
@@ -11,8 +12,8 @@ use crate::policy::Tradeoff;
 pub(super) struct Tiling(Vec<usize>);
 
 impl Tiling {
-    pub(super) fn of(boundaries: &[usize]) -> Tiling {
-        Tiling(boundaries.to_vec())
+    pub(super) fn of(boundaries: Vec<usize>) -> Tiling {
+        Tiling(boundaries)
     }
 
     pub(super) fn boundaries(&self) -> &[usize] {
@@ -33,6 +34,22 @@ impl Tiling {
         (self.0[above - 1], self.0[above])
     }
 
+    /// Whether a boundary lies between two positions.
+    pub(super) fn cuts(&self, low: usize, high: usize) -> bool {
+        self.0[self.0.partition_point(|boundary| *boundary <= low)..].first().is_some_and(|cut| *cut < high)
+    }
+
+    /// The boundaries from each one that is kept to the next one that is, both included.
+    pub(super) fn groups<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = &'a [usize]> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let kept = 1 + rest.get(1..)?.iter().position(|position| grid.is_shard_boundary(*position))?;
+            let group = &rest[..=kept];
+            rest = &rest[kept..];
+            Some(group)
+        })
+    }
+
     /// The boundaries of this tiling that B₀ lacks: one split each.
     pub(super) fn inserted<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = usize> + 'a {
         self.0.iter().copied().filter(|position| !grid.is_shard_boundary(*position))
@@ -40,65 +57,164 @@ impl Tiling {
 
     /// The boundaries of B₀ that this tiling lacks: one merge each.
     pub(super) fn removed<'a>(&'a self, grid: &'a Grid) -> impl Iterator<Item = usize> + 'a {
-        grid.shard_boundaries().iter().copied().filter(|position| !self.contains(*position))
+        let mut here = self.0.iter().copied().peekable();
+        grid.shard_boundaries().iter().copied().filter(move |position| {
+            while here.next_if(|boundary| boundary < position).is_some() {}
+            here.peek() != Some(position)
+        })
+    }
+
+    /// How many steps lead here: a split for each boundary that B₀ lacks, a merge for each that it
+    /// has too many.
+    pub(super) fn steps(&self, grid: &Grid) -> usize {
+        let splits = self.inserted(grid).count();
+        splits + grid.shard_boundaries().len() + splits - self.0.len()
     }
 
     /// shards × horizon + steps × step cost.
     pub(super) fn cost_shard_seconds(&self, grid: &Grid, tradeoff: Tradeoff) -> u64 {
-        let steps = self.inserted(grid).count() + self.removed(grid).count();
-        self.shard_count() as u64 * tradeoff.horizon_seconds + steps as u64 * tradeoff.step_cost_shard_seconds
+        self.shard_count() as u64 * tradeoff.horizon_seconds
+            + self.steps(grid) as u64 * tradeoff.step_cost_shard_seconds
     }
 }
 
 /// The cheapest tiling, whatever its count.
 pub(super) fn cheapest(grid: &Grid, rules: &Rules, tradeoff: Tradeoff) -> Tiling {
-    let path = cheapest_paths(grid, rules, Weights::of(tradeoff), false);
+    let weights = Weights::of(tradeoff);
+    let windows = Windows::new(grid, rules, false);
+    let paths = Sweep { grid, windows: &windows, weights, cold_pairs: &[] }.paths();
     let mut boundaries = vec![grid.last()];
     while let Some(&last) = boundaries.last()
         && last > 0
     {
-        boundaries.push(path.from[last] as usize);
+        boundaries.push(paths.from[last].0 as usize);
     }
     boundaries.reverse();
     Tiling(boundaries)
 }
 
-/// The cheapest tiling of `min` to `max` shards, if there is one.
+/// What a search asks of the tiling so that an order of steps leads there ([`reach`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Nothing.
+    Nothing,
+    /// With as many shards as there may be, a split that can be the last step.
+    LastSplit,
+    /// That, and a merge that can be the first step.
+    FirstMergeAndLastSplit,
+}
+
+/// The marks of paths: those that cut a shard at the position reached,
+const CUT: u8 = 1;
+/// those that cut a shard between two parts of it, so that this can be the last step,
+const LAST_SPLIT: u8 = 2;
+/// and, beside each of these, those that take away the boundary of a cold pair: it can be the first.
+const FIRST_MERGE: u8 = 3;
+
+/// Each mark, the mark of the paths that are extended to it, and by which intervals.
+const EXTENSIONS: [(u8, u8, Edges); 10] = [
+    (0, 0, Edges::Any),
+    (CUT, 0, Edges::PartsToCuts),
+    (LAST_SPLIT, CUT, Edges::Parts),
+    (LAST_SPLIT, LAST_SPLIT, Edges::Any),
+    (FIRST_MERGE, 0, Edges::OverColdPair),
+    (FIRST_MERGE, FIRST_MERGE, Edges::Any),
+    (FIRST_MERGE + CUT, FIRST_MERGE, Edges::PartsToCuts),
+    (FIRST_MERGE + LAST_SPLIT, LAST_SPLIT, Edges::OverColdPair),
+    (FIRST_MERGE + LAST_SPLIT, FIRST_MERGE + CUT, Edges::Parts),
+    (FIRST_MERGE + LAST_SPLIT, FIRST_MERGE + LAST_SPLIT, Edges::Any),
+];
+
+impl Asked {
+    /// How many marks are told apart.
+    fn marks(self) -> u8 {
+        match self {
+            Asked::Nothing => 1,
+            Asked::LastSplit => FIRST_MERGE,
+            Asked::FirstMergeAndLastSplit => 2 * FIRST_MERGE,
+        }
+    }
+
+    /// The mark that a path through the whole space must have.
+    fn mark(self, is_at_max: bool) -> u8 {
+        self.marks() - if is_at_max { 1 } else { self.marks().min(FIRST_MERGE) }
+    }
+}
+
+/// The cheapest tiling of `min` to `max` shards that has what is asked, if there is one.
 pub(super) fn within(
     grid: &Grid,
     rules: &Rules,
     tradeoff: Tradeoff,
     min: usize,
     max: usize,
+    asked: Asked,
 ) -> Option<Tiling> {
     let weights = Weights::of(tradeoff);
+    let cold_pairs = reach::cold_pairs(grid, rules);
+    if asked == Asked::FirstMergeAndLastSplit && cold_pairs.is_empty() {
+        return None;
+    }
     // Cold shards are cut only where there are too few shards: elsewhere keeping one is cheaper.
     let cut_cold = grid.shard_count() < min;
-    let band = Band::new(grid, rules, max, cut_cold)?;
-    let mut reached = Path::from_the_start(grid).cost;
-    let mut layers: Vec<Vec<u32>> = Vec::new();
+    let windows = Windows::new(grid, rules, cut_cold);
+    let sweep = Sweep { grid, windows: &windows, weights, cold_pairs: &cold_pairs };
+    let band = Band::new(&sweep, max)?;
+    let mut reached = vec![Paths::from_the_start(grid)];
+    reached.extend((1..asked.marks()).map(|_| Paths::unreached(grid)));
+    let mut layers: Vec<Layer> = Vec::new();
     let mut best: Option<(Cost, usize)> = None;
     for count in 1..=max.min(grid.last()) {
         // No tiling of this count or more costs less than its shards alone.
         if best.is_some_and(|(cost, _)| weights.shard * count as Cost >= cost) {
             break;
         }
-        let mut path = Path::unreached(grid);
-        sweep(grid, rules, weights, &mut path, Some(&reached), cut_cold, band.shards(count));
-        let cost = path.cost[grid.last()];
+        let shards = band.shards(count);
+        let mut next: Vec<Paths> = reached.iter().map(|_| Paths::unreached(grid)).collect();
+        for (mark, from, edges) in EXTENSIONS.into_iter().filter(|(mark, _, _)| *mark < asked.marks()) {
+            let (source, target) = (&reached[usize::from(from)].cost, &mut next[usize::from(mark)]);
+            sweep.extend(Some(source), target, (edges, from), shards.clone());
+        }
+        let cost = next[usize::from(asked.mark(count == max))].cost[grid.last()];
         if count >= min && cost < best.map_or(UNREACHED, |(cost, _)| cost) {
             best = Some((cost, count));
         }
-        layers.push(path.from);
-        reached = path.cost;
+        layers.push(Layer::of(grid, &next, shards));
+        reached = next;
     }
     let (_, count) = best?;
     let mut boundaries = vec![grid.last()];
-    for from in layers[..count].iter().rev() {
-        boundaries.push(from[boundaries[boundaries.len() - 1]] as usize);
+    let mut mark = asked.mark(count == max);
+    for layer in layers[..count].iter().rev() {
+        let (low, marked) = layer.last_interval(boundaries[boundaries.len() - 1], mark);
+        boundaries.push(low);
+        mark = marked;
     }
     boundaries.reverse();
     Some(Tiling(boundaries))
+}
+
+/// How the paths of one count came to where they end; kept for the swept positions alone.
+struct Layer {
+    first: usize,
+    /// By mark and position, the last interval's lower boundary and the mark there.
+    last_intervals: Vec<Vec<(u32, u8)>>,
+}
+
+impl Layer {
+    fn of(grid: &Grid, paths: &[Paths], shards: Range<usize>) -> Layer {
+        let first = grid.shard_boundaries()[shards.start];
+        let swept = first..grid.shard_boundaries()[shards.end] + 1;
+        Layer {
+            first,
+            last_intervals: paths.iter().map(|paths| paths.from[swept.clone()].to_vec()).collect(),
+        }
+    }
+
+    fn last_interval(&self, position: usize, mark: u8) -> (usize, u8) {
+        let (low, mark) = self.last_intervals[usize::from(mark)][position - self.first];
+        (low as usize, mark)
+    }
 }
 
 /// The most shards that any tiling without merges has: each shard that may be split in segments.
@@ -129,54 +245,6 @@ pub(super) fn raise_limits(grid: &Grid, rules: &Rules, max: usize) -> (Rules, us
     (rules.raised(high), reachable)
 }
 
-/// Shard-seconds in the upper bits, steps in the lower 18: of equal costs, the fewest steps.
-type Cost = u64;
-
-const STEPS_BITS: u32 = 18;
-/// Above any cost: with weights clamped to [`LONGEST_SECONDS`] and 2^18 shards, costs stay below.
-const UNREACHED: Cost = 1 << 62;
-/// The longest horizon and the dearest step that are told apart, in shard-seconds (194 days).
-const LONGEST_SECONDS: u64 = 1 << 24;
-
-#[derive(Clone, Copy)]
-struct Weights {
-    shard: Cost,
-    step: Cost,
-}
-
-impl Weights {
-    fn of(tradeoff: Tradeoff) -> Weights {
-        let shard = tradeoff.horizon_seconds.min(LONGEST_SECONDS) << STEPS_BITS;
-        let step = (tradeoff.step_cost_shard_seconds.min(LONGEST_SECONDS) << STEPS_BITS) + 1;
-        Weights { shard, step }
-    }
-}
-
-/// The least cost up to each position, and the boundary before it.
-struct Path {
-    cost: Vec<Cost>,
-    from: Vec<u32>,
-}
-
-impl Path {
-    fn unreached(grid: &Grid) -> Path {
-        Path { cost: vec![UNREACHED; grid.last() + 1], from: vec![0; grid.last() + 1] }
-    }
-
-    fn from_the_start(grid: &Grid) -> Path {
-        let mut path = Path::unreached(grid);
-        path.cost[0] = 0;
-        path
-    }
-}
-
-/// The cheapest paths of any count.
-fn cheapest_paths(grid: &Grid, rules: &Rules, weights: Weights, cut_cold: bool) -> Path {
-    let mut path = Path::from_the_start(grid);
-    sweep(grid, rules, weights, &mut path, None, cut_cold, 0..grid.shard_count());
-    path
-}
-
 /// Where the tilings of a bounded count run. An interval that is cut at a boundary of B₀ leaves two
 /// admissible ones, so no tiling has fewer shards on either side of such a boundary than the fewest
 /// that there can be.
@@ -189,11 +257,11 @@ struct Band {
 
 impl Band {
     /// `None` where even the fewest are more than `max`.
-    fn new(grid: &Grid, rules: &Rules, max: usize, cut_cold: bool) -> Option<Band> {
-        let counts = cheapest_paths(grid, rules, Weights { shard: 1, step: 0 }, cut_cold).cost;
+    fn new(sweep: &Sweep<'_>, max: usize) -> Option<Band> {
+        let counts = Sweep { weights: Weights { shard: 1, step: 0 }, ..*sweep }.paths().cost;
         let fewest = |position: &usize| usize::try_from(counts[*position]).unwrap_or(usize::MAX);
-        let spare = max.checked_sub(fewest(&grid.last()))?;
-        Some(Band { fewest: grid.shard_boundaries().iter().map(fewest).collect(), spare })
+        let spare = max.checked_sub(fewest(&sweep.grid.last()))?;
+        Some(Band { fewest: sweep.grid.shard_boundaries().iter().map(fewest).collect(), spare })
     }
 
     /// The shards of B₀ in which the last of `count` shards may begin or end.
@@ -201,110 +269,5 @@ impl Band {
         let passed = self.fewest.partition_point(|fewest| fewest + self.spare + 1 < count);
         let reached = self.fewest.partition_point(|fewest| *fewest <= count);
         passed.saturating_sub(1)..reached.min(self.fewest.len() - 1)
-    }
-}
-
-/// Relaxes every admissible interval within some shards of B₀ once, upper boundary by upper
-/// boundary. Costs of lower boundaries are taken from `previous` (paths of one shard fewer), or
-/// without it from `path` itself (paths of any count).
-fn sweep(
-    grid: &Grid,
-    rules: &Rules,
-    weights: Weights,
-    path: &mut Path,
-    previous: Option<&[Cost]>,
-    cut_cold: bool,
-    shards_swept: Range<usize>,
-) {
-    let source = |path: &Path, position: usize| previous.map_or(path.cost[position], |costs| costs[position]);
-    let shards = grid.shard_count();
-    // In the window of merged intervals a lower boundary's key charges for all boundaries of B₀
-    // above it; those above the upper boundary are credited back when it is used.
-    let charged = |shard: usize| weights.step * (shards - shard) as Cost;
-    let mut merged = Window::default();
-    let mut merged_low = grid.shard_boundaries()[shards_swept.start];
-    merged.push(source(path, merged_low) + charged(shards_swept.start), merged_low);
-
-    for shard in shards_swept {
-        let (start, end) = (grid.shard_boundaries()[shard], grid.shard_boundaries()[shard + 1]);
-        let keep = rules.may_keep(grid, shard, start, end);
-        let divide = rules.may_divide(grid, shard) && rules.may_split(shard, start, end);
-        let cut = rules.may_split(shard, start, end) && (!keep || divide || cut_cold);
-        let merge = rules.may_merge(shard);
-        if !merge {
-            merged.clear();
-        }
-        let mut parts = Window::default();
-        let mut part_low = start;
-        parts.push(source(path, start), start);
-
-        for position in if cut { start + 1 } else { end }..=end {
-            let inserted = if position == end { 0 } else { weights.step };
-            let mut best = (UNREACHED, start);
-            if position == end && keep {
-                best = (source(path, start), start);
-            }
-            if cut {
-                while !rules.part_fits(grid, part_low, position) {
-                    part_low += 1;
-                }
-                best = best.min_by_cost(parts.least_from(part_low));
-            }
-            if merge && (position == end || divide) {
-                while merged_low < position && !rules.merged_fits(grid, merged_low, position) {
-                    merged_low += 1;
-                }
-                let least = merged.least_from(merged_low);
-                best = best.min_by_cost(least.map(|(cost, low)| (cost - charged(shard), low)));
-            }
-            if best.0 < UNREACHED {
-                path.cost[position] = best.0 + weights.shard + inserted;
-                path.from[position] = u32::try_from(best.1).expect("positions fit 32 bits");
-            }
-            let cost = source(path, position);
-            if cut && position < end {
-                parts.push(cost, position);
-            }
-            if position == end {
-                merged.push(cost + charged(shard + 1), position);
-            } else if divide {
-                merged.push(cost + charged(shard), position);
-            }
-        }
-        merged_low = merged_low.max(if merge { 0 } else { end });
-    }
-}
-
-trait MinByCost {
-    fn min_by_cost(self, other: Option<(Cost, usize)>) -> Self;
-}
-
-impl MinByCost for (Cost, usize) {
-    fn min_by_cost(self, other: Option<(Cost, usize)>) -> Self {
-        other.filter(|other| other.0 < self.0).unwrap_or(self)
-    }
-}
-
-/// The least of a window whose lower end only moves up (a monotone queue).
-#[derive(Default)]
-struct Window(VecDeque<(Cost, usize)>);
-
-impl Window {
-    fn push(&mut self, cost: Cost, position: usize) {
-        while self.0.back().is_some_and(|(last, _)| *last > cost) {
-            self.0.pop_back();
-        }
-        self.0.push_back((cost, position));
-    }
-
-    fn least_from(&mut self, low: usize) -> Option<(Cost, usize)> {
-        while self.0.front().is_some_and(|(_, position)| *position < low) {
-            self.0.pop_front();
-        }
-        self.0.front().copied()
-    }
-
-    fn clear(&mut self) {
-        self.0.clear();
     }
 }

@@ -2,51 +2,57 @@
 //! asks for more splits than the load does, they go where the heat is, and the cuts of one shard
 //! leave parts as equal as they can be.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
 
 /// The same number of shards and steps, and so the same cost, with the load spread evenly.
-pub(super) fn even(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
-    equal_parts(grid, rules, cuts_where_the_heat_is(grid, rules, tiling))
+pub(super) fn even(grid: &Grid, rules: &Rules, tiling: &Tiling) -> Tiling {
+    equal_parts(grid, rules, &cuts_where_the_heat_is(grid, rules, tiling))
 }
 
 /// Takes back every split that the load does not need, and cuts the fullest shards instead, as
 /// often.
-fn cuts_where_the_heat_is(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
-    let mut boundaries = tiling.boundaries().to_vec();
-    let mut spare = 0;
-    for position in tiling.inserted(grid) {
-        let index = boundaries.partition_point(|boundary| *boundary < position);
-        let (low, high) = (boundaries[index - 1], boundaries[index + 1]);
-        if is_needless(grid, rules, low, high) {
-            boundaries.remove(index);
-            spare += 1;
+fn cuts_where_the_heat_is(grid: &Grid, rules: &Rules, tiling: &Tiling) -> Tiling {
+    let mut boundaries: Vec<usize> = Vec::with_capacity(tiling.boundaries().len());
+    for (index, &position) in tiling.boundaries().iter().enumerate() {
+        let needless = !grid.is_shard_boundary(position) && {
+            let (low, high) = (boundaries[boundaries.len() - 1], tiling.boundaries()[index + 1]);
+            is_needless(grid, rules, low, high)
+        };
+        if !needless {
+            boundaries.push(position);
         }
     }
-    for _ in 0..spare {
-        let Some(cut) = best_cut(grid, rules, &boundaries) else { return tiling };
-        let index = boundaries.partition_point(|boundary| *boundary < cut);
-        boundaries.insert(index, cut);
+    let spare = tiling.boundaries().len() - boundaries.len();
+    if spare == 0 {
+        return tiling.clone();
     }
-    Tiling::of(&boundaries)
+    let cuts = hottest_cuts(grid, rules, &boundaries, spare);
+    if cuts.len() < spare {
+        return tiling.clone();
+    }
+    boundaries.extend(cuts);
+    boundaries.sort_unstable();
+    Tiling::of(boundaries)
 }
 
 /// Cuts each shard that stays within its own boundaries anew, into as many parts.
-fn equal_parts(grid: &Grid, rules: &Rules, tiling: Tiling) -> Tiling {
-    let mut boundaries = vec![0];
-    for pair in grid.shard_boundaries().windows(2) {
-        let (low, high) = (pair[0], pair[1]);
-        let inside = || tiling.boundaries().iter().copied().filter(|cut| low < *cut && *cut < high);
-        if inside().next().is_some() && tiling.contains(low) && tiling.contains(high) {
-            boundaries.extend(most_equal_cuts(grid, rules, low, high, inside().count()));
+fn equal_parts(grid: &Grid, rules: &Rules, tiling: &Tiling) -> Tiling {
+    let mut boundaries = Vec::with_capacity(tiling.boundaries().len());
+    boundaries.push(0);
+    for group in tiling.groups(grid) {
+        let [low, cuts @ .., high] = group else { continue };
+        if !cuts.is_empty() && grid.shard_of(*low) == grid.shard_of(high - 1) {
+            boundaries.extend(most_equal_cuts(grid, rules, *low, *high, cuts.len()));
         } else {
-            boundaries.extend(inside());
+            boundaries.extend(cuts);
         }
-        if tiling.contains(high) {
-            boundaries.push(high);
-        }
+        boundaries.push(*high);
     }
-    Tiling::of(&boundaries)
+    Tiling::of(boundaries)
 }
 
 /// The `cuts` positions between `low` and `high` that leave parts which fit, the sum of their
@@ -63,13 +69,15 @@ fn most_equal_cuts(grid: &Grid, rules: &Rules, low: usize, high: usize, cuts: us
     // By position: the least unevenness up to it, and by number of parts the start of the last one.
     let mut reached: Vec<Option<Unevenness>> = vec![None; positions];
     reached[0] = Some((0, 0));
-    let mut starts = Vec::with_capacity(cuts + 1);
-    for _ in 0..=cuts {
-        let (mut next, mut start_of_last) = (vec![None; positions], vec![low; positions]);
-        for from in low..high {
+    let mut starts = vec![low; positions * (cuts + 1)];
+    for (parts, start_of_last) in starts.chunks_exact_mut(positions).enumerate() {
+        let mut next = vec![None; positions];
+        for from in low + parts..high {
             let Some(sum) = reached[from - low] else { continue };
+            // The last part ends at the shard's end.
+            let nearest = if parts == cuts { high } else { from + 1 };
             // Parts are hereditary: where one does not fit, no longer one does.
-            for to in (from + 1..=high).take_while(|to| rules.part_fits(grid, from, *to)) {
+            for to in (nearest..=high).take_while(|to| rules.part_fits(grid, from, *to)) {
                 let more = part(from, to);
                 let sum = (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1));
                 if next[to - low].is_none_or(|least| sum < least) {
@@ -79,18 +87,14 @@ fn most_equal_cuts(grid: &Grid, rules: &Rules, low: usize, high: usize, cuts: us
             }
         }
         reached = next;
-        starts.push(start_of_last);
     }
-    let mut cuts: Vec<usize> = starts[1..]
-        .iter()
-        .rev()
-        .scan(high, |end, start_of_last| {
-            *end = start_of_last[*end - low];
-            Some(*end)
-        })
-        .collect();
-    cuts.reverse();
-    cuts
+    let mut found = vec![high; cuts];
+    let mut end = high;
+    for (cut, start_of_last) in found.iter_mut().zip(starts[positions..].chunks_exact(positions)).rev() {
+        end = start_of_last[end - low];
+        *cut = end;
+    }
+    found
 }
 
 /// Whether the interval may be a shard as a part of one shard, or as that shard.
@@ -101,21 +105,37 @@ fn is_needless(grid: &Grid, rules: &Rules, low: usize, high: usize) -> bool {
         && if whole { rules.may_keep(grid, shard, low, high) } else { rules.part_fits(grid, low, high) }
 }
 
-/// The cut of the fullest shard that can be cut into two parts that fit, at the position that
-/// leaves the smaller rest; a shard without load is cut in its middle.
-fn best_cut(grid: &Grid, rules: &Rules, boundaries: &[usize]) -> Option<usize> {
+/// At most `count` cuts, each of the fullest shard that can be cut then (of equally full ones the
+/// widest).
+fn hottest_cuts(grid: &Grid, rules: &Rules, boundaries: &[usize], count: usize) -> Vec<usize> {
+    let piece = |low, high| {
+        let fill = fill(grid.loads(low, high), rules.limits.trigger);
+        (fill, grid.range(low, high).span(), Reverse(low), high)
+    };
+    let whole = boundaries.windows(2).filter(|pair| rules.may_cut(grid, pair[0], pair[1]));
+    let mut pieces: BinaryHeap<_> = whole.map(|pair| piece(pair[0], pair[1])).collect();
+    let mut cuts = Vec::with_capacity(count);
+    while cuts.len() < count
+        && let Some((_, _, Reverse(low), high)) = pieces.pop()
+    {
+        if let Some(cut) = best_cut(grid, rules, low, high) {
+            cuts.push(cut);
+            pieces.push(piece(low, cut));
+            pieces.push(piece(cut, high));
+        }
+    }
+    cuts
+}
+
+/// The cut into two parts that fit, at the position that leaves the smaller rest; a shard without
+/// load is cut in its middle.
+fn best_cut(grid: &Grid, rules: &Rules, low: usize, high: usize) -> Option<usize> {
     let fill = |low, high| fill(grid.loads(low, high), rules.limits.trigger);
     let width = |low, high| grid.range(low, high).span();
-    let mut pairs: Vec<&[usize]> =
-        boundaries.windows(2).filter(|pair| rules.may_cut(grid, pair[0], pair[1])).collect();
-    pairs.sort_by_key(|pair| std::cmp::Reverse((fill(pair[0], pair[1]), width(pair[0], pair[1]))));
-    pairs.into_iter().find_map(|pair| {
-        let (low, high) = (pair[0], pair[1]);
-        (low + 1..high)
-            .filter(|cut| rules.part_fits(grid, low, *cut) && rules.part_fits(grid, *cut, high))
-            .min_by_key(|cut| {
-                let uneven = width(low, *cut).abs_diff(width(*cut, high));
-                (fill(low, *cut).max(fill(*cut, high)), uneven)
-            })
-    })
+    (low + 1..high)
+        .filter(|cut| rules.part_fits(grid, low, *cut) && rules.part_fits(grid, *cut, high))
+        .min_by_key(|cut| {
+            let uneven = width(low, *cut).abs_diff(width(*cut, high));
+            (fill(low, *cut).max(fill(*cut, high)), uneven)
+        })
 }

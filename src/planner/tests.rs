@@ -245,6 +245,56 @@ fn a_plan_made_of_estimates_says_that_it_is_provisional() {
     assert_eq!((kinds(&proposal), &proposal.holds), (String::new(), &vec![settling]));
 }
 
+/// A goal of which no merge can go first but the two that stand apart: 30 + 20 and 20 + 30.
+fn two_merges_first() -> (Demand, Tiling) {
+    let shards: [&[u32]; 7] = [&[30], &[8, 12], &[12, 8], &[30], &[40], &[16, 16], &[40]];
+    (demand(&shards), Tiling::of(vec![0, 2, 4, 6, 8, 10]))
+}
+
+#[test]
+fn above_max_shards_the_coldest_merge_waits_where_too_few_could_follow_it() {
+    let (demand, goal) = two_merges_first();
+    let (grid, rules) = (Grid::new(&demand.shards), Rules::ideal(&policy()));
+    let allowance = Allowance {
+        min: 1,
+        max: 6,
+        scale_up_limit: 200,
+        scale_down_limit: 1,
+        merges: usize::MAX,
+        steps: usize::MAX,
+    };
+    let walk = order::walk(&grid, &rules, &goal, &allowance);
+    assert_eq!(walk.boundaries, goal.boundaries());
+    // The boundary at 3, between 12 and 12, would be the coldest.
+    assert_eq!((walk.steps[0].position, walk.steps[1].position), (1, 5));
+}
+
+#[test]
+fn what_can_be_reached_is_told_without_a_walk() {
+    let (demand, goal) = two_merges_first();
+    let (grid, rules) = (Grid::new(&demand.shards), Rules::ideal(&policy()));
+    let reachable = |min, max| reach::is_reachable(&grid, &rules, &goal, min, max);
+    assert!(reachable(1, 7) && reachable(1, 6), "two merges make room for a split");
+    assert!(!reachable(1, 5), "and there are no three");
+    assert!(!reachable(6, 7), "five shards are too few");
+    assert!(!reachable(5, 5) && !reachable(1, 4));
+}
+
+#[test]
+fn a_pair_of_which_one_must_not_be_split_is_cold_only_if_the_other_is_not_cut() {
+    let mut demand = demand(&[&[10, 10], &[10, 10], &[30, 30]]);
+    let pairs = |demand: &Demand| {
+        let pairs = reach::cold_pairs(&Grid::new(&demand.shards), &Rules::guarded(demand, &policy()));
+        pairs.iter().map(|pair| (pair.latest_low, pair.earliest_high)).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(&demand), [(1, 3)]);
+    let guard = Some(Hold::MergeBudget { max_merges_per_day: 1, merged: 1 });
+    demand.shards[1].split_guard = guard.clone();
+    assert_eq!(pairs(&demand), [(0, 3)]);
+    (demand.shards[0].split_guard, demand.shards[1].split_guard) = (guard, None);
+    assert_eq!(pairs(&demand), [(1, 4)]);
+}
+
 #[test]
 fn rates_hold_splits_back_but_not_of_a_shard_that_rejects() {
     let mut demand = demand(&[&[40, 40], &[45, 45], &[50, 50]]);

@@ -26,73 +26,52 @@ fn each_case(profile: &Profile, usual: u64, mut test: impl FnMut(&Case)) {
     }
 }
 
-/// Judges many cases. Where the planner's order gets stuck it may fall back to the safe class: that
-/// must stay rarer than two in a thousand (one in two thousand was seen, at the cap alone).
+/// Judges many cases. Only above the cap may a plan cost more than need be, for there the planner's
+/// search is not exact: one in ten thousand at most (one in a million was seen).
 fn judge_each(profile: &Profile, usual: u64) {
-    let (mut cases, mut dearer, mut overloaded) = (0, 0, 0);
+    let (mut cases, mut dearer) = (0, 0);
     each_case(profile, usual, |case| {
         cases += 1;
-        match judge(case) {
-            Aim::Best => {}
-            Aim::Dearer => dearer += 1,
-            Aim::Overloaded => overloaded += 1,
-        }
+        dearer += u64::from(!judge(case));
     });
-    println!("of {cases} plans {dearer} are dearer than need be, {overloaded} leave more load than need be");
-    assert!((dearer + overloaded) * 500 <= cases + 1_000, "{dearer} and {overloaded} of {cases} fall back");
-}
-
-/// What a plan aims at.
-enum Aim {
-    /// The cheapest tiling that can be reached.
-    Best,
-    /// The cheapest of the safe class, which costs more.
-    Dearer,
-    /// One of the safe class that leaves shards above their targets, which the best does not.
-    Overloaded,
+    println!("of {cases} plans {dearer} cost more than need be");
+    assert!(dearer * 10_000 <= cases, "{dearer} of {cases} plans cost more than need be");
 }
 
 /// What the planner aims at must be what the exhaustive search finds, and the way there must be
-/// admissible in every state.
-fn judge(case: &Case) -> Aim {
+/// admissible in every state. Returns whether it is; that it is not is borne above the cap alone.
+fn judge(case: &Case) -> bool {
     let proposal = planner::plan(&case.demand, &case.policy, &case.in_force());
     let plan = case.plan_of(&proposal);
     if let Err(violations) = checks::check(&plan, &case.snapshot, &case.policy, &case.demand) {
         panic!("{violations}\n{case}{}", told(case, &proposal));
     }
     let search = Search::of(case);
-    let goals = search.goals();
-    let story = || format!("the search finds {goals:?}\n{case}{}", told(case, &proposal));
-    let aimed: Vec<&Goal> =
-        goals.iter().filter(|goal| goal.cost.shard_seconds == proposal.cost_shard_seconds).collect();
-    assert!(!aimed.is_empty(), "the plan aims at no goal\n{}", story());
-    if case.nothing_limits_the_way() {
-        arrives(case, &search, &aimed, &proposal);
-    }
-
+    let goal = search.goal();
     // What it would come to if nothing were held back.
     let ideal = case.unguarded();
     let bounds = case.in_force().bounds;
-    let as_desired =
-        |goal: &Goal| (goal.shards as u32).clamp(bounds.min(), bounds.max()) == proposal.desired_shards;
-    assert!(Search::of(&ideal).goals().iter().any(as_desired), "desired is no goal's count\n{}", story());
+    let shards = Search::of(&ideal).goal().shards as u32;
+    let is_best = proposal.cost_shard_seconds == goal.cost.shard_seconds
+        && proposal.desired_shards == shards.clamp(bounds.min(), bounds.max());
+    let story = || format!("the search finds {goal:?} and ideally {shards}\n{case}{}", told(case, &proposal));
+    let is_above_the_cap = case.demand.shards.len() > bounds.max() as usize;
+    assert!(is_best || is_above_the_cap, "the plan does not aim at the best\n{}", story());
+    if is_best && case.nothing_limits_the_way() {
+        arrives(case, &search, &goal, &proposal);
+    }
     let below_min = proposal.holds.contains(&Hold::BelowMinShards { min_shards: bounds.min() });
     assert_eq!(below_min, case.segments().len() < bounds.min() as usize, "BelowMinShards\n{}", story());
-    match aimed[0] {
-        aimed if aimed.cost == goals[0].cost => Aim::Best,
-        aimed if aimed.is_raised() => Aim::Overloaded,
-        _ => Aim::Dearer,
-    }
+    is_best
 }
 
 /// Where neither rates nor budgets cut the walk short, it ends in a tiling that costs what was
 /// announced, in the fewest steps, and of which every shard is admissible. What stays above its
 /// target though it could be cut is told, the fullest of it; or of all, where there are too many.
-fn arrives(case: &Case, search: &Search<'_>, aimed: &[&Goal], proposal: &Proposal) {
+fn arrives(case: &Case, search: &Search<'_>, goal: &Goal, proposal: &Proposal) {
     let ends: Vec<usize> = proposal.after.iter().map(|after| case.position(after.range.end()) + 1).collect();
-    let story = || format!("the plan should come to {aimed:?}\n{case}{}", told(case, proposal));
-    let met = aimed.iter().find(|goal| search.is_met(goal, &ends));
-    let Some(goal) = met else { panic!("the plan does not end where it aims\n{}", story()) };
+    let story = || format!("the plan should come to {goal:?}\n{case}{}", told(case, proposal));
+    assert!(search.is_met(goal, &ends), "the plan does not end where it aims\n{}", story());
     assert_eq!(proposal.steps.len(), goal.cost.steps, "the plan takes detours\n{}", story());
     let trigger = case.policy.trigger();
     let share = |loads: Loads| {
@@ -163,6 +142,23 @@ fn guards_and_estimates_are_kept() {
 #[test]
 fn guards_at_max_shards_are_kept() {
     judge_each(&Profile { guards: true, tight_bounds: true, ..Profile::default() }, 1_000);
+}
+
+#[test]
+fn where_the_cheapest_has_no_order_the_next_cheapest_is_found() {
+    // Streams at the cap in which greed for relief gets stuck, or in which only a dearer tiling than
+    // the cheapest can be reached.
+    let profile = Profile { tight_bounds: true, ..Profile::default() };
+    for seed in [
+        2199, 2256, 4406, 4844, 8153, 9786, 9868, 14616, 19955, 24666, 25974, 26866, 27626, 29302, 31270,
+        34254, 36185, 36787, 36807, 38376, 39450, 39728, 41756, 45018, 46046, 46138, 46956, 50828, 51377,
+        51843, 54528, 58312, 58599,
+    ] {
+        assert!(judge(&Case::random(&profile, seed)), "seed {seed}");
+    }
+    // And one in which making room merges a shard that must not be split with one that must.
+    let profile = Profile { guards: true, ..profile };
+    assert!(judge(&Case::random(&profile, 111_869)));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) struct Cost {
     pub(super) steps: usize,
 }
 
-/// What a plan may aim at: any tiling of this cost in which no interval needs a higher rise.
+/// What a plan must aim at: any tiling of this cost in which no interval needs a higher rise.
 #[derive(Debug)]
 pub(super) struct Goal {
     pub(super) cost: Cost,
@@ -26,13 +26,6 @@ pub(super) struct Goal {
     /// than the rules allow.
     rise: u64,
     class: Class,
-}
-
-impl Goal {
-    /// Whether shards may stay above their targets.
-    pub(super) fn is_raised(&self) -> bool {
-        self.rise != UNRAISED
-    }
 }
 
 /// A tiling that the rules allow.
@@ -69,16 +62,20 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What a plan may aim at, the best first: the cheapest tiling within the bounds that can be
-    /// reached in any order, if there is one, and the cheapest of the safe class.
-    pub(super) fn goals(&self) -> Vec<Goal> {
+    /// What a plan must aim at: the cheapest tiling within the bounds that can be reached in any
+    /// order; if there is none, the cheapest of the safe class after the least rise.
+    pub(super) fn goal(&self) -> Goal {
         let open = self.intervals.case.demand.shards.len();
         let safe = Class::safe(open, self.min, self.max);
         let min = self.min.min((0..open).map(|shard| self.intervals.pieces(safe, shard)).sum());
+        let goal =
+            |tiling: &Tiling, rise, class| Goal { cost: tiling.cost, shards: tiling.shards(), rise, class };
         let mut whole = self.tilings(Class::WHOLE);
         whole.retain(|tiling| (min..=self.max).contains(&tiling.shards()) && tiling.rise == UNRAISED);
         whole.sort_by_key(|tiling| (tiling.cost, tiling.ends));
-        let best = whole.iter().find(|tiling| self.is_reachable(tiling.ends));
+        if let Some(best) = whole.iter().find(|tiling| self.is_reachable(tiling.ends)) {
+            return goal(best, UNRAISED, Class::WHOLE);
+        }
 
         let mut tilings = self.tilings(safe);
         tilings.retain(|tiling| tiling.shards() >= min);
@@ -88,16 +85,9 @@ impl<'a> Search<'a> {
         let rise = tilings.iter().map(|tiling| tiling.rise).min().expect("the fewest are among them");
         let fallback = tilings.iter().filter(|tiling| tiling.rise <= rise).min_by_key(|tiling| tiling.cost);
         let fallback = fallback.expect("one has the least rise");
-        assert!(
-            self.is_reachable(fallback.ends),
-            "all of the safe class can be reached\n{}",
-            self.intervals.case
-        );
-
-        let goal =
-            |tiling: &Tiling, rise, class| Goal { cost: tiling.cost, shards: tiling.shards(), rise, class };
-        let best = best.map(|tiling| goal(tiling, UNRAISED, Class::WHOLE));
-        best.into_iter().chain([goal(fallback, rise, safe)]).collect()
+        let reached = self.is_reachable(fallback.ends);
+        assert!(reached, "all of the safe class can be reached\n{}", self.intervals.case);
+        goal(fallback, rise, safe)
     }
 
     /// Whether a plan for `goal` may end in the tiling whose shards end at `ends`.
@@ -156,7 +146,8 @@ impl<'a> Search<'a> {
     }
 
     /// Whether some order of single splits and merges leads to the tiling, each of them within
-    /// the bounds and each merge admissible by itself.
+    /// the bounds, each merge admissible by itself, and no shard split that holds one which must
+    /// not be.
     fn is_reachable(&self, goal: u32) -> bool {
         let mut seen = HashSet::from([self.now]);
         let mut open = vec![self.now];
@@ -169,11 +160,11 @@ impl<'a> Search<'a> {
                 (1..self.intervals.segments()).filter(|position| (state ^ goal) >> position & 1 == 1)
             {
                 let is_split = goal >> position & 1 == 1;
+                let low = (0..position).rev().find(|p| *p == 0 || state >> p & 1 == 1).unwrap();
+                let high = (position + 1..).find(|p| state >> p & 1 == 1).unwrap();
                 let possible = if is_split {
-                    count < self.max
+                    count < self.max && !self.intervals.is_split_barred(low, high)
                 } else {
-                    let low = (0..position).rev().find(|p| *p == 0 || state >> p & 1 == 1).unwrap();
-                    let high = (position + 1..).find(|p| state >> p & 1 == 1).unwrap();
                     count > self.min && self.intervals.may_be_merged(Class::WHOLE, low, high)
                 };
                 let next = state ^ 1 << position;

@@ -74,6 +74,15 @@ impl<'a> Intervals<'a> {
             && demand.shards[shard].segments.len() > 1
     }
 
+    /// Whether the interval holds a part of a shard that must not be split.
+    pub(super) fn is_split_barred(&self, low: usize, high: usize) -> bool {
+        let demand = &self.case.demand;
+        !demand.split_bars.is_empty()
+            || demand.shards[self.shard_of[low]..=self.shard_of[high - 1]]
+                .iter()
+                .any(|shard| shard.split_guard.is_some())
+    }
+
     fn may_merge(&self, class: Class, shard: usize) -> bool {
         let demand = &self.case.demand;
         class.merges
