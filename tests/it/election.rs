@@ -163,8 +163,10 @@ async fn acting_ends_at_the_renew_deadline_however_late_the_last_reply_was() {
     // Of the ten seconds two are gone: they are counted from when the request was sent.
     assert_eq!(leads.remaining(), timing.renew_deadline - 2 * SECOND);
     for _ in 0..3 {
-        let before = leads.remaining();
-        while leads.remaining() <= before {
+        let mut before = leads.remaining();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        while leads.remaining() < before {
+            before = leads.remaining();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let fresh = timing.renew_deadline - 2 * SECOND;

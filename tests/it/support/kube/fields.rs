@@ -16,9 +16,17 @@ pub enum Items {
     Keyed(Vec<String>),
 }
 
-/// The schema of `metadata`, which definitions leave open.
-pub fn metadata_schema() -> Value {
-    json!({"properties": {
+/// A kind's schema with that of `metadata`, which definitions leave open.
+pub fn with_metadata(schema: &Value) -> Value {
+    let mut schema = if schema.is_object() { schema.clone() } else { json!({}) };
+    if !schema["properties"].is_object() {
+        schema["properties"] = json!({"spec": {}, "status": {}, "data": {"additionalProperties": {}}});
+    }
+    for name in ["apiVersion", "kind"] {
+        schema["properties"][name] = json!({});
+    }
+    schema["properties"]["metadata"] = json!({"properties": {
+        "managedFields": {},
         "labels": {"additionalProperties": {}},
         "annotations": {"additionalProperties": {}},
         "finalizers": {"x-kubernetes-list-type": "set", "items": {}},
@@ -26,7 +34,8 @@ pub fn metadata_schema() -> Value {
             "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"],
             "items": {"x-kubernetes-map-type": "atomic"},
         },
-    }})
+    }});
+    schema
 }
 
 pub fn items(schema: Option<&Value>) -> Items {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::fields;
 use super::refusal::Cause;
 use super::schema::Schema;
 
@@ -27,6 +28,8 @@ pub struct Kind {
     /// Whether PUT needs no resourceVersion.
     pub unconditional_update: bool,
     pub form: Form,
+    /// What is known about its fields, `metadata` included.
+    pub fields: Value,
 }
 
 /// What objects of a kind look like.
@@ -46,14 +49,6 @@ impl Kind {
     /// `leases.coordination.k8s.io`, as messages name it.
     pub fn group_resource(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
-    }
-
-    /// What is known about its fields.
-    pub fn schema(&self) -> Option<&Value> {
-        match &self.form {
-            Form::Typed { .. } => None,
-            Form::Custom(schema) => Some(&schema.structure),
-        }
     }
 }
 
@@ -91,6 +86,7 @@ pub fn defined(definition: &Value) -> Result<Kind, String> {
     };
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array).ok_or("no versions")?;
     let version = versions.iter().find(|version| version["served"] == true).ok_or("none is served")?;
+    let structure = &version["schema"]["openAPIV3Schema"];
     Ok(Kind {
         group: text("/spec/group")?,
         version: version["name"].as_str().ok_or("a version without a name")?.to_owned(),
@@ -100,7 +96,8 @@ pub fn defined(definition: &Value) -> Result<Kind, String> {
         status: version.pointer("/subresources/status").is_some(),
         made_by_update: false,
         unconditional_update: false,
-        form: Form::Custom(Box::new(Schema::new(&version["schema"]["openAPIV3Schema"])?)),
+        form: Form::Custom(Box::new(Schema::new(structure)?)),
+        fields: fields::with_metadata(structure),
     })
 }
 
@@ -123,6 +120,7 @@ fn typed<T: k8s_openapi::Resource + Serialize + DeserializeOwned>(
         made_by_update: false,
         unconditional_update: true,
         form: Form::Typed { normal, check },
+        fields: fields::with_metadata(&Value::Null),
     }
 }
 

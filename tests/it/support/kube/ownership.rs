@@ -53,14 +53,14 @@ pub fn apply(
     manager: &Manager,
     force: bool,
 ) -> Result<Applied, Refusal> {
-    let schema = full_schema(kind);
+    let schema = &kind.fields;
     let mut owners = owners(live);
     let own = owners.iter().position(|owner| owner.manager == *manager).map(|at| owners.remove(at));
     let (time, before) = own.map_or((Value::Null, BTreeSet::new()), |own| (own.time, own.fields));
     let mut wanted = wanted.clone();
     reset(kind, manager, &mut wanted);
-    let set: BTreeSet<Path> = fields::leaves(Some(&schema), &wanted).into_keys().collect();
-    let mut object = merge(Some(&schema), Some(live), &wanted);
+    let set: BTreeSet<Path> = fields::leaves(Some(schema), &wanted).into_keys().collect();
+    let mut object = merge(Some(schema), Some(live), &wanted);
     let held: BTreeSet<&Path> = owners.iter().flat_map(|owner| &owner.fields).chain(&set).collect();
     for path in before.iter().filter(|path| !held.contains(path)) {
         // An item of which somebody owns a field stays.
@@ -68,7 +68,7 @@ pub fn apply(
             fields::remove(&mut object, path);
         }
     }
-    let change = Change::between(&schema, live, &object);
+    let change = Change::between(schema, live, &object);
     let conflicts: Vec<(&Owner, Vec<&Path>)> = owners
         .iter()
         .map(|owner| (owner, owner.fields.intersection(&change.written).collect()))
@@ -90,9 +90,9 @@ pub fn apply(
 
 /// Keeps account of a write that was no apply.
 pub fn written(kind: &Kind, live: &Value, new: &mut Value, manager: &Manager, now: &str) {
-    let schema = full_schema(kind);
+    let schema = &kind.fields;
     let mut owners = owners(live);
-    let change = Change::between(&schema, live, new);
+    let change = Change::between(schema, live, new);
     change.take_from(&mut owners, Some(manager));
     let taken: BTreeSet<Path> = change.written.into_iter().filter(is_owned).collect();
     if !taken.is_empty() {
@@ -122,11 +122,9 @@ struct Change {
 impl Change {
     fn between(schema: &Value, old: &Value, new: &Value) -> Change {
         let fields = |object: &Value| {
-            let mut object = object.clone();
-            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-                metadata.remove("managedFields");
-            }
-            fields::leaves(Some(schema), &object)
+            let mut fields = fields::leaves(Some(schema), object);
+            fields.remove(&["f:metadata".to_owned(), "f:managedFields".to_owned()][..]);
+            fields
         };
         let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) = (fields(old), fields(new));
         let written = new.iter().filter(|(path, value)| old.get(*path) != Some(value));
@@ -182,19 +180,6 @@ fn reset(kind: &Kind, manager: &Manager, wanted: &mut Value) {
     } else if kind.status {
         fields.remove("status");
     }
-}
-
-/// The kind's schema with that of `metadata`.
-fn full_schema(kind: &Kind) -> Value {
-    let mut schema = kind.schema().cloned().unwrap_or_else(|| json!({}));
-    if !schema["properties"].is_object() {
-        schema["properties"] = json!({"spec": {}, "status": {}, "data": {"additionalProperties": {}}});
-    }
-    schema["properties"]["metadata"] = fields::metadata_schema();
-    for name in ["apiVersion", "kind"] {
-        schema["properties"][name] = json!({});
-    }
-    schema
 }
 
 /// Whether somebody can own it: what names an object, or is the server's own, nobody can.
