@@ -22,6 +22,7 @@ mod cache;
 mod gate;
 mod listing;
 mod metrics;
+mod packed;
 mod series;
 #[cfg(test)]
 pub(crate) mod test_plane;
