@@ -24,6 +24,7 @@ mod cache;
 mod gate;
 mod listing;
 mod metrics;
+mod packed;
 mod past;
 mod series;
 #[cfg(test)]

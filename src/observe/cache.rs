@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+use super::packed::Packed;
 use crate::control_plane::MetricQuery;
 use crate::snapshot::{Minute, PastTopology, Series};
 use crate::stream::StreamSummary;
@@ -22,7 +23,7 @@ pub(super) struct ObservationCache {
     last_pass: bool,
     owner: Option<(String, Timestamp)>,
     now: Option<Minute>,
-    series: HashMap<MetricQuery, Series>,
+    series: HashMap<MetricQuery, Packed>,
     topologies: BTreeMap<Timestamp, Option<PastTopology>>,
 }
 
@@ -45,7 +46,7 @@ impl ObservationCache {
     /// From which minute on a metric has to be asked for, to have it from `start` on.
     pub(super) fn ask_from(&self, query: &MetricQuery, start: Minute) -> Minute {
         match self.series.get(query) {
-            Some(known) if known.start <= start => known.end().plus(-ASKED_AGAIN_MINUTES).max(start),
+            Some(known) if known.start() <= start => known.end().plus(-ASKED_AGAIN_MINUTES).max(start),
             _ => start,
         }
     }
@@ -54,16 +55,19 @@ impl ObservationCache {
     /// complete.
     pub(super) fn extend(&mut self, query: &MetricQuery, start: Minute, fetched: Series) -> Series {
         let joined = match self.series.get(query) {
-            Some(known) if known.start <= start && start < fetched.start && fetched.start <= known.end() => {
-                let from = usize::try_from(start.since(known.start)).unwrap_or(0);
-                let to = usize::try_from(fetched.start.since(known.start)).unwrap_or(0);
-                let known = known.values.get(from..to).unwrap_or_default();
-                Series { start, values: [known, &fetched.values].concat(), complete: fetched.complete }
+            Some(known)
+                if known.start() <= start && start < fetched.start && fetched.start <= known.end() =>
+            {
+                let from = usize::try_from(start.since(known.start())).unwrap_or(0);
+                let to = usize::try_from(fetched.start.since(known.start())).unwrap_or(0);
+                let known = known.values().take(to).skip(from);
+                let values = known.chain(fetched.values.iter().copied()).collect();
+                Series { start, values, complete: fetched.complete }
             }
             _ => fetched,
         };
         if joined.complete && !self.last_pass {
-            self.series.insert(query.clone(), joined.clone());
+            self.series.insert(query.clone(), Packed::of(&joined));
         }
         joined
     }

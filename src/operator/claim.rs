@@ -53,6 +53,13 @@ impl Claim {
         Some(format!("arn:{partition}:kinesis:{region}:{account}:stream/{name}"))
     }
 
+    /// Whether both may be the same stream: what is open may be anything.
+    pub fn may_be(&self, other: &Claim) -> bool {
+        let Claim { partition: _, region, account, name } = self;
+        let agree = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+        *name == other.name && agree(region, &other.region) && agree(account, &other.account)
+    }
+
     /// Whether both are certainly the same stream. What is open in both is the same for both: the
     /// operator's own region, its own account. What is open in one alone may be anything.
     pub fn is_same(&self, other: &Claim) -> bool {
@@ -94,10 +101,14 @@ mod tests {
         assert!(open.is_same(&open) && regional.is_same(&regional) && known.is_same(&known));
         for (a, b) in [(&open, &regional), (&open, &known), (&regional, &known)] {
             assert!(!a.is_same(b) && !b.is_same(a), "{a:?} {b:?}");
+            assert!(a.may_be(b) && b.may_be(a), "{a:?} {b:?}");
         }
         let elsewhere = Claim { region: Some("eu-west-2".to_owned()), ..known.clone() };
         let other = Claim { name: "clicks".to_owned(), ..known.clone() };
-        assert!(!known.is_same(&elsewhere) && !known.is_same(&other));
+        for another in [&elsewhere, &other] {
+            assert!(!known.is_same(another) && !known.may_be(another));
+        }
+        assert!(open.may_be(&elsewhere) && !regional.may_be(&elsewhere));
     }
 
     #[test]

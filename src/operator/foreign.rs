@@ -87,7 +87,7 @@ pub fn between(before: &Tiling, now: &Tiling, own: &[Step]) -> Option<Foreign> {
             let mut ranges = ranges.clone();
             step.apply(&mut ranges).ok().map(|()| ranges)
         });
-        let taken: Vec<_> = taken.collect();
+        let taken: Vec<_> = taken.filter(|ranges| !explained.contains(ranges)).collect();
         explained.extend(taken);
     }
     (!explained.contains(&now.ranges)).then(|| Foreign::Resharded {

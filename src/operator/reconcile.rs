@@ -244,7 +244,7 @@ impl<P: Planes> Shared<P> {
             Ok(decision) => decision,
             Err(violations) => return (self.failed(Failure::Vetoed(violations.to_string()), session), None),
         };
-        let foreign = session.look(&snapshot);
+        let foreign = session.look(&snapshot, before.plan.as_ref());
         let report = Report::new(&snapshot, policy, &decision.demand.summary, &decision.plan, &self.prices);
         let answer = approval::consider(&Question {
             policy,

@@ -193,6 +193,7 @@ impl Registry {
         let (was_own, is_own) =
             (old.as_ref().is_some_and(|old| self.is_own(&old.object)), self.is_own(&object));
         let nudged = old.as_ref().is_none_or(|old| asks(&old.object) != asks(&object));
+        let same_told = old.as_ref().is_some_and(|old| told_arn(&old.object) == told_arn(&object));
         let (policy, named, claim) = match old {
             Some(Entry { policy, named, claim, .. }) if same_spec => (policy, named, claim),
             old => {
@@ -213,7 +214,7 @@ impl Registry {
             }
         }
         self.resources.known.insert(key.clone(), Entry { object: Arc::new(object), policy, named, claim });
-        if !same_spec {
+        if !same_spec || (!is_own && !same_told) {
             changes.extend(self.neighbours(&key));
         }
         match (was_own, is_own) {
@@ -265,18 +266,39 @@ impl Registry {
         named.filter(|other| self.may_claim(other, claim)).cloned().collect()
     }
 
-    /// Whether the resource `key` is known to lay claim to the stream of `claim`. Who may not touch
-    /// a stream cannot stop those who may.
+    /// Whether the resource `key` lays claim to the stream of `claim`, and may. Who may not touch a
+    /// stream cannot stop those who may.
+    ///
+    /// Those that this operator acts on find out themselves which stream they are about, and take no
+    /// step before. Of the others it is not known what AWS has told their operator: where their
+    /// status does not say it either, a stream that may be the same counts as the same.
     fn may_claim(&self, key: &Key, claim: &Claim) -> bool {
-        let Some(Entry { object, policy, claim: Some(own), .. }) = self.resources.known.get(key) else {
-            return false;
-        };
+        let Some(entry) = self.resources.known.get(key) else { return false };
+        let Entry { object, policy, claim: Some(own), .. } = entry else { return false };
         let Ok(policy) = &**policy else { return false };
+        let is_same = match (self.is_own(object), entry.told()) {
+            (true, _) => own.is_same(claim),
+            (false, Some(told)) => told.is_same(claim),
+            (false, None) => own.may_be(claim),
+        };
         let grants = self.grants(&key.namespace);
-        own.is_same(claim)
+        is_same
             && object.metadata.deletion_timestamp.is_none()
-            && grants.is_some_and(|grants| grants.check(own, policy.role_arn.as_deref()) == Access::Granted)
+            && grants.is_some_and(|grants| grants.check(claim, policy.role_arn.as_deref()) == Access::Granted)
     }
+}
+
+impl Entry {
+    /// The stream as the status says it was, where that can be what the spec names.
+    fn told(&self) -> Option<Claim> {
+        let told = Claim::from_arn(told_arn(&self.object)?)?;
+        self.named.as_ref().is_some_and(|named| named.may_be(&told)).then_some(told)
+    }
+}
+
+/// The ARN of the stream as the status says it was.
+fn told_arn(object: &Autoscaler) -> Option<&str> {
+    object.status.get("stream")?.get("arn")?.as_str()
 }
 
 fn is_same_spec(old: &Autoscaler, new: &Autoscaler) -> bool {

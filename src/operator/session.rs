@@ -13,7 +13,7 @@ use super::foreign::{self, Foreign, Tiling};
 use super::object::Autoscaler;
 use super::outcome::Stepped;
 use super::planes::Identity;
-use super::status::{Status, Worth};
+use super::status::{PlanState, PlanStatus, Status, Worth};
 use crate::observe::Observer;
 use crate::plan::Step;
 use crate::snapshot::Snapshot;
@@ -128,19 +128,25 @@ impl Session {
         });
     }
 
-    /// What somebody else did since the last look.
-    pub fn look(&mut self, snapshot: &Snapshot) -> Option<Foreign> {
+    /// What somebody else did since the last look. `plan` is the one in the status: a step of it may
+    /// be under way that another replica has sent.
+    pub fn look(&mut self, snapshot: &Snapshot, plan: Option<&PlanStatus>) -> Option<Foreign> {
         let open = OpenShards::tile(&snapshot.shards).ok()?;
         let now = Tiling {
             at: snapshot.observed_at,
             created_at: snapshot.summary.created_at,
             ranges: open.ranges().collect(),
         };
+        if self.tiling.is_none() {
+            let running = plan.filter(|plan| plan.state == PlanState::Running);
+            let fits = |step: &&Step| step.resolve(&open).is_ok();
+            self.sent.extend(running.and_then(|plan| plan.steps.iter().find(fits)).cloned());
+        }
         let before = self.tiling.as_ref();
         let foreign = before.and_then(|before| foreign::between(before, &now, &self.sent));
         let moved = before.is_none_or(|before| before.ranges != now.ranges);
         // A request without a clear reply may take effect yet: while nothing moves, it is kept.
-        if moved || foreign.is_some() {
+        if before.is_some() && moved {
             self.sent.clear();
         }
         self.tiling = Some(now);
@@ -192,3 +198,6 @@ fn is_newer(a: Option<&str>, b: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

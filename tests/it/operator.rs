@@ -7,6 +7,7 @@ mod crash;
 mod day;
 mod fuse;
 mod plane;
+mod replicas;
 mod rig;
 mod scale;
 mod trouble;

@@ -152,6 +152,25 @@ fn whom_the_selector_leaves_out_is_seen_and_not_acted_on() {
 }
 
 #[test]
+fn of_another_operators_name_its_status_tells_which_stream_it_is_or_it_may_be_any() {
+    let mut registry = Registry::new("!other".parse().expect("a selector"), true);
+    registry.resource(Event::Apply(by_arn("own")));
+    let mut named = by_name("named");
+    named.metadata.labels = Some([("other".to_owned(), String::new())].into());
+    let changes = registry.resource(Event::Apply(named.clone()));
+    assert_eq!(
+        (rivals(&registry, "own"), changes),
+        (vec!["named".to_owned()], vec![Change::Nudged(key("own"))])
+    );
+    let elsewhere = "arn:aws:kinesis:eu-west-1:999999999999:stream/orders";
+    for (arn, expected) in [(elsewhere, vec![]), (ARN, vec!["named".to_owned()])] {
+        named.status = json!({"stream": {"arn": arn}});
+        assert_eq!(registry.resource(Event::Apply(named.clone())), [Change::Nudged(key("own"))]);
+        assert_eq!(rivals(&registry, "own"), expected, "{arn}");
+    }
+}
+
+#[test]
 fn a_spec_that_cannot_be_read_lays_no_claim() {
     let mut registry = registry();
     registry.resource(Event::Apply(by_arn("a")));

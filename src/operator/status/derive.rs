@@ -197,3 +197,6 @@ fn without_figures(text: &str) -> String {
 pub(crate) fn ending_note(plan: &PlanStatus, ending: &Ending) -> String {
     format!("plan {} ({}): {ending}", plan.hash, plan.summary)
 }
+
+#[cfg(test)]
+mod tests;

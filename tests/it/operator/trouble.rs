@@ -154,7 +154,7 @@ async fn asked_to_end_it_does_within_seconds_though_a_step_is_under_way() {
 async fn a_stream_that_is_gone_or_on_demand_is_told_and_comes_back() {
     let rig = Rig::start().await;
     rig.stream("orders", 2, even(800_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
+    rig.put("orders", spec("orders", "Apply", json!({"mode": "DryRun"}))).await;
     let operator = rig.operator();
     let seen = rig.until("orders", "seen", |status| status.shards.is_some()).await;
     let arn = seen.stream.unwrap().arn;
