@@ -21,7 +21,9 @@ use tempfile::TempDir;
 const TOKEN: &str = "test-admin-token";
 
 /// Runs what follows until the standard input ends, which it does with whoever holds its other end.
-const UNTIL_INPUT_ENDS: &str = r#"log=$1; shift; "$@" >>"$log" 2>&1 & c=$!; read -r _; kill -9 $c; wait $c"#;
+/// Signals to the whole group of processes do not end it before that. With etcd the folder goes.
+const UNTIL_INPUT_ENDS: &str = r#"trap "" HUP INT TERM; log=$1; shift; "$@" >>"$log" 2>&1 & c=$!; read -r _
+kill -9 $c; wait $c; case $1 in */etcd) sleep 1; rm -rf "${log%/*}" ;; esac"#;
 
 /// The servers and their folder.
 #[derive(Debug)]
