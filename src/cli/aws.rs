@@ -49,10 +49,11 @@ impl AwsFlags {
     }
 
     /// Clients for a stream that has no resource, and thus no role.
-    pub async fn connect_to(&self, stream: &StreamRef) -> anyhow::Result<AwsControlPlane> {
-        AwsControlPlane::connect(&self.options_for(stream, None))
+    pub async fn connect_to(&self, policy: &ScalingPolicy) -> anyhow::Result<AwsControlPlane> {
+        self.agree_with(policy)?;
+        AwsControlPlane::connect(&self.options_for(&policy.stream, None))
             .await
-            .with_context(|| format!("stream {}", stream.name))
+            .with_context(|| format!("stream {}", policy.stream.name))
     }
 
     /// The flags as they were given, each with a blank before it, for a command line to go on with.

@@ -44,7 +44,7 @@ pub(super) async fn run(arguments: &InspectArgs, output: &Output) -> anyhow::Res
     let policy = policy(&arguments.stream, by_arn)?;
     let (snapshot, past) = {
         let _spinner = output.spinner(format!("looking at {}", policy.stream.name));
-        let plane = arguments.aws.connect_to(&policy.stream).await?;
+        let plane = arguments.aws.connect_to(&policy).await?;
         let stream = || format!("stream {} in {}", policy.stream.name, plane.region());
         let snapshot = observe::observe(&plane, &policy).await.with_context(stream)?.snapshot;
         let writes = observe::writes_of_days(&plane, &snapshot, PAST_DAYS).await.with_context(stream)?;

@@ -95,7 +95,7 @@ fn the_fullest_shards_are_worth_a_write_when_the_picture_changes() {
 async fn the_same_is_told_once_in_ten_minutes() {
     let mut session = Session::new("1");
     let event = |note: &str| Event { warning: true, reason: "Conflict".to_owned(), note: note.to_owned() };
-    let mut tell = |session: &mut Session, note: &str| {
+    let tell = |session: &mut Session, note: &str| {
         session.tell(vec![event(note)], Timestamp::UNIX_EPOCH, Instant::now());
     };
     tell(&mut session, "a");

@@ -33,7 +33,7 @@ fn a_wrong_command_line_exits_with_one_and_never_with_two() {
         (&["approve"], "<NAME>"),
         (&["plam"], "plam"),
         (&["plan", "-f", "a.yaml", "--loud"], "--loud"),
-        (&["plan", "-f", "a.yaml", "-o", "html"], "table, json, yaml, markdown"),
+        (&["plan", "-f", "a.yaml", "-o", "pdf"], "table, json, yaml, markdown, html"),
         (&["plan", "-f", "a.yaml", "--record", "a", "--snapshot", "b"], "cannot be used with"),
         (&["apply", "-f", "a.yaml", "--wait", "--timeout", "5"], "a duration looks like 90s, 10m or 1h30m"),
         (&["plan", "-f", "a.yaml", "--color", "pink"], "auto, always, never"),
