@@ -7,7 +7,7 @@ use super::load::Load;
 use crate::cost::Money;
 
 /// What rejecting a shard-unit for an hour costs in shard-hours, at the price that on-demand mode takes
-/// for carrying it ($0.08 a GB; performance.md §2).
+/// for carrying it ($0.08 a GB in us-east-1).
 pub const PENALTY: f64 = 20.0;
 /// The same for who would rather pay ten times that.
 pub const HIGH_PENALTY: f64 = 200.0;

@@ -1,4 +1,4 @@
-//! Epsagon's scaler (peers.md §e, EP): periods of 5 minutes. One at 75 % or more scales up by a factor
+//! Epsagon's scaler (epsagon/kinesis-autoscaler): periods of 5 minutes. One at 75 % or more scales up by a factor
 //! that shrinks with the count; a whole day at 25 % or less scales down to twice the day's peak, at
 //! most by half.
 

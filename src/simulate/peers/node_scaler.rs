@@ -1,4 +1,4 @@
-//! The per-shard scaler in Node (peers.md §e, XA): judges every shard by its records alone, each minute.
+//! The per-shard scaler in Node (xaxis/amazon-kinesis-scaling): judges every shard by its records alone, each minute.
 //! Splits the first shard that took more than 48,000 in both of the last two minutes, in its middle,
 //! below 50 shards; else merges the first pair whose sum stayed below the same 48,000 in all of the last
 //! five. One step, then a minute of rest. (Records of more than 1.25 KB fill a shard with fewer than

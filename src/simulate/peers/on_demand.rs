@@ -1,6 +1,6 @@
 //! On-demand mode: no shards to scale, a price by the gigabyte. It takes twice the peak of the last 30
-//! days, 4 MB/s at the least, and rejects what rises above that faster than 15 minutes (AWS's guide as
-//! of performance.md §1). How AWS spreads keys is not modelled: what its peak allows, it takes.
+//! days, 4 MB/s at the least, and rejects what rises above that faster than 15 minutes (AWS's developer
+//! guide, "How do I size a stream"). How AWS spreads keys is not modelled: what its peak allows, it takes.
 
 use std::collections::VecDeque;
 

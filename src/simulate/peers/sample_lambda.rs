@@ -1,5 +1,5 @@
 //! The Lambda of AWS's sample "Auto scaling Amazon Kinesis Data Streams", with the defaults of its
-//! Terraform (peers.md §e, SL): periods of 5 minutes, missing data counts as none. Doubles once 5 of 5
+//! Terraform (aws-samples/kinesis-auto-scaling): periods of 5 minutes, missing data counts as none. Doubles once 5 of 5
 //! are at 75 % or more, halves once 57 of 60 are below 25 % (and no reader is behind). There is no
 //! cooldown: after acting, the same history is judged by the new count.
 

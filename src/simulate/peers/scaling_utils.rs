@@ -1,4 +1,4 @@
-//! awslabs/amazon-kinesis-scaling-utils with the profile of its README (peers.md §e, SU): looks every 5
+//! awslabs/amazon-kinesis-scaling-utils with the profile of its README: looks every 5
 //! minutes at the writes of the last 15. Up by half once 5 of those minutes are above 75 %, at most
 //! every 15 minutes; down by a quarter once all of them are below 25 %, at most every 60. By
 //! UpdateShardCount; where that is refused, by a sweep of single steps. Nothing else is looked at
