@@ -12,10 +12,12 @@ pub use self::history::{DimensionHistory, History};
 pub use self::hottest::HotShard;
 pub use self::html::html;
 pub use self::layout::count;
+#[cfg(feature = "cli")]
 pub(crate) use self::layout::{Cell, Painter, Tone, duration, hang, set_columns};
 pub use self::line::line;
 pub use self::markdown::markdown;
 pub use self::steps::StepReport;
+#[cfg(feature = "cli")]
 pub(crate) use self::strip::bar;
 pub use self::strip::heat_strip;
 pub use self::suggested::suggested_manifest;

@@ -73,6 +73,12 @@ impl TokenBucket {
         };
         tokio::time::sleep_until(turn).await;
     }
+
+    /// When the next turn is, if one was ever given.
+    #[cfg(test)]
+    pub(super) fn next_turn(&self) -> Option<Instant> {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

@@ -121,6 +121,60 @@ async fn merges_and_monitoring_are_sent_once_too_and_reads_are_repeated() {
 }
 
 #[tokio::test]
+async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
+    let server = Server::start(vec![Answer::error(400, "AccessDeniedException", "").repeated()]).await;
+    let plane = &plane(&server).await;
+    let (stream, shard) = (&stream(), &ShardId::new("shardId-000000000000"));
+    let minute = Minute::of("2026-11-22T04:00:00Z".parse().expect("a time"));
+    let metrics = &GetMetricData {
+        stream_name: "orders".to_owned(),
+        queries: vec![MetricQuery::Stream(StreamMetric::IncomingBytes)],
+        start: minute,
+        end: minute.plus(1),
+        next_token: None,
+    };
+    let listing = &ListShards::Next { token: "abc".to_owned() };
+    let monitored = &[ShardMetric::IncomingBytes];
+    let RateLimits {
+        reshard,
+        describe_stream_summary,
+        describe_limits,
+        get_metric_data,
+        enhanced_monitoring,
+    } = &*plane.limits;
+    let buckets = [
+        ("reshard", reshard),
+        ("summary", describe_stream_summary),
+        ("limits", describe_limits),
+        ("metrics", get_metric_data),
+        ("monitoring", enhanced_monitoring),
+    ];
+    let turns = || buckets.map(|(_, bucket)| bucket.next_turn());
+    let mut before = turns();
+    let mut taken = || {
+        let now = turns();
+        let names = buckets.iter().zip(now.iter().zip(&before)).filter(|(_, (now, before))| now > before);
+        let names: Vec<&str> = names.map(|((name, _), _)| *name).collect();
+        before = now;
+        names
+    };
+    plane.split_shard(stream, shard, HashKey(1)).await.expect_err("denied");
+    assert_eq!(taken(), ["reshard"]);
+    plane.merge_shards(stream, shard, shard).await.expect_err("denied");
+    assert_eq!(taken(), ["reshard"]);
+    plane.describe_stream_summary(stream).await.expect_err("denied");
+    assert_eq!(taken(), ["summary"]);
+    plane.describe_limits().await.expect_err("denied");
+    assert_eq!(taken(), ["limits"]);
+    plane.get_metric_data(metrics).await.expect_err("denied");
+    assert_eq!(taken(), ["metrics"]);
+    plane.enable_enhanced_monitoring(stream, monitored).await.expect_err("denied");
+    assert_eq!(taken(), ["monitoring"]);
+    plane.list_shards(listing).await.expect_err("denied");
+    assert_eq!(taken(), [""; 0], "ListShards is limited per stream, and has room");
+}
+
+#[tokio::test]
 async fn a_summary_is_read_and_dated_by_the_servers_clock_however_far_that_is() {
     let early = "Thu, 01 Jan 2004 00:00:00 GMT";
     let server =

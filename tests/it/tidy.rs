@@ -80,10 +80,13 @@ const MACHINE_FOLDERS: [&str; 3] = ["work", "root", "home"];
 /// A Rust file of more lines is too long.
 const MOST_LINES: usize = 600;
 
+/// What the README promises of a fresh machine: one command for the main job, one for all tests.
+const COMMANDS: [&str; 2] = ["cargo run -- demo", "cargo test"];
+
 type Rule = fn(&Tree) -> Vec<String>;
 
 /// Every rule, by its name.
-const RULES: [(&str, Rule); 9] = [
+const RULES: [(&str, Rule); 10] = [
     ("every room has a place", rooms_are_listed),
     ("imports go down", imports_go_down),
     ("crates stay in their rooms", crates_stay_in_their_rooms),
@@ -93,6 +96,7 @@ const RULES: [(&str, Rule); 9] = [
     ("files say what they are for", files_say_what_they_are_for),
     ("nothing is unfinished", nothing_is_unfinished),
     ("no machine is named", no_machine_is_named),
+    ("the README's commands are what CI runs", commands_are_run),
 ];
 
 #[test]
@@ -199,6 +203,26 @@ fn no_machine_is_named(tree: &Tree) -> Vec<String> {
             if names {
                 found.push(format!("{} names {folder}", file.path));
             }
+        }
+    }
+    found
+}
+
+/// The README has the command on a line of its own; CI runs the same, and no other versions than the lock file's.
+fn commands_are_run(tree: &Tree) -> Vec<String> {
+    let text = |path: &str| tree.files.iter().find(|file| file.path == path).map_or("", |file| &file.text);
+    let run = text(".ci/run");
+    let steps = run.lines().filter(|line| line.starts_with(".ci/")).map(text);
+    let scripts: Vec<&str> = steps.chain([run]).collect();
+    let mut found = Vec::new();
+    for command in COMMANDS {
+        let (cargo, arguments) = command.split_once(" -- ").map_or((command, None), |(c, a)| (c, Some(a)));
+        let locked = arguments.map_or(format!("{cargo} --locked"), |a| format!("{cargo} --locked -- {a}"));
+        if !text("README.md").lines().any(|line| line.starts_with(command)) {
+            found.push(format!("README.md has no line `{command}`"));
+        }
+        if !scripts.iter().any(|script| script.contains(&locked)) {
+            found.push(format!("no step of .ci/run runs `{locked}`"));
         }
     }
     found

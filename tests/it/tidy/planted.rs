@@ -4,7 +4,7 @@ use super::RULES;
 use super::source::{File, Tree};
 
 /// A tree without flaws; it comes near to some.
-const TIDY: [(&str, &str); 8] = [
+const TIDY: [(&str, &str); 11] = [
     ("src/lib.rs", "//! It.\npub mod load;\npub mod planner;\npub mod checks;\npub mod aws;\npub mod cli;\n"),
     ("src/main.rs", "//! Runs.\nuse reshard::cli;\nfn main() { cli::main(); }\n"),
     (
@@ -22,6 +22,9 @@ const TIDY: [(&str, &str); 8] = [
     ("src/planner/tests.rs", "//! Tests.\nuse crate::cli;\nuse tokio;\n"),
     ("tests/it/main.rs", "//! Tests.\nuse aws_sdk_kinesis;\n"),
     ("docs/guide.md", "https://example.com/home/page and target/work/file\n"),
+    ("README.md", "# It\n\ncargo run -- demo  # it\ncargo test\n"),
+    (".ci/run", "cargo test --locked\n.ci/demo\n"),
+    (".ci/demo", "cargo run --locked -- demo\n"),
 ];
 
 /// The tidy tree with one file more, or another text for one of its files.
@@ -38,7 +41,7 @@ fn flaws_with(path: &str, text: &str) -> Vec<&'static str> {
 
 #[test]
 fn a_tidy_tree_breaks_no_rule() {
-    assert_eq!(flaws_with("README.md", "# It\n"), [""; 0]);
+    assert_eq!(flaws_with("LICENSE", "It\n"), [""; 0]);
 }
 
 #[test]
@@ -72,6 +75,12 @@ fn every_rule_finds_what_breaks_it_and_only_that() {
         ("nothing is unfinished", in_text(super::UNFINISHED_NOTES[0].to_owned())),
         ("no machine is named", in_text(format!("see /{}/me", super::MACHINE_FOLDERS[2]))),
         ("no machine is named", in_text(format!("`/{}/wt`", super::MACHINE_FOLDERS[0]))),
+        ("the README's commands are what CI runs", ("README.md", "# It\n\ncargo run -- demo\n".to_owned())),
+        (
+            "the README's commands are what CI runs",
+            (".ci/run", "cargo test --lib --locked\n.ci/demo\n".to_owned()),
+        ),
+        ("the README's commands are what CI runs", (".ci/run", "cargo test --locked\n".to_owned())),
     ];
     for (rule, (path, text)) in &planted {
         assert_eq!(flaws_with(path, text), [*rule], "{path}: {text}");
