@@ -207,11 +207,15 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     let totals = Totals::read(snapshot, span);
     let reports = Reports::read(snapshot, &lineage, span, &totals);
     let places = span.len().saturating_sub(windows.mean)..span.len();
-    let wrong_metrics = stops::of_the_stream_metrics(snapshot, policy, window).or_else(|| {
-        let by_shard = policy.metrics.source == MetricsSource::Shard;
-        by_shard.then(|| stops::of_the_shard_metrics(&lineage, &reports, &totals, places.clone(), window))?
-    });
-    stops.extend(wrong_metrics);
+    // Where AWS keeps the shards, or deletes them, nothing hangs on what their metrics say.
+    if stops::metrics_matter(&snapshot.summary) {
+        let wrong_metrics = stops::of_the_stream_metrics(snapshot, policy, window).or_else(|| {
+            let by_shard = policy.metrics.source == MetricsSource::Shard;
+            by_shard
+                .then(|| stops::of_the_shard_metrics(&lineage, &reports, &totals, places.clone(), window))?
+        });
+        stops.extend(wrong_metrics);
+    }
 
     let readers = Readers::of(snapshot, policy, window, open.len());
     let view =

@@ -191,6 +191,16 @@ pub enum ConnectError {
     /// Not the URL of an endpoint.
     #[error("\"{0}\" is not the URL of an endpoint: one looks like http://127.0.0.1:4567")]
     NotAnEndpoint(String),
+    /// The environment names an endpoint, and not by its URL.
+    #[error(
+        "{variable} is \"{value}\", which is not the URL of an endpoint: one looks like http://127.0.0.1:4567; unset it to reach AWS itself"
+    )]
+    NotAnEndpointInEnvironment {
+        /// The variable.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+    },
 }
 
 /// What all clients are made from.
@@ -246,8 +256,10 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
             if let Some(url) = &options.endpoint_url {
                 loader = loader.endpoint_url(check_endpoint(url)?);
             }
+            check_environment(|variable| std::env::var(variable).ok())?;
             let config = loader.load().await;
-            let endpoint = config.endpoint_url().unwrap_or_default().to_owned();
+            let endpoint =
+                config.endpoint_url().map(check_endpoint).transpose()?.unwrap_or_default().to_owned();
             Ok(Base { config, endpoint })
         }
     }
@@ -286,6 +298,28 @@ fn check_endpoint(url: &str) -> Result<&str, ConnectError> {
     let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let is_url = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !host.contains(' '));
     is_url.then_some(url).ok_or_else(|| ConnectError::NotAnEndpoint(url.to_owned()))
+}
+
+/// The endpoints that the environment names are URLs: the SDK panics over one that is empty.
+fn check_environment(value_of: impl Fn(&str) -> Option<String>) -> Result<(), ConnectError> {
+    const ENDPOINTS: [&str; 4] = [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_KINESIS",
+        "AWS_ENDPOINT_URL_CLOUDWATCH",
+        "AWS_ENDPOINT_URL_STS",
+    ];
+    if value_of("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    {
+        return Ok(());
+    }
+    for variable in ENDPOINTS {
+        if let Some(value) = value_of(variable)
+            && check_endpoint(&value).is_err()
+        {
+            return Err(ConnectError::NotAnEndpointInEnvironment { variable, value });
+        }
+    }
+    Ok(())
 }
 
 /// The account in `arn:aws:iam::111122223333:role/NAME`.

@@ -130,12 +130,11 @@ pub(super) fn metric_page(from: GetMetricDataOutput, queries: usize) -> Result<M
                 result.values().len()
             ));
         }
-        let points = result
-            .timestamps()
-            .iter()
-            .zip(result.values())
-            .map(|(at, value)| Ok((timestamp(at, "Timestamps")?, *value)))
-            .collect::<Result<_, Broken>>()?;
+        // Most of a reply is points: room for all of them is made at once.
+        let mut points = Vec::with_capacity(result.values().len());
+        for (at, value) in result.timestamps().iter().zip(result.values()) {
+            points.push((timestamp(at, "Timestamps")?, *value));
+        }
         let status = match result.status_code() {
             Some(cw::StatusCode::Complete) => MetricStatus::Complete,
             Some(cw::StatusCode::PartialData) => MetricStatus::PartialData,

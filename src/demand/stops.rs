@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use crate::plan::Hold;
 use crate::policy::{MetricsSource, ScalingPolicy};
 use crate::snapshot::{Minute, Series, ShardMetric, Snapshot};
-use crate::stream::{OpenShards, StreamMode, StreamStatus, TilingError};
+use crate::stream::{OpenShards, StreamMode, StreamStatus, StreamSummary, TilingError};
 
 use super::history::{Reports, STREAM_INGEST, Totals, newest};
 use super::lineage::Lineage;
@@ -37,6 +37,11 @@ pub(super) fn of_the_stream(
         Ok(_) => {}
     }
     stops
+}
+
+/// Whether steps could follow from what the metrics say.
+pub(super) fn metrics_matter(summary: &StreamSummary) -> bool {
+    summary.mode == StreamMode::Provisioned && summary.status != StreamStatus::Deleting
 }
 
 /// The first thing that is wrong with the metrics as a whole, if any: where they are off, late or

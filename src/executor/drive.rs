@@ -157,7 +157,9 @@ impl<P: ControlPlane> Executor<'_, P> {
             };
             (self.progress)(&Event::Planned { plan: &plan });
             let Some(step) = plan.steps().first() else {
-                if wait.is_zero() || !plan.holds.iter().any(Hold::passes_with_time) {
+                let vain = plan.holds.iter().any(Hold::awaits_a_person)
+                    || !plan.holds.iter().any(Hold::passes_with_time);
+                if wait.is_zero() || vain {
                     return End::Quiet { plan: Box::new(plan) };
                 }
                 let pause = self.policy.interval.max(Duration::from_secs(1)).min(wait.saturating_sub(waited));

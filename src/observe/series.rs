@@ -17,9 +17,7 @@ pub(super) fn dense(points: &[(Timestamp, f64)], start: Minute, end: Minute, com
     let mut series = Series { start, values: vec![None; length], complete };
     let mut seen = vec![false; length];
     for (at, value) in points {
-        let minute = Minute::of(*at);
-        let index = usize::try_from(minute.since(start)).ok().filter(|index| *index < length);
-        let (Some(index), true) = (index, minute.start() == *at) else {
+        let Some(index) = index_of(*at, start).filter(|index| *index < length) else {
             series.complete = false;
             continue;
         };
@@ -32,6 +30,12 @@ pub(super) fn dense(points: &[(Timestamp, f64)], start: Minute, end: Minute, com
         series.complete &= series.values[index].is_some();
     }
     series
+}
+
+/// How many minutes after `start` a minute begins at `at`.
+fn index_of(at: Timestamp, start: Minute) -> Option<usize> {
+    let on_a_minute = at.as_second() % 60 == 0 && at.subsec_nanosecond() == 0;
+    on_a_minute.then(|| usize::try_from(Minute::of(at).since(start)).ok())?
 }
 
 /// Sums of whole things are whole; where a server's arithmetic leaves a fraction, it is rounded up.

@@ -179,8 +179,8 @@ impl Hold {
     /// Whether waiting can lift it; the others need a person, or a day.
     pub fn passes_with_time(&self) -> bool {
         match self {
-            Hold::StreamNotActive { .. }
-            | Hold::ListingDoesNotTile { .. }
+            Hold::StreamNotActive { status } => *status != StreamStatus::Deleting,
+            Hold::ListingDoesNotTile { .. }
             | Hold::ShardCountMismatch { .. }
             | Hold::MetricsStale { .. }
             | Hold::MetricsIncomplete { .. }
@@ -202,6 +202,16 @@ impl Hold {
             | Hold::ShardMetricsOff { .. }
             | Hold::AtMaxShards { .. }
             | Hold::BelowMinShards { .. } => false,
+        }
+    }
+
+    /// Whether no step of any kind may run until a person acts, so that it is vain to wait for what
+    /// else may pass.
+    pub fn awaits_a_person(&self) -> bool {
+        match self {
+            Hold::Suspended | Hold::OnDemandStream | Hold::ShardMetricsOff { .. } => true,
+            Hold::StreamNotActive { status } => *status == StreamStatus::Deleting,
+            _ => false,
         }
     }
 

@@ -6,5 +6,6 @@ mod holds;
 mod interrupt;
 mod replay;
 mod scale;
+mod trouble;
 mod untouched;
 pub mod world;

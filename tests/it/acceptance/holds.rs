@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use reshard::simulator::api::{StreamModeDetails, UpdateStreamMode};
-use reshard::simulator::fault::Operation;
+use reshard::simulator::fault::{MetricEffect, MetricFault, Operation};
 use reshard::simulator::workload::{Consumer, ConsumerKind, HotSpot};
 use reshard::stream::StreamMode;
 
@@ -12,6 +12,11 @@ const SPEC: &str = "maxShards: 16\ninterval: 10s\nmetrics: {maxAge: 30m}";
 
 /// `plan` has nothing to do and says `words`; `apply` does nothing either.
 fn is_left_alone(world: &World, words: &[&str]) {
+    is_left_alone_by(world, words, &[]);
+}
+
+/// The same by `apply` with these flags.
+fn is_left_alone_by(world: &World, words: &[&str], flags: &[&str]) {
     let manifest = world.files.manifest("orders.yaml", SPEC);
     let before = world.writes();
     let (code, shown) = world.planned(&manifest);
@@ -20,7 +25,7 @@ fn is_left_alone(world: &World, words: &[&str]) {
     for word in words {
         assert!(in_one_line.contains(word), "{word} in {shown}");
     }
-    let applied = world.apply(&manifest, &[]);
+    let applied = world.apply(&manifest, flags);
     assert_eq!((applied.code, applied.stderr.as_str()), (Some(0), ""), "{}", applied.stdout);
     assert!(applied.stdout.starts_with("orders: no step was taken; "), "{}", applied.stdout);
     // The plan's last word is apply's as well: what to do about it.
@@ -63,7 +68,26 @@ fn a_stream_that_was_switched_to_on_demand_is_left_to_aws() {
         .cloud(|cloud| cloud.update_stream_mode(UpdateStreamMode { stream_arn, stream_mode_details }))
         .unwrap();
     world.skip(15);
-    is_left_alone(&world, &["HOLDS", "OnDemandStream", "on-demand"]);
+    let reasons: Vec<_> = world.plan(&manifest)["holds"].as_array().unwrap().to_vec();
+    assert_eq!(reasons.len(), 1, "what its metrics say is of no interest: {reasons:?}");
+    // The world's time stands still: a command that waited would not come back.
+    is_left_alone_by(&world, &["HOLDS", "OnDemandStream", "on-demand"], &["--wait", "--timeout", "24h"]);
+}
+
+#[test]
+fn what_only_a_person_can_lift_is_not_waited_for() {
+    let world = World::new(2, even(1_900_000), 0);
+    let suspended = world.files.manifest("orders.yaml", "maxShards: 16\nsuspend: true");
+    // Besides, its metrics are late, which would pass.
+    world.cloud(|cloud| {
+        let (from, until) = (cloud.now(), cloud.now() + SignedDuration::from_hours(24));
+        let (metric_name, dimension_value, effect) = (None, None, MetricEffect::Missing);
+        cloud.inject_metric(MetricFault { metric_name, dimension_value, from, until, chance: 1.0, effect });
+    });
+    world.skip(15);
+    let applied = world.apply(&suspended, &["--wait", "--timeout", "24h"]);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert!(applied.stdout.contains("suspend"), "{}", applied.stdout);
 }
 
 #[test]

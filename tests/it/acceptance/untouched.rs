@@ -124,3 +124,25 @@ fn an_endpoint_that_is_down_is_named_by_every_command() {
         assert!(told.contains("orders") && told.contains("cannot connect"), "{command}: {told}");
     }
 }
+
+#[test]
+fn an_endpoint_in_the_environment_that_is_no_url_is_named_with_its_variable() {
+    let world = World::new(2, even(1_900_000), 0);
+    let before = world.requests();
+    let file = world.files.manifest("orders.yaml", "maxShards: 8");
+    for (variable, value) in [
+        ("AWS_ENDPOINT_URL", ""),
+        ("AWS_ENDPOINT_URL", "127.0.0.1:4567"),
+        ("AWS_ENDPOINT_URL_KINESIS", ""),
+        ("AWS_ENDPOINT_URL_CLOUDWATCH", "http://"),
+    ] {
+        for command in ["plan", "apply", "run"] {
+            let mut line = cli::reshard(&world.url(), &[command, "-f", &file]);
+            line.env(variable, value);
+            let told = error(&line.output().unwrap().into(), command);
+            let said = format!("{variable} is \"{value}\", which is not the URL of an endpoint");
+            assert!(told.contains(&said) && told.contains("http://127.0.0.1:4567"), "{command}: {told}");
+        }
+    }
+    assert_eq!(world.requests(), before);
+}
