@@ -19,7 +19,7 @@ use self::error::Caller;
 use self::exchange::Exchange;
 pub use self::pool::AwsPool;
 use self::pool::Clients;
-use self::rate_limit::{RateLimits, TokenBucket};
+use self::rate_limit::{Pace, RateLimits};
 use crate::control_plane::{
     ControlPlane, ErrorClass, GetMetricData, ListShards, MetricPage, Reply, RequestError, ShardLimits,
     ShardPage, StreamId,
@@ -117,7 +117,7 @@ impl AwsControlPlane {
     async fn once(
         &self,
         operation: &'static str,
-        turn: &TokenBucket,
+        turn: &Pace,
     ) -> Result<aws_sdk_kinesis::config::Builder, RequestError> {
         let deadline = Instant::now() + self.timeouts.write;
         tokio::time::timeout_at(deadline, turn.take()).await.map_err(|_| RequestError {
@@ -183,18 +183,16 @@ impl ControlPlane for AwsControlPlane {
     }
 
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
-        let GetMetricData { stream_name, queries, start, end, next_token } = request;
+        let GetMetricData { queries, start, end, next_token } = request;
         if queries.len() > GET_METRIC_DATA_QUERIES {
             let message = format!("{} queries in one call, {GET_METRIC_DATA_QUERIES} at most", queries.len());
             return Err(refused("GetMetricData", message));
         }
+        self.limits.data_points.take(queries.len(), *start, *end).await;
         self.limits.get_metric_data.take().await;
         let exchange = Exchange::default();
-        let queries: Vec<_> = queries
-            .iter()
-            .enumerate()
-            .map(|(index, query)| convert::metric_query(index, query, stream_name))
-            .collect();
+        let queries: Vec<_> =
+            queries.iter().enumerate().map(|(index, query)| convert::metric_query(index, query)).collect();
         let asked = queries.len();
         let outcome = self
             .clients

@@ -3,6 +3,7 @@
 //! `simulator` in virtual time.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -121,10 +122,8 @@ pub struct ShardPage {
 /// A request for one page of `GetMetricData`, at a period of one minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetMetricData {
-    /// The stream's name, a dimension of its metrics.
-    pub stream_name: String,
-    /// The metrics, 500 at most.
-    pub queries: Vec<MetricQuery>,
+    /// The metrics, 500 at most; of one stream or of several.
+    pub queries: Vec<MetricOf>,
     /// The first minute.
     pub start: Minute,
     /// The minute after the last.
@@ -133,7 +132,23 @@ pub struct GetMetricData {
     pub next_token: Option<String>,
 }
 
-/// One metric to read.
+/// One metric to read, of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MetricOf {
+    /// The stream's name, a dimension of its metrics.
+    pub stream_name: Arc<str>,
+    /// Which of its metrics.
+    pub query: MetricQuery,
+}
+
+impl MetricOf {
+    /// What CloudWatch calls it.
+    pub fn identity(&self) -> MetricIdentity {
+        self.query.identity(&self.stream_name)
+    }
+}
+
+/// One metric to read, whichever the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MetricQuery {
     /// Of the stream as a whole.
@@ -159,7 +174,7 @@ pub struct MetricIdentity {
 
 impl MetricQuery {
     /// What CloudWatch calls this metric of the stream `stream_name`.
-    pub fn identity(&self, stream_name: &str) -> MetricIdentity {
+    fn identity(&self, stream_name: &str) -> MetricIdentity {
         let stream = || ("StreamName", stream_name.to_owned());
         let kinesis = |name, dimensions, statistic| MetricIdentity {
             namespace: "AWS/Kinesis".to_owned(),

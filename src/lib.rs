@@ -5,7 +5,7 @@
 //! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
 //! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`vetted`], [`advice`], [`report`]; pure: no
 //!   clock, no I/O, no async, no randomness, no logging
-//! - execution: `control_plane`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
+//! - execution: `control_plane`, `gather`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
 //! - shells: [`resource`], `manifest`, `simulate`, `operator`, `telemetry`, `cli`
 //!
 //! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
@@ -36,6 +36,8 @@ pub mod aws;
 pub mod control_plane;
 #[cfg(feature = "execution")]
 pub mod executor;
+#[cfg(feature = "execution")]
+pub mod gather;
 #[cfg(feature = "execution")]
 pub mod observe;
 #[cfg(feature = "sandbox")]

@@ -1,12 +1,28 @@
 //! Observation: requests to the control plane, put together into one snapshot.
 //!
-//! `now` is the `Date` of `DescribeStreamSummary`. A full pass reads the shards from the start of
-//! the look-back, who was open at some past moments, the stream's metrics, and the shards'. An idle
-//! pass of the loop (nothing near its target, nothing rejected, not the clock's turn) reads only
-//! who is open and the stream's metrics: shard metrics cost money.
+//! `now` is the `Date` of a reply. A full pass describes the stream, reads the shards from the start
+//! of the look-back, who was open at some past moments, the stream's metrics, and the shards'. An
+//! idle pass of the loop (nothing near its target, nothing rejected, not the clock's turn) reads only
+//! who is open and four of the stream's metrics: metrics cost money.
+//!
+//! # What a pass asks for
+//!
+//! Of a stream at rest with `n` shards and `c` declared consumers, once the day is known:
+//!
+//! | | `ListShards` | `DescribeStreamSummary` | metrics | calls of `GetMetricData` |
+//! |---|---|---|---|---|
+//! | idle | 1 | – | 4 | 1 |
+//! | full, once in five minutes | 2 | every other time | 10 + c + 3n | 2 |
+//! | full, near its target or rejecting | 2 | – | 10 + c + 3n, some 7n | 2, some 3 |
+//! | the first, or on demand | 1 | 1 | 10 + c + 3n, some 7n | 2, some 3 |
+//!
+//! Where shards were split or merged within a day, each full pass may ask besides who was open at a
+//! few moments, and read a day of the three metrics about writes of what a hot shard came from. Calls
+//! that go out at the same time may be joined with those of other streams ([`crate::gather`]).
 
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use self::cache::ObservationCache;
 pub use self::gate::{MetricLevel, gate, reads_need_a_closer_look};
@@ -18,7 +34,7 @@ use crate::control_plane::{ControlPlane, RequestError, ShardFilter, StreamId};
 use crate::demand::ancestry_of_heat;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
-use crate::stream::{Shard, StreamMode, StreamSummary};
+use crate::stream::{OpenShards, Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
 mod cache;
 mod gate;
@@ -31,6 +47,7 @@ mod series;
 pub(crate) mod test_plane;
 #[cfg(test)]
 mod tests;
+mod topologies;
 
 /// The newest minutes that are left out, the one that is not over included: CloudWatch publishes
 /// "each minute" and promises no delay; two more minutes is what the field has found to be enough.
@@ -47,8 +64,8 @@ const PAST_MINUTES: [i64; 3] = [5, 15, 60];
 /// A stream as it was observed, with what the observation cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
-    /// What was seen. After a pass at [`MetricLevel::Stream`] it has no shard metrics, and its
-    /// summary is up to five minutes old: nothing is to be decided from it.
+    /// What was seen. After a pass at [`MetricLevel::Stream`] it has no metrics but those watched and
+    /// no past topologies: nothing is to be decided from it.
     pub snapshot: Snapshot,
     /// What was read.
     pub level: MetricLevel,
@@ -105,17 +122,28 @@ pub fn stream_id(stream: &StreamRef) -> StreamId {
 #[derive(Debug, Default)]
 pub struct Observer {
     gated: bool,
+    /// Minutes by which its slots of the clock begin earlier.
+    phase: i64,
     cache: ObservationCache,
     last_full: Option<LastFull>,
 }
 
-/// What an idle pass builds on.
+/// What later passes build on.
 #[derive(Debug)]
 struct LastFull {
     at: Minute,
+    /// When the stream was described.
+    described_at: Minute,
     summary: StreamSummary,
     shards: Vec<Shard>,
-    past_topologies: Vec<PastTopology>,
+}
+
+/// What an idle pass came to.
+enum Glance {
+    /// There is nothing to look at more closely.
+    Calm(Box<Observation>),
+    /// Everything has to be read; what the last pass knew of the stream holds, at this time, or not.
+    Closer(Option<(Timestamp, LastFull)>),
 }
 
 impl Observer {
@@ -127,6 +155,14 @@ impl Observer {
     /// Reads the shards' metrics when [`gate`] says so, for the loop.
     pub fn gated() -> Self {
         Observer { gated: true, ..Observer::default() }
+    }
+
+    /// As [`Observer::gated`], with slots of the clock that begin at a minute of their own, which
+    /// `name` alone decides: those of many streams are spread evenly, and the same after a restart.
+    pub fn gated_apart(name: &str) -> Self {
+        let digest = Sha256::digest(format!("slot of {name}"));
+        let phase = i64::from(digest[0]) % gate::SUMMARY_SLOT_MINUTES;
+        Observer { phase, ..Observer::gated() }
     }
 
     /// Has the next pass read the shards' metrics whatever [`gate`] says, for a decision that is
@@ -145,85 +181,100 @@ impl Observer {
         policy: &ScalingPolicy,
     ) -> Result<Observation, ObserveError> {
         let mut requested = 0;
+        let mut known = None;
         if let Some(last) = self.last_full.take_if(|_| self.gated) {
-            match self.idle_pass(plane, policy, &last, &mut requested).await? {
-                Some(observation) => {
-                    self.last_full = Some(last);
-                    return Ok(observation);
-                }
-                None => self.last_full = None,
+            match self.idle_pass(plane, policy, last, &mut requested).await? {
+                Glance::Calm(observation) => return Ok(*observation),
+                Glance::Closer(last) => known = last,
             }
         }
-        self.full_pass(plane, policy, requested).await
+        self.full_pass(plane, policy, known, requested).await
     }
 
-    /// Who is open and the stream's metrics; `None` where that calls for more.
+    /// Who is open and the metrics that are watched.
     async fn idle_pass<P: ControlPlane>(
         &mut self,
         plane: &P,
         policy: &ScalingPolicy,
-        last: &LastFull,
+        last: LastFull,
         requested: &mut u64,
-    ) -> Result<Option<Observation>, ObserveError> {
+    ) -> Result<Glance, ObserveError> {
         let stream = stream_id(&policy.stream);
         let listing = list_shards(plane, &stream, ShardFilter::AtLatest).await?;
-        if !gate::same_slot(last.at, Minute::of(listing.at)) || !same_open(&listing.value, &last.shards) {
-            return Ok(None);
+        let (now, minute) = (listing.at, Minute::of(listing.at));
+        if !same_open(&listing.value, &last.shards) {
+            return Ok(Glance::Closer(None));
         }
-        let span = Span::of(listing.at, &last.summary);
-        let plan = MetricPlan::stream_level(&span, policy);
+        let (this_slot, last_slot) = (minute.plus(self.phase), last.at.plus(self.phase));
+        if !gate::same_slot(last_slot, this_slot) {
+            return Ok(Glance::Closer(self.still_holds(now, last)));
+        }
+        let span = Span::of(now, &last.summary);
+        let plan = MetricPlan::watched(&span);
         let mut metrics =
             MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
         *requested += read_metrics(plane, &last.summary, plan, &mut self.cache, &mut metrics).await?;
         let open = last.summary.open_shard_count;
-        if gate(&metrics, policy, open, Some(last.at), Minute::of(listing.at)) == MetricLevel::Shards {
-            return Ok(None);
+        if gate(&metrics, policy, open, Some(last_slot), this_slot) == MetricLevel::Shards {
+            return Ok(Glance::Closer(self.still_holds(now, last)));
         }
         let snapshot = Snapshot {
             format: SNAPSHOT_FORMAT,
-            observed_at: listing.at,
+            observed_at: now,
             summary: last.summary.clone(),
             shards: last.shards.clone(),
             look_back_start: span.look_back_start,
-            past_topologies: last.past_topologies.clone(),
+            past_topologies: Vec::new(),
             metrics,
         };
-        Ok(Some(Observation { snapshot, level: MetricLevel::Stream, metrics_requested: *requested }))
+        self.last_full = Some(last);
+        let (level, metrics_requested) = (MetricLevel::Stream, *requested);
+        Ok(Glance::Calm(Box::new(Observation { snapshot, level, metrics_requested })))
+    }
+
+    /// What the last pass knew of a stream whose open shards are the same, where it may still be
+    /// taken for true: not for long, and only where nothing was under way.
+    fn still_holds(&self, now: Timestamp, last: LastFull) -> Option<(Timestamp, LastFull)> {
+        let StreamSummary { status, mode, open_shard_count, .. } = &last.summary;
+        let at_rest = (*status, *mode) == (StreamStatus::Active, StreamMode::Provisioned);
+        let counted = last.shards.iter().filter(|shard| !shard.closed).count() == *open_shard_count;
+        let (then, minute) = (last.described_at.plus(self.phase), Minute::of(now).plus(self.phase));
+        let young = gate::same_summary_slot(then, minute);
+        (at_rest && counted && young).then_some((now, last))
     }
 
     async fn full_pass<P: ControlPlane>(
         &mut self,
         plane: &P,
         policy: &ScalingPolicy,
+        known: Option<(Timestamp, LastFull)>,
         mut requested: u64,
     ) -> Result<Observation, ObserveError> {
         let stream = stream_id(&policy.stream);
-        let described = plane.describe_stream_summary(&stream).await?;
-        let (now, summary) = (described.at, described.value);
+        let (now, described_at, summary) = match known {
+            Some((now, LastFull { described_at, summary, .. })) => (now, described_at, summary),
+            None => {
+                let described = plane.describe_stream_summary(&stream).await?;
+                (described.at, Minute::of(described.at), described.value)
+            }
+        };
         self.cache.begin(&summary, Minute::of(now));
         let span = Span::of(now, &summary);
-        let moments = span.past_moments(policy);
-        let unknown = moments.iter().filter(|at| self.cache.topology(**at).is_none());
-        // ListShards takes a thousand calls a second: these few go out together.
-        let (shards, seen) = try_join(
-            list_shards(plane, &stream, ShardFilter::FromTimestamp(span.look_back_start)),
-            try_join_all(unknown.map(|at| past_topology(plane, &stream, *at))),
-        )
-        .await?;
-        let shards = shards.value;
-        let mut seen = seen.into_iter();
-        let past_topologies = moments.into_iter().filter_map(|at| match self.cache.topology(at) {
-            Some(known) => known,
-            None => self.cache.keep_topology(at, seen.next()?),
-        });
-        let past_topologies: Vec<_> = past_topologies.collect();
+        let since = ShardFilter::FromTimestamp(span.look_back_start);
+        let shards = list_shards(plane, &stream, since).await?.value;
+        let past_topologies = self.past_topologies(plane, policy, &span, &shards).await?;
 
         let mut metrics =
             MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
-        let plan = MetricPlan::stream_level(&span, policy);
+        let sees_shards =
+            policy.metrics.source == MetricsSource::Shard && summary.mode == StreamMode::Provisioned;
+        let mut plan = MetricPlan::stream_level(&span, policy);
+        if sees_shards {
+            plan = plan.with_writes_of_shards(&span, policy, &summary, &shards, &past_topologies);
+        }
         requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
-        if policy.metrics.source == MetricsSource::Shard && summary.mode == StreamMode::Provisioned {
-            let plan = MetricPlan::shard_level(&span, policy, &summary, &shards, &past_topologies, &metrics);
+        if sees_shards && reads_need_a_closer_look(&metrics, policy, summary.open_shard_count) {
+            let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         }
         let mut snapshot = Snapshot {
@@ -245,12 +296,42 @@ impl Observer {
         if self.gated {
             self.last_full = Some(LastFull {
                 at: Minute::of(now),
+                described_at,
                 summary: snapshot.summary.clone(),
                 shards: snapshot.shards.clone(),
-                past_topologies: snapshot.past_topologies.clone(),
             });
         }
         Ok(Observation { snapshot, level: MetricLevel::Shards, metrics_requested: requested })
+    }
+
+    /// Who was open at the moments that decisions look at, as far as it can be had. Only what does
+    /// not follow from what is known is asked for.
+    async fn past_topologies<P: ControlPlane>(
+        &mut self,
+        plane: &P,
+        policy: &ScalingPolicy,
+        span: &Span,
+        shards: &[Shard],
+    ) -> Result<Vec<PastTopology>, ObserveError> {
+        let open_now: Option<Vec<ShardId>> = OpenShards::tile(shards)
+            .ok()
+            .map(|open| open.as_slice().iter().map(|shard| shard.id.clone()).collect());
+        // Whatever was closed since the start of the look-back is listed.
+        if let Some(open) = open_now.clone().filter(|open| open.len() == shards.len()) {
+            self.cache.keep_topology(&PastTopology { at: span.look_back_start, open });
+        }
+        let moments = span.past_moments(policy);
+        let known: Vec<_> = moments.iter().map(|at| self.cache.topology(*at, open_now.as_deref())).collect();
+        let unknown = moments.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let stream = stream_id(&policy.stream);
+        // ListShards takes a thousand calls a second: these few go out together.
+        let seen = try_join_all(unknown.map(|(at, _)| past_topology(plane, &stream, *at))).await?;
+        let mut seen = seen.into_iter();
+        let all: Vec<_> = known.into_iter().filter_map(|known| known.or_else(|| seen.next()?)).collect();
+        for topology in &all {
+            self.cache.keep_topology(topology);
+        }
+        Ok(all)
     }
 }
 

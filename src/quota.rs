@@ -45,6 +45,16 @@ pub const GET_METRIC_DATA_QUERIES: usize = 500;
 pub const GET_METRIC_DATA_POINTS: usize = 100_800;
 /// GetMetricData calls a second of an account (CWQ).
 pub const GET_METRIC_DATA_CALLS_PER_SECOND: u32 = 50;
+/// Data points a second that an account may ask for by GetMetricData, whether there are so many or
+/// not, where the start lies at most [`RECENT_DATA_POINTS_HOURS`] back (CWQ).
+pub const RECENT_DATA_POINTS_PER_SECOND: u32 = 180_000;
+/// The same where it lies further back (CWQ).
+pub const OLDER_DATA_POINTS_PER_SECOND: u32 = 396_000;
+/// Hours up to which a start is recent (CWQ).
+pub const RECENT_DATA_POINTS_HOURS: i64 = 3;
+
+/// Of each rate of an account reshard takes one part in so many: others live on the rest.
+pub const SHARE_OF_ACCOUNT: u32 = 5;
 
 /// Registered enhanced fan-out consumers of a stream at the most (Q; 50 with On-demand Advantage).
 pub const FAN_OUT_CONSUMERS: u32 = 20;

@@ -1,8 +1,10 @@
 //! Turns at resharding: of the streams of one account and region only a few reshard at once, and of
-//! those that wait the one with the most rejected traffic goes next.
+//! those that wait the one with the most rejected traffic goes next. Now and then it is whoever has
+//! waited longest: streams that reject without end must not keep all others waiting for good.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -11,14 +13,20 @@ use crate::policy::ScalingPolicy;
 use crate::quota::CONCURRENT_RESHARDS_PER_REGION;
 use crate::snapshot::{Snapshot, StreamMetric};
 
+/// Of so many places that are passed on, one goes to whoever has waited longest.
+const LONGEST_WAIT_EVERY: usize = 5;
+
 /// Gives out turns. Clones share their places.
 ///
 /// A place that becomes free goes at once to whoever waits with the greatest urgency, of equals to
-/// whoever has waited longest; so nobody who comes later overtakes with the same urgency. A future
-/// that is dropped before it is ready, or just as its turn comes, leaves its place to the next.
+/// whoever has waited longest; so nobody who comes later overtakes with the same urgency. Each fifth
+/// goes to whoever has waited longest, whatever the urgency: of `n` that wait, none is passed over by
+/// more than `5 n`. A future that is dropped before it is ready, or just as its turn comes, leaves
+/// its place to the next.
 #[derive(Debug, Clone)]
 pub struct Turns {
     places: usize,
+    arrivals: Arc<AtomicU64>,
     scopes: Arc<Mutex<BTreeMap<String, Scope>>>,
 }
 
@@ -26,15 +34,22 @@ pub struct Turns {
 #[derive(Debug, Default)]
 struct Scope {
     taken: usize,
-    /// In the order in which they came.
+    /// How many places were passed on to somebody who waited.
+    passed_on: usize,
     waiting: Vec<Waiter>,
 }
 
 #[derive(Debug)]
 struct Waiter {
     urgency: u64,
+    arrival: Arrival,
     turn: oneshot::Sender<Turn>,
 }
+
+/// When somebody came who waits for a turn: earlier is less. Whoever gives up to look how urgent it
+/// still is, and comes back with it, has lost no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Arrival(u64);
 
 /// The right to reshard one stream; given back when it is dropped. It is meant to last for one
 /// step, not for the wait between two.
@@ -55,7 +70,7 @@ impl Default for Turns {
 impl Turns {
     /// With so many places in each scope; with none, nobody's turn ever comes.
     pub fn with_places(places: usize) -> Turns {
-        Turns { places, scopes: Arc::default() }
+        Turns { places, arrivals: Arc::default(), scopes: Arc::default() }
     }
 
     /// A turn in `scope` (see [`scope_of`]), if one is free.
@@ -63,9 +78,19 @@ impl Turns {
         self.enter(&mut self.scopes(), scope)
     }
 
+    /// Somebody comes now.
+    pub fn arrive(&self) -> Arrival {
+        Arrival(self.arrivals.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Waits for a turn in `scope` (see [`scope_of`]); `urgency` (see [`urgency_of`]) says who of
     /// those that wait goes first.
     pub async fn acquire(&self, scope: &str, urgency: u64) -> Turn {
+        self.acquire_since(scope, urgency, self.arrive()).await
+    }
+
+    /// The same for one who came earlier, and has given up meanwhile.
+    pub async fn acquire_since(&self, scope: &str, urgency: u64, arrival: Arrival) -> Turn {
         let comes = {
             let mut scopes = self.scopes();
             if let Some(turn) = self.enter(&mut scopes, scope) {
@@ -75,7 +100,7 @@ impl Turns {
             let waiting = &mut scopes.entry(scope.to_owned()).or_default().waiting;
             // Whoever gave up is forgotten here too: turns may be given back seldom.
             waiting.retain(|waiter| !waiter.turn.is_closed());
-            waiting.push(Waiter { urgency, turn });
+            waiting.push(Waiter { urgency, arrival, turn });
             comes
         };
         comes.await.expect("only whoever gave up is forgotten")
@@ -94,8 +119,11 @@ impl Turns {
         let mut scopes = self.scopes();
         let Some(queue) = scopes.get_mut(scope) else { return };
         queue.waiting.retain(|waiter| !waiter.turn.is_closed());
-        let waiting = queue.waiting.iter().enumerate();
-        let next = waiting.max_by_key(|(index, waiter)| (waiter.urgency, Reverse(*index)));
+        let turn_of_the_longest = (queue.passed_on + 1).is_multiple_of(LONGEST_WAIT_EVERY);
+        let next = queue.waiting.iter().enumerate().max_by_key(|(_, waiter)| {
+            let urgency = if turn_of_the_longest { 0 } else { waiter.urgency };
+            (urgency, Reverse(waiter.arrival))
+        });
         let Some(next) = next.map(|(index, _)| index) else {
             queue.taken -= 1;
             if queue.taken == 0 {
@@ -104,6 +132,7 @@ impl Turns {
             return;
         };
         let next = queue.waiting.remove(next);
+        queue.passed_on += 1;
         drop(scopes);
         // Where it has just been given up, the turn is dropped here, and passed on again.
         let _given_up = next.turn.send(Turn { turns: self.clone(), scope: scope.to_owned() });
@@ -191,6 +220,44 @@ mod tests {
     }
 
     #[test]
+    fn whoever_rejects_nothing_gets_a_turn_though_others_reject_without_end() {
+        let turns = Turns::with_places(1);
+        let mut current = turns.try_acquire("here");
+        let mut calm = waits(&turns, "here", 0);
+        let mut hot: Vec<_> = (0..3).map(|_| waits(&turns, "here", 1_000)).collect();
+        for passed in 1.. {
+            drop(current.take());
+            current = ready(&mut calm);
+            if current.is_some() {
+                assert_eq!(passed, LONGEST_WAIT_EVERY);
+                break;
+            }
+            let (index, turn) = hot
+                .iter_mut()
+                .enumerate()
+                .find_map(|(index, waiting)| Some((index, ready(waiting)?)))
+                .expect("it is the turn of one");
+            current = Some(turn);
+            // It takes its step, and wants the next one.
+            hot[index] = waits(&turns, "here", 1_000);
+        }
+    }
+
+    #[test]
+    fn who_gives_up_to_look_again_comes_back_to_the_same_place_in_line() {
+        let turns = Turns::with_places(1);
+        let current = turns.try_acquire("here");
+        let arrival = turns.arrive();
+        let early: Waiting<'_> = Box::pin(turns.acquire_since("here", 3, arrival));
+        let mut late = waits(&turns, "here", 3);
+        drop(early);
+        let mut early: Waiting<'_> = Box::pin(turns.acquire_since("here", 3, arrival));
+        assert!(ready(&mut early).is_none());
+        drop(current);
+        assert!(ready(&mut late).is_none() && ready(&mut early).is_some());
+    }
+
+    #[test]
     fn who_gives_up_before_or_as_the_turn_comes_leaves_it_to_the_next() {
         let turns = Turns::with_places(1);
         let current = turns.try_acquire("here");
@@ -256,6 +323,7 @@ mod tests {
             // By number: who holds a turn, and who waits with which urgency.
             let mut held: Vec<(usize, Turn)> = Vec::new();
             let mut waiting: Vec<(usize, u64, Waiting<'_>)> = Vec::new();
+            let mut passed_on = 0;
             for (number, act) in acts.into_iter().enumerate() {
                 match act {
                     Act::Come { urgency } if held.len() < places => {
@@ -268,13 +336,19 @@ mod tests {
                     }
                     Act::GiveBack { who } if !held.is_empty() => {
                         drop(held.swap_remove(who.index(held.len())));
-                        waiting.sort_by_key(|(number, urgency, _)| (Reverse(*urgency), *number));
+                        passed_on += usize::from(!waiting.is_empty());
+                        let longest = passed_on % LONGEST_WAIT_EVERY == 0;
+                        waiting.sort_by_key(|(number, urgency, _)| {
+                            (Reverse(if longest { 0 } else { *urgency }), *number)
+                        });
                         for (place, (number, _, waiting)) in waiting.iter_mut().enumerate() {
                             let turn = ready(waiting);
                             prop_assert_eq!(turn.is_some(), place == 0, "the first of the list and no other");
                             held.extend(turn.map(|turn| (*number, turn)));
                         }
                         waiting.retain(|(number, ..)| held.iter().all(|(holder, _)| holder != number));
+                        // Nothing is kept of a scope that rests.
+                        passed_on *= usize::from(!held.is_empty());
                     }
                     Act::GiveUp { .. } | Act::GiveBack { .. } => {}
                 }

@@ -15,8 +15,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use reshard::aws::{AwsControlPlane, AwsOptions};
 use reshard::control_plane::{
-    ControlPlane, GetMetricData, ListShards, MetricPage, MetricQuery, Reply, RequestError, ShardLimits,
-    ShardPage, StreamId,
+    ControlPlane, GetMetricData, ListShards, MetricOf, MetricPage, MetricQuery, Reply, RequestError,
+    ShardLimits, ShardPage, StreamId,
 };
 use reshard::demand;
 use reshard::hash_key::HashKey;
@@ -125,7 +125,9 @@ impl<'a> MetricsOnly<'a> {
         let latest = reshard::control_plane::ShardFilter::AtLatest;
         let shards = list_shards(aws, &stream, latest).await.expect("a listing").value;
         let end = Minute::of(summary.at).plus(1 - observe::UNSETTLED_MINUTES);
-        let queries = reshard::snapshot::StreamMetric::ALL.map(MetricQuery::Stream).to_vec();
+        let queries = reshard::snapshot::StreamMetric::ALL
+            .map(|metric| MetricOf { stream_name: STREAM.into(), query: MetricQuery::Stream(metric) })
+            .to_vec();
         let request = GetMetricData { queries, ..request(end) };
         let stream_level = aws.get_metric_data(&request).await.expect("a page");
         MetricsOnly { aws, recorder, summary, shards, stream_level }
@@ -144,7 +146,7 @@ impl ControlPlane for MetricsOnly<'_> {
 
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
         match request.queries.first() {
-            Some(MetricQuery::Shard(..)) => {
+            Some(MetricOf { query: MetricQuery::Shard(..), .. }) => {
                 self.recorder.begin_request();
                 self.aws.get_metric_data(request).await
             }
@@ -179,13 +181,7 @@ impl ControlPlane for MetricsOnly<'_> {
 
 /// An hour of no metric yet.
 fn request(end: Minute) -> GetMetricData {
-    GetMetricData {
-        stream_name: STREAM.to_owned(),
-        queries: Vec::new(),
-        start: end.plus(-MINUTES),
-        end,
-        next_token: None,
-    }
+    GetMetricData { queries: Vec::new(), start: end.plus(-MINUTES), end, next_token: None }
 }
 
 /// The same requests as the observer's, for the SDK alone.

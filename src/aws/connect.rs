@@ -13,6 +13,8 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use crate::quota::{DESCRIBE_STREAM_SUMMARY_CALLS_PER_SECOND, SHARE_OF_ACCOUNT};
+
 /// How to reach AWS, or what stands in for it.
 #[derive(Debug, Clone)]
 pub struct AwsOptions {
@@ -26,7 +28,8 @@ pub struct AwsOptions {
     pub endpoint_url: Option<String>,
     /// How long calls may take.
     pub timeouts: Timeouts,
-    /// `DescribeStreamSummary` calls a second: a share of the account's 20, which others need too.
+    /// `DescribeStreamSummary` calls a second: by default a fifth of the account's 20, which others
+    /// need too.
     /// All connections of a process to one account and region share what the first of them says.
     pub describe_calls_per_second: u32,
     /// How many times faster than ours the server's clock runs: 1 with AWS, `--speed` of a
@@ -42,7 +45,7 @@ impl Default for AwsOptions {
             profile: None,
             endpoint_url: None,
             timeouts: Timeouts::default(),
-            describe_calls_per_second: 10,
+            describe_calls_per_second: DESCRIBE_STREAM_SUMMARY_CALLS_PER_SECOND / SHARE_OF_ACCOUNT,
             clock_speed: 1,
         }
     }

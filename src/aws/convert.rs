@@ -9,7 +9,7 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use crate::control_plane::{
-    MetricIdentity, MetricPage, MetricQuery, MetricResult, MetricStatus, ShardFilter, ShardPage,
+    MetricIdentity, MetricOf, MetricPage, MetricResult, MetricStatus, ShardFilter, ShardPage,
 };
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::snapshot::ShardMetric;
@@ -97,8 +97,8 @@ pub(super) fn shard_filter(filter: ShardFilter) -> Result<kinesis::ShardFilter, 
 }
 
 /// The metric at `index` of a request, at a period of one minute.
-pub(super) fn metric_query(index: usize, query: &MetricQuery, stream_name: &str) -> cw::MetricDataQuery {
-    let MetricIdentity { namespace, name, dimensions, statistic } = query.identity(stream_name);
+pub(super) fn metric_query(index: usize, query: &MetricOf) -> cw::MetricDataQuery {
+    let MetricIdentity { namespace, name, dimensions, statistic } = query.identity();
     let dimensions = dimensions
         .into_iter()
         .map(|(name, value)| cw::Dimension::builder().name(name).value(value).build())

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::server::{Answer, Asked, Server};
 use super::*;
-use crate::control_plane::{MetricQuery, MetricStatus, ShardFilter};
+use crate::control_plane::{MetricOf, MetricQuery, MetricStatus, ShardFilter};
 use crate::snapshot::{Minute, StreamMetric};
 
 mod emulator;
@@ -230,9 +230,9 @@ async fn a_shard_that_cannot_be_is_named() {
 }
 
 fn metrics_request(queries: usize) -> GetMetricData {
+    let query = MetricQuery::Stream(StreamMetric::IncomingBytes);
     GetMetricData {
-        stream_name: "orders".to_owned(),
-        queries: vec![MetricQuery::Stream(StreamMetric::IncomingBytes); queries],
+        queries: vec![MetricOf { stream_name: "orders".into(), query }; queries],
         start: Minute(100),
         end: Minute(160),
         next_token: None,

@@ -20,7 +20,7 @@ use crate::operator::connect::{self, ClusterOptions};
 use crate::operator::elector::{self, Elector, Timing};
 use crate::operator::leadership::leadership;
 use crate::operator::metrics::{CountedPlanes, Metrics};
-use crate::operator::planes::AwsPlanes;
+use crate::operator::planes::{AwsPlanes, GatheredPlanes};
 use crate::operator::run::{Operator, Options};
 use crate::operator::selector::LabelSelector;
 use crate::operator::server::{Heartbeat, Readiness, Server, metrics_routes, probe_routes};
@@ -133,7 +133,9 @@ pub(super) async fn run(arguments: &OperatorArgs, output: &Arc<Output>) -> anyho
         heartbeat,
         readiness,
     };
-    Operator::new(client, CountedPlanes::new(planes, metrics), leadership, options).run(stop).await;
+    // What is counted is what goes over the wire.
+    let planes = GatheredPlanes::new(CountedPlanes::new(planes, metrics));
+    Operator::new(client, planes, leadership, options).run(stop).await;
     drop(rested);
     let ended = tokio::time::timeout(FAREWELL, electing).await;
     if ended.is_err() {

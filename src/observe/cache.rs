@@ -1,13 +1,14 @@
 //! What cannot change any more: minutes that are long settled, and who was open at past moments.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
 use super::packed::Packed;
+use super::topologies::Topologies;
 use crate::control_plane::MetricQuery;
 use crate::snapshot::{Minute, PastTopology, Series};
-use crate::stream::StreamSummary;
+use crate::stream::{ShardId, StreamSummary};
 
 /// Minutes that are asked for again though they were settled, for what CloudWatch publishes late.
 /// `GetMetricData` is billed by the metric, so that asking for them again costs nothing.
@@ -24,7 +25,7 @@ pub(super) struct ObservationCache {
     owner: Option<(String, Timestamp)>,
     now: Option<Minute>,
     series: HashMap<MetricQuery, Packed>,
-    topologies: BTreeMap<Timestamp, Option<PastTopology>>,
+    topologies: Topologies,
 }
 
 impl ObservationCache {
@@ -72,28 +73,24 @@ impl ObservationCache {
         joined
     }
 
-    /// What is known of a past moment: `Some(None)` where it cannot be had.
-    pub(super) fn topology(&self, at: Timestamp) -> Option<Option<PastTopology>> {
-        self.topologies.get(&at).cloned()
+    /// Who was open at a past moment, where that is known or follows from who is open now.
+    pub(super) fn topology(&self, at: Timestamp, open_now: Option<&[ShardId]>) -> Option<PastTopology> {
+        let open = self.topologies.at(at, open_now)?;
+        Some(PastTopology { at, open: open.to_vec() })
     }
 
-    /// Keeps what was seen of a past moment, once listings have had time to become consistent.
-    pub(super) fn keep_topology(
-        &mut self,
-        at: Timestamp,
-        seen: Option<PastTopology>,
-    ) -> Option<PastTopology> {
-        let settled = self.now.is_some_and(|now| now.since(Minute::of(at)) >= TOPOLOGY_SETTLES_MINUTES);
-        if settled && seen.is_some() {
-            self.topologies.insert(at, seen.clone());
+    /// Keeps who was open at a past moment, once listings have had time to become consistent.
+    pub(super) fn keep_topology(&mut self, seen: &PastTopology) {
+        let PastTopology { at, open } = seen;
+        if self.now.is_some_and(|now| now.since(Minute::of(*at)) >= TOPOLOGY_SETTLES_MINUTES) {
+            self.topologies.keep(*at, open);
         }
-        seen
     }
 
     /// Forgets what lies before the look-back.
     pub(super) fn forget_before(&mut self, first: Minute, look_back_start: Timestamp) {
         self.series.retain(|_, series| series.end() > first);
-        self.topologies = self.topologies.split_off(&look_back_start);
+        self.topologies.forget_before(look_back_start);
     }
 }
 

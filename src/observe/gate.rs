@@ -7,15 +7,26 @@ use crate::snapshot::{MetricHistory, Minute, StreamMetric};
 
 /// The shards' metrics are read once in each of these slots of the clock, whatever the load.
 const SLOT_MINUTES: i64 = 5;
+/// A description of a stream at rest is taken for true within each of these slots of the clock.
+/// Whoever acts looks again before each step.
+pub(super) const SUMMARY_SLOT_MINUTES: i64 = 2 * SLOT_MINUTES;
 /// From which share of its target on the stream as a whole is near it, in percent.
 const NEAR_TARGET_PERCENT: u64 = 80;
 /// Readers read far above ingest from so many percent of the day's own ratio on.
 const READ_SURGE_PERCENT: u128 = 150;
 
+/// The stream's metrics that [`gate`] looks at: all that an idle pass reads.
+pub(super) const WATCHED: [StreamMetric; 4] = [
+    StreamMetric::IncomingBytes,
+    StreamMetric::IncomingRecords,
+    StreamMetric::WriteProvisionedThroughputExceeded,
+    StreamMetric::GetRecordsBytes,
+];
+
 /// What a pass reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricLevel {
-    /// The stream's own metrics: a pass that looks whether there is anything to look at.
+    /// Some of the stream's own metrics: a pass that looks whether there is anything to look at.
     Stream,
     /// The shards' metrics too: a pass that decides.
     Shards,
@@ -42,6 +53,11 @@ pub fn gate(
 /// Whether two minutes lie in the same slot of the clock.
 pub(super) fn same_slot(a: Minute, b: Minute) -> bool {
     a.0.div_euclid(SLOT_MINUTES) == b.0.div_euclid(SLOT_MINUTES)
+}
+
+/// Whether two minutes lie in the same slot in which the stream is described once.
+pub(super) fn same_summary_slot(a: Minute, b: Minute) -> bool {
+    a.0.div_euclid(SUMMARY_SLOT_MINUTES) == b.0.div_euclid(SUMMARY_SLOT_MINUTES)
 }
 
 fn is_rejecting(metrics: &MetricHistory, policy: &ScalingPolicy) -> bool {

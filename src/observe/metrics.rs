@@ -2,23 +2,22 @@
 //! put together.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
+use std::sync::Arc;
 
+use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::cache::ObservationCache;
-use super::gate::reads_need_a_closer_look;
+use super::gate;
 use super::series::dense;
 use super::{ObserveError, Span};
-use crate::control_plane::{ControlPlane, ErrorClass, GetMetricData, MetricQuery, MetricStatus};
+use crate::control_plane::{ControlPlane, ErrorClass, GetMetricData, MetricOf, MetricQuery, MetricStatus};
 use crate::policy::ScalingPolicy;
 use crate::quota::{GET_METRIC_DATA_POINTS, GET_METRIC_DATA_QUERIES};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, ShardMetric, StreamMetric};
 use crate::stream::{Shard, ShardId, StreamSummary};
 
 const OPERATION: &str = "GetMetricData";
-/// Data points a second that CloudWatch serves an account ("CloudWatch service quotas").
-const POINTS_PER_SECOND: usize = 180_000;
 /// A call stays within one page by its size; more pages than this are a server's mistake.
 const MAX_PAGES: u32 = 50;
 /// Tokens of `GetMetricData` expire too; a call is begun anew so many times.
@@ -40,6 +39,12 @@ pub(super) struct MetricPlan {
 }
 
 impl MetricPlan {
+    /// What an idle pass looks at.
+    pub(super) fn watched(span: &Span) -> Self {
+        let queries = gate::WATCHED.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
+        MetricPlan { queries: queries.to_vec(), end: span.settled_until }
+    }
+
     /// The stream's own metrics over the look-back, and the declared consumers' lag over what
     /// decisions look at.
     pub(super) fn stream_level(span: &Span, policy: &ScalingPolicy) -> Self {
@@ -50,32 +55,49 @@ impl MetricPlan {
         MetricPlan { queries: stream.into_iter().chain(lag).collect(), end: span.settled_until }
     }
 
-    /// The shards' metrics over what decisions look at: the three about writes for every shard that
-    /// was open in it, the four about readers on suspicion and for open shards only. What is not
-    /// turned on is not asked for.
-    pub(super) fn shard_level(
+    /// Besides, the shards' three metrics about writes over what decisions look at, for every shard
+    /// that was open in it.
+    pub(super) fn with_writes_of_shards(
+        self,
         span: &Span,
         policy: &ScalingPolicy,
         summary: &StreamSummary,
         shards: &[Shard],
         past_topologies: &[PastTopology],
-        stream_level: &MetricHistory,
     ) -> Self {
         let from = span.shard_metrics_from(policy);
-        let is_on = |metric: &&ShardMetric| summary.enhanced_metrics.iter().any(|on| on == metric.name());
-        let mut queries = Vec::new();
         let closed_before = closed_before(from.start(), shards, past_topologies);
-        for shard in shards.iter().filter(|shard| !closed_before.contains(&shard.id)) {
-            let metrics = ShardMetric::INGEST.iter().filter(is_on);
-            queries.extend(metrics.map(|metric| (MetricQuery::Shard(shard.id.clone(), *metric), from)));
+        let shards = shards.iter().filter(|shard| !closed_before.contains(&shard.id));
+        self.with_shards(shards, &ShardMetric::INGEST, summary, from)
+    }
+
+    /// The open shards' four metrics about readers over what decisions look at.
+    pub(super) fn readers_of_shards(
+        span: &Span,
+        policy: &ScalingPolicy,
+        summary: &StreamSummary,
+        shards: &[Shard],
+    ) -> Self {
+        let shards = shards.iter().filter(|shard| !shard.closed);
+        let nothing = MetricPlan { queries: Vec::new(), end: span.settled_until };
+        nothing.with_shards(shards, &READ_METRICS, summary, span.shard_metrics_from(policy))
+    }
+
+    /// Metrics of shards besides; what is not turned on is not asked for.
+    fn with_shards<'s>(
+        mut self,
+        shards: impl Iterator<Item = &'s Shard>,
+        metrics: &[ShardMetric],
+        summary: &StreamSummary,
+        from: Minute,
+    ) -> Self {
+        let is_on = |metric: &&ShardMetric| summary.enhanced_metrics.iter().any(|on| on == metric.name());
+        for shard in shards {
+            let metrics = metrics.iter().filter(is_on);
+            let queries = metrics.map(|metric| (MetricQuery::Shard(shard.id.clone(), *metric), from));
+            self.queries.extend(queries);
         }
-        if reads_need_a_closer_look(stream_level, policy, summary.open_shard_count) {
-            for shard in shards.iter().filter(|shard| !shard.closed) {
-                let metrics = READ_METRICS.iter().filter(is_on);
-                queries.extend(metrics.map(|metric| (MetricQuery::Shard(shard.id.clone(), *metric), from)));
-            }
-        }
-        MetricPlan { queries, end: span.settled_until }
+        self
     }
 
     /// The three metrics about writes of the stream over other minutes than decisions look at.
@@ -131,32 +153,18 @@ pub(super) async fn read_metrics<P: ControlPlane>(
     history: &mut MetricHistory,
 ) -> Result<u64, ObserveError> {
     let end = plan.end;
-    let (mut requested, mut points_this_second) = (0, 0);
-    for call in calls(plan, cache) {
-        let minutes = usize::try_from(end.since(call.from)).unwrap_or(0);
-        let mut request = GetMetricData {
-            stream_name: summary.name.clone(),
-            queries: call.queries,
-            start: call.from,
-            end,
-            next_token: None,
-        };
-        let mut answers = vec![Answer::default(); request.queries.len()];
-        if minutes == 0 {
-            answers.iter_mut().for_each(|answer| answer.status = Some(MetricStatus::Complete));
-        } else {
-            let points = minutes * request.queries.len();
-            if points_this_second + points > POINTS_PER_SECOND {
-                plane.sleep(Duration::from_secs(1)).await;
-                points_this_second = 0;
-            }
-            points_this_second += points;
-            requested += request.queries.len() as u64;
-            answers = ask(plane, &mut request).await?;
+    let (stream_name, mut requested) = (Arc::<str>::from(summary.name.as_str()), 0);
+    let calls = calls(plan, cache);
+    // Whoever sends them keeps the rates; what goes out together may be joined with what others ask.
+    let answers = try_join_all(calls.iter().map(|call| call.answer(plane, &stream_name, end))).await?;
+    for (call, answers) in calls.into_iter().zip(answers) {
+        let Call { queries, wanted_from, from } = call;
+        if from < end {
+            requested += queries.len() as u64;
         }
-        for ((query, wanted_from), answer) in request.queries.into_iter().zip(call.wanted_from).zip(answers) {
+        for ((query, wanted_from), answer) in queries.into_iter().zip(wanted_from).zip(answers) {
             let complete = answer.status == Some(MetricStatus::Complete);
-            let fetched = dense(&answer.points, call.from, end, complete);
+            let fetched = dense(&answer.points, from, end, complete);
             let series = cache.extend(&query, wanted_from, fetched);
             match query {
                 MetricQuery::Stream(metric) => {
@@ -193,6 +201,25 @@ fn calls(plan: MetricPlan, cache: &ObservationCache) -> Vec<Call> {
         }
     }
     calls
+}
+
+impl Call {
+    /// What comes for each of its metrics up to `end`. No minutes are answered without a request.
+    async fn answer<P: ControlPlane>(
+        &self,
+        plane: &P,
+        stream_name: &Arc<str>,
+        end: Minute,
+    ) -> Result<Vec<Answer>, ObserveError> {
+        if self.from >= end {
+            let nothing = Answer { points: Vec::new(), status: Some(MetricStatus::Complete) };
+            return Ok(vec![nothing; self.queries.len()]);
+        }
+        let of_stream =
+            |query: &MetricQuery| MetricOf { stream_name: Arc::clone(stream_name), query: query.clone() };
+        let queries = self.queries.iter().map(of_stream).collect();
+        ask(plane, &mut GetMetricData { queries, start: self.from, end, next_token: None }).await
+    }
 }
 
 /// What came for one metric, over all pages.

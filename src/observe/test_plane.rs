@@ -101,6 +101,8 @@ pub(crate) struct State {
     pub(crate) halves_metrics: bool,
     pub(crate) keeps_metrics_partial: bool,
     pub(crate) asked: Vec<GetMetricData>,
+    /// A stream whose metrics are refused, and whatever is asked for together with them.
+    pub(crate) unreadable: Option<&'static str>,
     pub(crate) slept: Duration,
     pub(crate) exists: bool,
 }
@@ -150,6 +152,7 @@ impl TestPlane {
             halves_metrics: false,
             keeps_metrics_partial: false,
             asked: Vec::new(),
+            unreadable: None,
             slept: Duration::ZERO,
             exists: true,
         }))
@@ -289,8 +292,14 @@ impl State {
         lives.map(|life| life.shard.clone()).collect()
     }
 
-    /// A quiet stream: each open shard takes 1,000 bytes and 10 records a minute.
-    fn value(&self, query: &MetricQuery, minute: Minute) -> Option<f64> {
+    /// A quiet stream: each open shard takes 1,000 bytes and 10 records a minute. One that is called
+    /// after a number takes so many times as much.
+    fn value(&self, metric: &MetricOf, minute: Minute) -> Option<f64> {
+        let number = metric.stream_name.rsplit('-').next().and_then(|number| number.parse::<f64>().ok());
+        Some(self.value_of_one(&metric.query, minute)? * number.unwrap_or(1.0))
+    }
+
+    fn value_of_one(&self, query: &MetricQuery, minute: Minute) -> Option<f64> {
         let lives = |minute: Minute| {
             self.lives.iter().filter(move |life| {
                 life.opened_at <= minute.start()
@@ -366,6 +375,9 @@ impl ControlPlane for TestPlane {
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
         self.request("GetMetricData", |state| {
             state.asked.push(request.clone());
+            if request.queries.iter().any(|metric| Some(&*metric.stream_name) == state.unreadable) {
+                return Err(error("GetMetricData", ErrorClass::Invalid));
+            }
             let middle = (request.start.0 + request.end.0) / 2;
             let (minutes, status) = match (&request.next_token, state.halves_metrics) {
                 (None, true) => (request.start.0..middle, MetricStatus::PartialData),

@@ -102,13 +102,96 @@ async fn past_topologies_of_a_server_that_ignores_filters_are_dropped() {
 }
 
 #[tokio::test]
-async fn the_shards_of_now_and_of_past_moments_are_listed_together() {
+async fn past_moments_that_are_not_known_are_listed_together_and_only_once() {
     let plane = TestPlane::new(2);
-    let policy = policy(1, 10);
-    let past = observe(&plane, &policy).await.expect("an observation").snapshot.past_topologies.len();
-    let state = plane.state();
+    split_first(&plane).await;
+    plane.advance(Duration::from_secs(600));
+    let (policy, mut observer) = (policy(1, 10), Observer::one_shot());
+    let past =
+        observer.observe(&plane, &policy).await.expect("an observation").snapshot.past_topologies.len();
     assert!(past > 5, "{past} moments");
-    assert_eq!(state.most_under_way, past + 1);
+    let together = plane.state().most_under_way;
+    assert_eq!((together, count(&plane, "ListShards")), (past, past + 1));
+
+    // The shards are the same as when they were last looked at, so they were all the while.
+    plane.advance(Duration::from_secs(240));
+    observer.observe(&plane, &policy).await.expect("an observation");
+    let unknown = count(&plane, "ListShards") - past - 2;
+    assert!(unknown <= 2, "{unknown} of {past} moments are asked for: those around the split");
+}
+
+#[tokio::test]
+async fn of_a_stream_whose_shards_have_been_the_same_all_day_no_past_moment_is_asked_for() {
+    let plane = TestPlane::new(3);
+    let snapshot = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    assert_eq!(count(&plane, "ListShards"), 1);
+    let stream = StreamId::Name("orders".to_owned());
+    assert!(snapshot.past_topologies.len() > 5);
+    for topology in snapshot.past_topologies {
+        let listed = past_topology(&plane, &stream, topology.at).await.expect("a listing");
+        assert_eq!(Some(topology), listed);
+    }
+}
+
+/// The work of an observer's passes over an hour, one a minute, once it knows the day: calls of
+/// ListShards, DescribeStreamSummary and GetMetricData, and metrics.
+async fn work_of_an_hour(plane: &TestPlane) -> ([usize; 3], u64) {
+    let (mut observer, policy, mut metrics) = (Observer::gated_apart("uid"), policy(1, 10), 0);
+    for minute in 0..120 {
+        if minute == 60 {
+            plane.state().requests.clear();
+            metrics = 0;
+        }
+        metrics += observer.observe(plane, &policy).await.expect("an observation").metrics_requested;
+        plane.advance(Duration::from_secs(60));
+    }
+    let calls = ["ListShards", "DescribeStreamSummary", "GetMetricData"];
+    (calls.map(|operation| count(plane, operation)), metrics)
+}
+
+#[tokio::test]
+async fn an_hour_of_a_stream_at_rest_takes_so_many_requests_and_no_more() {
+    let plane = TestPlane::new(50);
+    let work = work_of_an_hour(&plane).await;
+    assert_eq!(work, ([60 + 12, 6, 48 + 12 * 2], 48 * 4 + 12 * (10 + 3 * 50)));
+}
+
+#[tokio::test]
+async fn a_stream_near_its_target_is_read_at_each_pass_and_described_no_more_often() {
+    let plane = TestPlane::new(2);
+    // 40 MB a minute and shard: two thirds of the ceiling, where the target is 70 %.
+    plane.state().summary.name = "orders-40000".to_owned();
+    let ([listings, descriptions, calls], metrics) = work_of_an_hour(&plane).await;
+    assert_eq!((listings, descriptions), (2 * 60, 6));
+    // Those watched are read once more with the rest, and the readers' four where they read a lot.
+    assert!(calls <= 60 * 4 && metrics <= 60 * (4 + 10 + 7 * 2), "{calls} calls, {metrics} metrics");
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_described_anew_at_each_pass_that_may_decide() {
+    let plane = TestPlane::new(2);
+    plane.state().summary.name = "orders-40000".to_owned();
+    plane.state().summary.status = StreamStatus::Updating;
+    let (mut observer, policy) = (Observer::gated(), policy(1, 10));
+    for _ in 0..3 {
+        observer.observe(&plane, &policy).await.expect("an observation");
+        plane.advance(Duration::from_secs(60));
+    }
+    assert_eq!(count(&plane, "DescribeStreamSummary"), 3);
+    plane.state().summary.status = StreamStatus::Active;
+    let seen = observer.observe(&plane, &policy).await.expect("an observation");
+    assert_eq!(seen.snapshot.summary.status, StreamStatus::Active);
+}
+
+#[test]
+fn the_slots_of_many_streams_are_spread_evenly_and_always_the_same_way() {
+    let phase = |name: &str| Observer::gated_apart(name).phase;
+    let mut of_phase = [0; 10];
+    for number in 0..1_000 {
+        of_phase[usize::try_from(phase(&format!("uid-{number}"))).expect("within a slot")] += 1;
+    }
+    assert!(of_phase.iter().all(|streams| (70..130).contains(streams)), "{of_phase:?}");
+    assert_eq!(phase("uid"), phase("uid"));
 }
 
 #[tokio::test]
@@ -156,7 +239,7 @@ async fn what_is_off_or_not_wanted_is_not_asked_for() {
     let shard_queries = |plane: &TestPlane| {
         let state = plane.state();
         let queries = state.asked.iter().flat_map(|asked| &asked.queries);
-        queries.filter(|query| matches!(query, MetricQuery::Shard(..))).count()
+        queries.filter(|asked| matches!(asked.query, MetricQuery::Shard(..))).count()
     };
     let plane = TestPlane::new(2);
     plane.state().summary.enhanced_metrics = vec!["IncomingBytes".to_owned()];
@@ -197,7 +280,7 @@ async fn an_idle_pass_asks_who_is_open_and_for_the_streams_metrics_alone() {
     plane.state().requests.clear();
     plane.advance(Duration::from_secs(60));
     let second = observer.observe(&plane, &policy).await.expect("an observation");
-    assert_eq!((second.level, second.metrics_requested), (MetricLevel::Stream, 10));
+    assert_eq!((second.level, second.metrics_requested), (MetricLevel::Stream, 4));
     assert!(second.snapshot.metrics.shards.is_empty());
     assert_eq!(plane.state().requests, ["ListShards", "GetMetricData"]);
 

@@ -6,10 +6,12 @@ use std::future::Future;
 use sha2::{Digest, Sha256};
 
 pub use self::aws::AwsPlanes;
+pub use self::gathered::GatheredPlanes;
 use crate::control_plane::ControlPlane;
 use crate::plan::PlanHash;
 
 mod aws;
+mod gathered;
 
 /// The most characters of a session's name: "AssumeRole" in the API reference of STS.
 const LONGEST_SESSION_NAME: usize = 64;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::access::{Access, Grants};
 use super::api::{ApiError, Kube};
@@ -84,7 +84,7 @@ enum Next {
     LookAgain,
     /// A step is wanted, and as many as may are under way. What was decided is old once the turn
     /// comes: look again, closely.
-    AwaitTurn { scope: String, urgency: u64 },
+    AwaitTurn { scope: String, urgency: u64, interval: Duration },
     /// Nothing more for now.
     Rest(Rest),
 }
@@ -102,16 +102,21 @@ struct Work<P> {
 impl<P: Planes> Shared<P> {
     /// Passes over `key` until nothing is left to do for now.
     pub async fn work(&self, key: &Key, session: &mut Session, stop: &StopSignal) -> Rest {
-        let mut turn = None;
+        let (mut turn, mut arrival) = (None, None);
         loop {
             match self.pass(key, session, stop, turn.take()).await {
                 _ if stop.is_set() => return Rest::After(Duration::ZERO),
-                Next::LookAgain => {}
-                Next::AwaitTurn { scope, urgency } => {
-                    session.observer.look_closely();
+                Next::LookAgain => arrival = None,
+                Next::AwaitTurn { scope, urgency, interval } => {
+                    let since = *arrival.get_or_insert_with(|| self.turns.arrive());
                     tokio::select! {
-                        came = self.turns.acquire(&scope, urgency) => turn = Some(came),
+                        came = self.turns.acquire_since(&scope, urgency, since) => {
+                            session.observer.look_closely();
+                            turn = Some(came);
+                        }
                         () = stop.given() => return Rest::After(Duration::ZERO),
+                        // How urgent it is may have changed, and whether it is wanted at all.
+                        () = sleep(interval) => {}
                     }
                 }
                 Next::Rest(rest) => return rest,
@@ -136,7 +141,8 @@ impl<P: Planes> Shared<P> {
             match turn.or_else(|| self.turns.try_acquire(&scope)) {
                 None => {
                     decided.act = Act::AwaitsTurn;
-                    next = Some(Next::AwaitTurn { scope, urgency: work.urgency });
+                    let interval = view.policy.as_ref().as_ref().map_or(SELDOM, |policy| policy.interval);
+                    next = Some(Next::AwaitTurn { scope, urgency: work.urgency, interval });
                 }
                 Some(_turn) => self.act(key, session, &view, decided, work, stop).await,
             }

@@ -61,7 +61,7 @@ struct Known {
 impl Session {
     /// A session of the resource with this UID.
     pub fn new(uid: &str) -> Session {
-        Session { uid: uid.to_owned(), observer: Observer::gated(), ..Session::default() }
+        Session { uid: uid.to_owned(), observer: Observer::gated_apart(uid), ..Session::default() }
     }
 
     /// Forgets what held for another generation or another way to AWS.
@@ -77,7 +77,7 @@ impl Session {
             // The past is the same for every spec; what to read of it may not be.
             self.observer.look_closely();
         } else {
-            (self.observer, self.resolved) = (Observer::gated(), None);
+            (self.observer, self.resolved) = (Observer::gated_apart(&self.uid), None);
             self.tiling = None;
             self.sent.clear();
         }

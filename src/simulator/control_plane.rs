@@ -104,7 +104,7 @@ fn metric_queries(request: &GetMetricData) -> Vec<MetricDataQuery> {
     let queries = request.queries.iter().enumerate();
     queries
         .map(|(index, query)| {
-            let identity = query.identity(&request.stream_name);
+            let identity = query.identity();
             let dimensions = identity.dimensions.into_iter();
             let metric = Metric {
                 namespace: identity.namespace,
@@ -263,7 +263,7 @@ mod tests {
     use super::super::fault::{Effect, Fault, Operation, When};
     use super::super::workload::{Consumer, ConsumerKind, Curve, Workload};
     use super::*;
-    use crate::control_plane::MetricQuery;
+    use crate::control_plane::{MetricOf, MetricQuery};
     use crate::policy;
     use crate::snapshot::{Minute, StreamMetric};
     use crate::stream::{OpenShards, StreamStatus};
@@ -338,8 +338,9 @@ mod tests {
         queries.extend(consumers.into_iter().map(|(name, _, kind)| {
             MetricQuery::ConsumerLag(policy::Consumer { name: name.to_owned(), kind })
         }));
-        let (stream_name, end) = ("orders".to_owned(), start.plus(8));
-        let request = GetMetricData { stream_name, queries: queries.clone(), start, end, next_token: None };
+        let queries: Vec<_> =
+            queries.into_iter().map(|query| MetricOf { stream_name: "orders".into(), query }).collect();
+        let request = GetMetricData { queries: queries.clone(), start, end: start.plus(8), next_token: None };
         let page = control.get_metric_data(&request).await.expect("a good request").value;
         assert_eq!(page.results.len(), queries.len());
         for result in page.results {

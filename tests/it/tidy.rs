@@ -13,7 +13,10 @@ mod source;
 const LAYERS: [(&str, &[&str]); 4] = [
     ("model", &["hash_key", "stream", "quota", "load", "policy", "snapshot", "plan", "cost"]),
     ("decision", &["demand", "planner", "decision", "checks", "vetted", "advice", "report"]),
-    ("execution", &["control_plane", "turns", "observe", "executor", "aws", "simulator", "sandbox"]),
+    (
+        "execution",
+        &["control_plane", "gather", "turns", "observe", "executor", "aws", "simulator", "sandbox"],
+    ),
     ("shells", &["resource", "manifest", "simulate", "telemetry", "operator", "cli", "main"]),
 ];
 

@@ -84,6 +84,11 @@ proptest! {
                 let cached = observer.observe(&plane, &policy).await.expect("an observation");
                 let anew = observe(&plane, &policy).await.expect("an observation");
                 prop_assert_eq!(&cached.snapshot, &anew.snapshot);
+                let stream = stream_id(&policy.stream);
+                for topology in cached.snapshot.past_topologies {
+                    let listed = past_topology(&plane, &stream, topology.at).await.expect("a listing");
+                    prop_assert_eq!(Some(topology), listed, "what follows is what would be listed");
+                }
             }
             Ok(())
         })?;
