@@ -260,6 +260,13 @@ impl Observer {
         };
         self.cache.begin(&summary, Minute::of(now));
         let span = Span::of(now, &summary);
+        if summary.status == StreamStatus::Creating {
+            return Ok(Observation {
+                snapshot: unborn(now, summary, &span),
+                level: MetricLevel::Shards,
+                metrics_requested: requested,
+            });
+        }
         let since = ShardFilter::FromTimestamp(span.look_back_start);
         let shards = list_shards(plane, &stream, since).await?.value;
         let past_topologies = self.past_topologies(plane, policy, &span, &shards).await?;
@@ -332,6 +339,19 @@ impl Observer {
             self.cache.keep_topology(topology);
         }
         Ok(all)
+    }
+}
+
+/// A stream that is being made: AWS lists no shards of it yet, and nothing was measured.
+fn unborn(now: Timestamp, summary: StreamSummary, span: &Span) -> Snapshot {
+    Snapshot {
+        format: SNAPSHOT_FORMAT,
+        observed_at: now,
+        summary,
+        shards: Vec::new(),
+        look_back_start: span.look_back_start,
+        past_topologies: Vec::new(),
+        metrics: MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() },
     }
 }
 

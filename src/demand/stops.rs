@@ -29,6 +29,8 @@ pub(super) fn of_the_stream(
         stops.push(Hold::StreamNotActive { status: summary.status });
     }
     match open {
+        // AWS lists no shards of a stream that is being made.
+        _ if summary.status == StreamStatus::Creating => {}
         Err(error) => stops.push(Hold::ListingDoesNotTile { error: error.clone() }),
         Ok(open) if open.len() != summary.open_shard_count => {
             let (listed, described) = (open.len(), summary.open_shard_count);
@@ -41,7 +43,8 @@ pub(super) fn of_the_stream(
 
 /// Whether steps could follow from what the metrics say.
 pub(super) fn metrics_matter(summary: &StreamSummary) -> bool {
-    summary.mode == StreamMode::Provisioned && summary.status != StreamStatus::Deleting
+    summary.mode == StreamMode::Provisioned
+        && matches!(summary.status, StreamStatus::Active | StreamStatus::Updating)
 }
 
 /// The first thing that is wrong with the metrics as a whole, if any: where they are off, late or

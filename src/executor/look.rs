@@ -40,9 +40,14 @@ impl<P: ControlPlane> Executor<'_, P> {
                 found_at: summary.created_at,
             });
         }
-        let listing =
-            list_shards(self.plane, &self.stream, ShardFilter::AtLatest).await.map_err(cannot_look)?;
-        Ok(Look { now, summary, open: OpenShards::tile(&listing.value) })
+        // AWS refuses to list the shards of a stream that is being made.
+        let shards = match summary.status {
+            StreamStatus::Creating => Vec::new(),
+            _ => {
+                list_shards(self.plane, &self.stream, ShardFilter::AtLatest).await.map_err(cannot_look)?.value
+            }
+        };
+        Ok(Look { now, summary, open: OpenShards::tile(&shards) })
     }
 
     /// Looks until the stream is ACTIVE and its listing makes sense.

@@ -1,12 +1,12 @@
 //! What no split cures ends in the right hold or verdict, in words and exit codes, and not in a split.
 
 use jiff::SignedDuration;
-use reshard::simulator::api::{StreamModeDetails, UpdateStreamMode};
+use reshard::simulator::api::{DeleteStream, StreamModeDetails, UpdateStreamMode};
 use reshard::simulator::fault::{MetricEffect, MetricFault, Operation};
 use reshard::simulator::workload::{Consumer, ConsumerKind, HotSpot};
 use reshard::stream::StreamMode;
 
-use super::world::{World, all_shard_metrics, even, steps};
+use super::world::{World, all_shard_metrics, even, orders, steps};
 
 const SPEC: &str = "maxShards: 16\ninterval: 10s\nmetrics: {maxAge: 30m}";
 
@@ -72,6 +72,23 @@ fn a_stream_that_was_switched_to_on_demand_is_left_to_aws() {
     assert_eq!(reasons.len(), 1, "what its metrics say is of no interest: {reasons:?}");
     // The world's time stands still: a command that waited would not come back.
     is_left_alone_by(&world, &["HOLDS", "OnDemandStream", "on-demand"], &["--wait", "--timeout", "24h"]);
+}
+
+#[test]
+fn a_stream_that_is_being_made_or_deleted_has_that_one_hold() {
+    let world = World::new(2, even(1_900_000), 0);
+    let manifest = world.files.manifest("orders.yaml", SPEC);
+    let only_hold = |status: &str| {
+        let holds = world.plan(&manifest)["holds"].as_array().unwrap().to_vec();
+        assert_eq!(holds.len(), 1, "{holds:?}");
+        is_left_alone(&world, &["HOLDS", "StreamNotActive", status]);
+    };
+    world.begin_anew(2);
+    only_hold("CREATING");
+    world.skip(1);
+    let delete = DeleteStream { stream: orders(), ..DeleteStream::default() };
+    world.cloud(|cloud| cloud.delete_stream(delete)).unwrap();
+    only_hold("DELETING");
 }
 
 #[test]

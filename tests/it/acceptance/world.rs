@@ -110,6 +110,12 @@ impl World {
 
     /// Deletes the stream and makes one of the same name.
     pub fn recreate(&self, shards: i32) {
+        self.begin_anew(shards);
+        self.skip(1);
+    }
+
+    /// Deletes the stream and begins to make one of the same name.
+    pub fn begin_anew(&self, shards: i32) {
         self.cloud(|cloud| cloud.delete_stream(DeleteStream { stream: orders(), ..DeleteStream::default() }))
             .unwrap();
         self.skip(1);
@@ -121,7 +127,6 @@ impl World {
             })
         })
         .unwrap();
-        self.skip(1);
     }
 
     /// Does something with the SDK.
