@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::server::{Answer, Asked, Server};
 use super::*;
-use crate::control_plane::{MetricOf, MetricQuery, MetricStatus, ShardFilter};
+use crate::control_plane::{MetricOf, MetricQuery, MetricStatus, Period, ShardFilter};
 use crate::snapshot::{Minute, StreamMetric};
 
 mod emulator;
@@ -131,6 +131,7 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
         queries: vec![MetricQuery::Stream(StreamMetric::IncomingBytes)],
         start: minute,
         end: minute.plus(1),
+        period: Period::default(),
         next_token: None,
     };
     let listing = &ListShards::Next { token: "abc".to_owned() };
@@ -235,6 +236,7 @@ fn metrics_request(queries: usize) -> GetMetricData {
         queries: vec![MetricOf { stream_name: "orders".into(), query }; queries],
         start: Minute(100),
         end: Minute(160),
+        period: Period::default(),
         next_token: None,
     }
 }
@@ -258,6 +260,14 @@ async fn a_page_of_metrics_comes_as_it_is() {
     let query = &asked["MetricDataQueries"][1];
     assert_eq!((&query["Id"], &query["MetricStat"]["Period"]), (&json!("q1"), &json!(60)));
     assert_eq!(query["MetricStat"]["Metric"]["Namespace"], "AWS/Kinesis");
+}
+
+#[tokio::test]
+async fn metrics_of_days_are_asked_for_by_five_minutes() {
+    let server = Server::start(vec![Answer::cbor(&json!({"MetricDataResults": []}))]).await;
+    let request = GetMetricData { period: Period::FiveMinutes, ..metrics_request(1) };
+    plane(&server).await.get_metric_data(&request).await.expect("a page");
+    assert_eq!(server.requests()[0].cbor()["MetricDataQueries"][0]["MetricStat"]["Period"], 300);
 }
 
 #[tokio::test]
