@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: &InspectArgs, output: &Output) -> anyhow::Res
     let report = decide::report(&snapshot, &policy, &decision, &prices);
     let usage = past.as_ref().map(Past::usage).unwrap_or_default();
     output.result(&match arguments.suggest {
-        true => suggested_manifest(&report, &usage, &suggestion, by_arn),
+        true => suggested_manifest(&report, &usage, &suggestion, by_arn, output.style().width),
         false => {
             let text = inspection(&report, &usage, &suggestion, output.style());
             format!("{text}For a manifest of this policy: add --suggest\n")

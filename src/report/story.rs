@@ -42,8 +42,11 @@ fn worth(report: &Report) -> String {
     if report.plan.steps().is_empty() {
         return format!("nothing changes; {before} a month");
     }
-    let change = before.change_to(after);
-    format!("{}; {change} a month ({before} → {after})", heat(report, &report.plan.after, "is then"))
+    let price = match before == after {
+        true => format!("{before} a month as before"),
+        false => format!("{} a month ({before} → {after})", before.change_to(after)),
+    };
+    format!("{}; {price}", heat(report, &report.plan.after, "is then"))
 }
 
 /// How many of `shards` are above a target, and how hot the hottest is.
