@@ -162,7 +162,7 @@ try {
       if (!row || !/shardId-/.test(row.text)) fault(name, view.name, `a bar leads to ${JSON.stringify(row)}`);
       else if (!row.shown) fault(name, view.name, "a bar leads to a row that is folded away");
 
-      // Colours and names are the same in a narrow window; what scrolls there is not.
+      // A narrow window changes what scrolls, not contrasts and names: one size is enough there.
       // axe runs beside the page's policy, not under it: Playwright's evaluate is the debugger's.
       if (view.name !== "narrow" || name.startsWith("40")) {
         await page.evaluate(axe);
