@@ -96,10 +96,10 @@ impl Pace {
         tokio::time::sleep_until(turn).await;
     }
 
-    /// When the next turn is, if one was ever given.
+    /// The latest turn that was given, if one ever was.
     #[cfg(test)]
-    pub(super) fn next_turn(&self) -> Option<Instant> {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn latest_turn(&self) -> Option<Instant> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).back().copied()
     }
 }
 
@@ -128,7 +128,8 @@ impl DataPoints {
     /// minutes before now.
     pub(super) async fn take(&self, queries: usize, start: Minute, end: Minute, period: Period) {
         let minutes = u32::try_from(end.since(start).max(0)).unwrap_or(u32::MAX);
-        let points = minutes.div_ceil(period.minutes()).saturating_mul(u32::try_from(queries).unwrap_or(u32::MAX));
+        let points =
+            minutes.div_ceil(period.minutes()).saturating_mul(u32::try_from(queries).unwrap_or(u32::MAX));
         let is_recent = end.since(start) < quota::RECENT_DATA_POINTS_HOURS * 60;
         let per_second = match is_recent {
             true => quota::RECENT_DATA_POINTS_PER_SECOND,

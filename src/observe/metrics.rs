@@ -55,7 +55,11 @@ impl MetricPlan {
         let stream = StreamMetric::ALL.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
         let lag =
             policy.consumers.iter().map(|consumer| (MetricQuery::ConsumerLag(consumer.clone()), recent));
-        MetricPlan { queries: stream.into_iter().chain(lag).collect(), end: span.settled_until, period: Period::Minute }
+        MetricPlan {
+            queries: stream.into_iter().chain(lag).collect(),
+            end: span.settled_until,
+            period: Period::Minute,
+        }
     }
 
     /// Besides, the shards' three metrics about writes over what decisions look at, for every shard
@@ -119,7 +123,11 @@ impl MetricPlan {
         let metrics = |shard: ShardId| {
             ShardMetric::INGEST.map(|metric| (MetricQuery::Shard(shard.clone(), metric), span.first_minute))
         };
-        MetricPlan { queries: shards.into_iter().flat_map(metrics).collect(), end: span.settled_until, period: Period::Minute }
+        MetricPlan {
+            queries: shards.into_iter().flat_map(metrics).collect(),
+            end: span.settled_until,
+            period: Period::Minute,
+        }
     }
 }
 
@@ -160,7 +168,8 @@ pub(super) async fn read_metrics<P: ControlPlane>(
     let (stream_name, mut requested) = (Arc::<str>::from(summary.name.as_str()), 0);
     let calls = calls(plan, cache);
     // Whoever sends them keeps the rates; what goes out together may be joined with what others ask.
-    let answers = try_join_all(calls.iter().map(|call| call.answer(plane, &stream_name, end, period))).await?;
+    let answers =
+        try_join_all(calls.iter().map(|call| call.answer(plane, &stream_name, end, period))).await?;
     for (call, answers) in calls.into_iter().zip(answers) {
         let Call { queries, wanted_from, from } = call;
         if from < end {

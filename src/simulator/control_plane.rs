@@ -118,7 +118,11 @@ fn metric_queries(request: &GetMetricData) -> Vec<MetricDataQuery> {
             };
             MetricDataQuery {
                 id: format!("q{index}"),
-                metric_stat: Some(MetricStat { metric, period: request.period.seconds(), stat: stat.to_owned() }),
+                metric_stat: Some(MetricStat {
+                    metric,
+                    period: request.period.seconds(),
+                    stat: stat.to_owned(),
+                }),
                 expression: None,
                 label: None,
                 return_data: None,
