@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use self::figures::Figure;
-pub use self::past::{Carried, PAST_DAYS, Past, Usage};
+pub use self::past::{Carried, PAST_DAYS, Past, Stretch, Usage};
 pub use self::recovery::Recovery;
 pub use self::suggestion::{Suggested, Suggestion, suggest};
 use crate::cost::{Money, Prices, grouped};

@@ -183,16 +183,19 @@ impl ControlPlane for AwsControlPlane {
     }
 
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
-        let GetMetricData { queries, start, end, next_token } = request;
+        let GetMetricData { queries, start, end, period, next_token } = request;
         if queries.len() > GET_METRIC_DATA_QUERIES {
             let message = format!("{} queries in one call, {GET_METRIC_DATA_QUERIES} at most", queries.len());
             return Err(refused("GetMetricData", message));
         }
-        self.limits.data_points.take(queries.len(), *start, *end).await;
+        self.limits.data_points.take(queries.len(), *start, *end, *period).await;
         self.limits.get_metric_data.take().await;
         let exchange = Exchange::default();
-        let queries: Vec<_> =
-            queries.iter().enumerate().map(|(index, query)| convert::metric_query(index, query)).collect();
+        let queries: Vec<_> = queries
+            .iter()
+            .enumerate()
+            .map(|(index, query)| convert::metric_query(index, query, *period))
+            .collect();
         let asked = queries.len();
         let outcome = self
             .clients

@@ -119,7 +119,36 @@ pub struct ShardPage {
     pub next_token: Option<String>,
 }
 
-/// A request for one page of `GetMetricData`, at a period of one minute.
+/// How many minutes CloudWatch puts into one data point. It keeps points of a minute for 15 days and
+/// of five minutes for 63 ("CloudWatch concepts").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Period {
+    /// A point a minute.
+    #[default]
+    Minute,
+    /// A point each five minutes, on minutes that five divides.
+    FiveMinutes,
+}
+
+impl Period {
+    /// Its length in minutes.
+    pub const fn minutes(self) -> u32 {
+        match self {
+            Period::Minute => 1,
+            Period::FiveMinutes => 5,
+        }
+    }
+
+    /// Its length in seconds, as CloudWatch is told it.
+    pub const fn seconds(self) -> i32 {
+        match self {
+            Period::Minute => 60,
+            Period::FiveMinutes => 300,
+        }
+    }
+}
+
+/// A request for one page of `GetMetricData`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetMetricData {
     /// The metrics, 500 at most; of one stream or of several.
@@ -128,6 +157,8 @@ pub struct GetMetricData {
     pub start: Minute,
     /// The minute after the last.
     pub end: Minute,
+    /// What a data point stands for.
+    pub period: Period,
     /// The token of the page before.
     pub next_token: Option<String>,
 }

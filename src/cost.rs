@@ -24,10 +24,8 @@ mod usage;
 pub const HOURS_PER_MONTH: u32 = 730;
 
 const SECONDS_PER_MONTH: u128 = HOURS_PER_MONTH as u128 * 3_600;
-/// Bytes of a KB as AWS bills it: "rounded up to the nearest 1 KB (1,024 bytes)" (pricing page).
-const KILOBYTE: u128 = 1_024;
-/// Bytes of a PUT payload unit, 25 KB (pricing page).
-const PUT_PAYLOAD_UNIT: u128 = 25 * KILOBYTE;
+/// Bytes of a PUT payload unit: 25 KB, a KB being 1,024 bytes (pricing page).
+const PUT_PAYLOAD_UNIT: u64 = 25 * 1_024;
 /// Bytes of a GB as AWS bills it.
 const GIGABYTE: u128 = 1 << 30;
 /// Shard-level metrics are read at least that often while the stream is calm.
@@ -53,8 +51,14 @@ impl Traffic {
     }
 
     /// Units of `size` bytes begun by all records of a second, each record as large as the mean.
-    fn units_per_second(self, size: u128) -> u128 {
-        u128::from(self.records_per_second) * self.mean_record_bytes().div_ceil(size).max(1)
+    fn units_per_second(self, size: u64) -> u128 {
+        let units = self.mean_record_bytes().div_ceil(u128::from(size.max(1)));
+        u128::from(self.records_per_second) * units.max(1)
+    }
+
+    /// Bytes a second that are billed where each record is rounded up to a multiple of `size`.
+    fn billed_bytes_per_second(self, size: u64) -> u128 {
+        self.units_per_second(size) * u128::from(size.max(1))
     }
 }
 
@@ -335,7 +339,7 @@ fn on_demand(shards: u32, traffic: Traffic, monitoring: Option<(u64, MetricReads
                 CostItem::OnDemandTraffic,
                 gigabytes_monthly(
                     prices.on_demand_gigabyte_in,
-                    traffic.units_per_second(KILOBYTE) * KILOBYTE,
+                    traffic.billed_bytes_per_second(prices.on_demand_record_bytes),
                 ) + gigabytes_monthly(
                     prices.on_demand_gigabyte_out,
                     u128::from(traffic.read_bytes_per_second),
@@ -349,8 +353,8 @@ fn on_demand(shards: u32, traffic: Traffic, monitoring: Option<(u64, MetricReads
 
 fn on_demand_advantage(traffic: Traffic, prices: &Prices) -> Alternative {
     let least = u128::from(prices.on_demand_advantage_minimum_bytes_per_second);
-    let (bytes_in, bytes_out) =
-        (traffic.units_per_second(KILOBYTE) * KILOBYTE, u128::from(traffic.read_bytes_per_second));
+    let bytes_in = traffic.billed_bytes_per_second(prices.on_demand_advantage_record_bytes);
+    let bytes_out = u128::from(traffic.read_bytes_per_second);
     let monthly = gigabytes_monthly(prices.on_demand_advantage_gigabyte_in, bytes_in.max(least))
         + gigabytes_monthly(prices.on_demand_advantage_gigabyte_out, bytes_out.max(least));
     let note = (bytes_in < least || bytes_out < least)
@@ -375,8 +379,11 @@ fn assumptions(
     ];
     match traffic {
         Some(traffic) => said.push(format!(
-            "every record is as large as the mean, {} bytes: PUT payload units count 25 KB begun, on-demand 1 KB begun",
-            traffic.mean_record_bytes()
+            "every record is as large as the mean, {} bytes: PUT payload units count each {} bytes begun, on-demand each {}, On-demand Advantage each {}",
+            traffic.mean_record_bytes(),
+            grouped(PUT_PAYLOAD_UNIT),
+            grouped(prices.on_demand_record_bytes),
+            grouped(prices.on_demand_advantage_record_bytes)
         )),
         None => said.push("the traffic is not known: what is priced by traffic is left out".to_owned()),
     }

@@ -39,6 +39,7 @@ mod layout;
 mod line;
 mod markdown;
 mod steps;
+mod story;
 mod strip;
 mod suggested;
 mod table;

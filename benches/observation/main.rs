@@ -15,7 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use reshard::aws::{AwsControlPlane, AwsOptions};
 use reshard::control_plane::{
-    ControlPlane, GetMetricData, ListShards, MetricOf, MetricPage, MetricQuery, Reply, RequestError,
+    ControlPlane, GetMetricData, ListShards, MetricOf, MetricPage, MetricQuery, Period, Reply, RequestError,
     ShardLimits, ShardPage, StreamId,
 };
 use reshard::demand;
@@ -181,7 +181,13 @@ impl ControlPlane for MetricsOnly<'_> {
 
 /// An hour of no metric yet.
 fn request(end: Minute) -> GetMetricData {
-    GetMetricData { queries: Vec::new(), start: end.plus(-MINUTES), end, next_token: None }
+    GetMetricData {
+        queries: Vec::new(),
+        start: end.plus(-MINUTES),
+        end,
+        period: Period::default(),
+        next_token: None,
+    }
 }
 
 /// The same requests as the observer's, for the SDK alone.

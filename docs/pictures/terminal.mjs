@@ -1,31 +1,75 @@
-// What a terminal would show of standard input, as SVG: colours from escape sequences, the last lines
-// where there are many. Usage: node terminal.mjs < OUTPUT > PICTURE.svg
+// What a terminal shows of the demo, as SVG: the picture that is drawn anew all the while, as it is when
+// the clock has passed MOMENT, and the summary under it. Reads what a program writes to a terminal.
+// Usage: node terminal.mjs COMMAND COLUMNS MOMENT END < OUTPUT > PICTURE.svg; the terminal had so many
+// COLUMNS, and the lines from one that begins with END on are left out.
 import { readFileSync } from "node:fs";
 
-const MOST_LINES = 34;
-const MOST_COLUMNS = 118;
+const [command, terminal, moment, end] = process.argv.slice(2);
 const colors = { 1: "bold", 2: "faint", 31: "red", 32: "green", 33: "yellow", 36: "cyan" };
 const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-const all = readFileSync(0, "utf8").replace(/\r/g, "").replace(/\n+$/, "").split("\n");
-const lines = all.length > MOST_LINES ? [all[0], "…", ...all.slice(2 - MOST_LINES)] : all;
-const plain = (line) => line.replace(/\u001b\[[0-9;]*m/g, "");
-const columns = Math.min(MOST_COLUMNS, Math.max(...lines.map((line) => [...plain(line)].length)));
-const [width, height] = [columns * 8.4 + 32, lines.length * 18 + 32];
+// A terminal of no height: lines of cells, each a character with its style.
+let [lines, row, column, style] = [[[]], 0, 0, ""];
+const text = (line) => line.map((cell) => cell?.[0] ?? " ").join("").trimEnd();
+const clock = () => lines.map((line) => text(line).match(/^time +(\d+:\d\d)/)?.[1]).find(Boolean);
+const down = () => {
+  row += 1;
+  lines[row] ??= [];
+};
+const put = (character) => {
+  if (column === Number(terminal)) [down(), (column = 0)];
+  lines[row][column] = [character, style];
+  column += 1;
+};
 
-const row = (line, at) => {
-  let style = "";
-  const spans = line.split(/(\u001b\[[0-9;]*m)/).map((part) => {
-    const codes = part.match(/^\u001b\[([0-9;]*)m$/);
-    if (!codes) return part && `<tspan${style && ` class="${style}"`}>${escape(part)}</tspan>`;
-    style = codes[1].split(";").map((code) => colors[Number(code)] ?? "").join(" ").trim();
-    return "";
+let drawn;
+for (const [token, code, letter] of readFileSync(0, "utf8").matchAll(/\u001b\[([0-9;?]*)([A-Za-z])|\u001b.|[^]/gu)) {
+  const count = Number(code) || 1;
+  if (letter === "A") {
+    // A frame is complete when the next one begins.
+    const now = clock();
+    if (!drawn && now && now >= moment) drawn = lines.map((line) => [...line]);
+    row = Math.max(0, row - count);
+  } else if (letter === "B") for (let step = 0; step < count; step += 1) down();
+  else if (letter === "K") lines[row] = code === "2" ? [] : lines[row].slice(0, column);
+  else if (letter === "J") lines.length = row + 1;
+  else if (letter === "m") style = code.split(";").map((one) => colors[Number(one)] ?? "").join(" ").trim();
+  else if (token === "\r") column = 0;
+  else if (token === "\n") [down(), (column = 0)];
+  else if (token >= " ") put(token);
+}
+if (!drawn) throw new Error(`no clock has passed ${moment}`);
+const ends = lines.findIndex((line) => text(line).startsWith(end));
+const summary = lines.slice(0, ends < 0 ? lines.length : ends);
+const prompt = [...`$ ${command}`].map((character) => [character, "bold"]);
+const trimmed = (of) => {
+  const filled = of.map((line) => text(line) !== "");
+  return of.slice(Math.max(0, filled.indexOf(true)), filled.lastIndexOf(true) + 1);
+};
+const shown = [prompt, [], ...trimmed(drawn), [], ...trimmed(summary)];
+
+const [cell, leading, margin] = [8.43, 18, 16];
+const columns = Math.max(...shown.map((line) => text(line).length));
+const [width, height] = [Math.ceil(columns * cell + 2 * margin), shown.length * leading + 2 * margin];
+// Each run of one style has its own place and length, whatever the font's width.
+const drawRow = (line, at) => {
+  const runs = [];
+  for (let from = 0; from < text(line).length; from += 1) {
+    const [character, kind] = line[from] ?? [" ", ""];
+    const run = runs.at(-1);
+    if (run && run.kind === kind) run.text += character;
+    else runs.push({ from, kind, text: character });
+  }
+  const drawnRuns = runs.filter((run) => run.text.trim()).map((run) => {
+    const length = (run.text.length * cell).toFixed(1);
+    const of = run.kind && ` class="${run.kind}"`;
+    return `<tspan x="${(margin + run.from * cell).toFixed(1)}" textLength="${length}"${of}>${escape(run.text)}</tspan>`;
   });
-  return `<text x="16" y="${at * 18 + 30}" xml:space="preserve">${spans.join("")}</text>`;
+  return drawnRuns.length === 0 ? "" : `<text y="${at * leading + 30}" xml:space="preserve">${drawnRuns.join("")}</text>`;
 };
 
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
 <style>text{font:14px ui-monospace,Menlo,"DejaVu Sans Mono",monospace;fill:#e6edf3}.bold{font-weight:700}.faint{fill:#a5b0bc}.red{fill:#ff7b72}.green{fill:#7ee787}.yellow{fill:#ffc078}.cyan{fill:#76e3ea}</style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
-${lines.map(row).join("\n")}
+${shown.map(drawRow).filter(Boolean).join("\n")}
 </svg>`);

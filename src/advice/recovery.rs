@@ -63,13 +63,11 @@ impl fmt::Display for Recovery {
             )?,
             None => write!(f, "after an outage of an hour a consumer never catches up at this count")?,
         }
-        if self.drain_seconds_planned != self.drain_seconds {
-            match self.drain_seconds_planned {
-                Some(_) => write!(f, ", {} after the plan", time(self.drain_seconds_planned))?,
-                None => write!(f, ", and never after the plan")?,
-            }
+        match self.drain_seconds_planned {
+            planned if planned == self.drain_seconds => Ok(()),
+            Some(_) => write!(f, "; with the planned shards in {}", time(self.drain_seconds_planned)),
+            None => write!(f, "; with the planned shards never"),
         }
-        Ok(())
     }
 }
 

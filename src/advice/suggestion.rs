@@ -4,15 +4,15 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use super::past::Past;
+use super::past::{Past, Stretch};
 use crate::load::Load;
 use crate::policy::{ScalingPolicy, ShardBounds};
 use crate::quota::{MAX_SHARDS, MIN_SHARDS};
 
 /// The time that splits may take to help, in minutes: some steps, and the delay of the metrics.
-const REACTION_MINUTES: usize = 5;
+const REACTION_MINUTES: u32 = 5;
 /// Fewer known minutes tell no rhythm.
-const FEWEST_MINUTES: usize = 6 * 60;
+const FEWEST_MINUTES: u64 = 6 * 60;
 /// Targets outside this are not suggested, in percent.
 const TARGETS: RangeInclusive<u32> = 40..=80;
 /// Room above the highest load that was seen: as on-demand streams keep, twice.
@@ -56,7 +56,7 @@ impl Suggestion {
 /// What fits a stream of `open_shards` shards with this past, packed as `policy` packs.
 pub fn suggest(past: Option<&Past>, open_shards: u32, policy: &ScalingPolicy) -> Suggestion {
     let open_shards = open_shards.clamp(MIN_SHARDS, MAX_SHARDS);
-    let known = past.map_or(0, |past| past.minutes.iter().flatten().count());
+    let known = past.map_or(0, Past::known_minutes);
     match past.filter(|_| known >= FEWEST_MINUTES) {
         Some(past) => by_the_past(past, open_shards, policy),
         None => {
@@ -91,14 +91,14 @@ fn by_the_past(past: &Past, open_shards: u32, policy: &ScalingPolicy) -> Suggest
         min_shards: Suggested {
             value: min,
             why: format!(
-                "in the quietest tenth of {hours} hours no minute carried more than {}: {min} at {packed}",
+                "in the quietest tenth of {hours} hours it carried at the most {}: {min} at {packed}",
                 worth(quiet)
             ),
         },
         max_shards: Suggested {
             value: max,
             why: format!(
-                "the fullest minute carried {}: {needed} at {packed}; twice that, not fewer than the {open_shards} open now nor more than {MAX_SHARDS}",
+                "at its fullest it carried {}: {needed} at {packed}; twice that, not fewer than the {open_shards} open now nor more than {MAX_SHARDS}",
                 worth(full)
             ),
         },
@@ -112,21 +112,26 @@ fn by_the_past(past: &Past, open_shards: u32, policy: &ScalingPolicy) -> Suggest
     }
 }
 
-/// The growth in thousandths that 99 of 100 minutes stay under, and the target that leaves room for
-/// it, in steps of five percent.
+/// The growth in thousandths that 99 of 100 points stay under, and the target that leaves room for
+/// it, in steps of five percent. Points of several minutes hide what happens within them: of stretches
+/// with points of different lengths the one that grows more decides.
 fn ingest_target(past: &Past) -> (u64, u32) {
-    let loads: Vec<Option<Load>> =
-        past.minutes.iter().map(|minute| minute.map(|carried| carried.shards_worth())).collect();
-    let grown = loads.windows(REACTION_MINUTES + 1).filter_map(|window| {
+    let growth = past.stretches.iter().map(growth).max().unwrap_or(0);
+    let room = 100_000 / growth.saturating_add(1_000);
+    let percent = u32::try_from(room / 5 * 5).unwrap_or(u32::MAX);
+    (growth, percent.clamp(*TARGETS.start(), *TARGETS.end()))
+}
+
+fn growth(stretch: &Stretch) -> u64 {
+    let points = usize::try_from(REACTION_MINUTES / stretch.minutes_per_point.max(1)).unwrap_or(1).max(1);
+    let loads = stretch.loads();
+    let grown = loads.windows(points + 1).filter_map(|window| {
         let now = window[0].filter(|load| load.0 > 0)?;
         let most = window[1..].iter().flatten().max()?;
         let growth = u128::from(most.0.saturating_sub(now.0)) * 1_000 / u128::from(now.0);
         Some(Load(u64::try_from(growth).unwrap_or(u64::MAX)))
     });
-    let growth = quantile(grown.collect(), 990).0;
-    let room = 100_000 / growth.saturating_add(1_000);
-    let percent = u32::try_from(room / 5 * 5).unwrap_or(u32::MAX);
-    (growth, percent.clamp(*TARGETS.start(), *TARGETS.end()))
+    quantile(grown.collect(), 990).0
 }
 
 /// The value that so many thousandths of all do not exceed; nothing of none.
@@ -140,14 +145,14 @@ fn quantile(mut values: Vec<Load>, thousandths: usize) -> Load {
 mod tests {
     use super::*;
     use crate::advice::past::Carried;
-    use crate::snapshot::Minute;
 
     fn past(kilobytes_per_second: impl Fn(usize) -> u64, minutes: usize) -> Past {
         let carried = |minute: usize| {
             let records = kilobytes_per_second(minute) * 60;
             Some(Carried { bytes: records * 1_000, records, rejected: 0 })
         };
-        Past { start: Minute(0), minutes: (0..minutes).map(carried).collect() }
+        let points = (0..minutes).map(carried).collect();
+        Past { stretches: vec![Stretch { minutes_per_point: 1, points }] }
     }
 
     fn policy() -> ScalingPolicy {
@@ -173,6 +178,28 @@ mod tests {
         assert_eq!(suggest(Some(&jumping), 10, &policy()).ingest_percent.value, 55);
         let leaping = past(|minute| if minute % 30 < 15 { 1_000 } else { 9_000 }, 1_440);
         assert_eq!(suggest(Some(&leaping), 10, &policy()).ingest_percent.value, 40);
+    }
+
+    #[test]
+    fn weeks_by_five_minutes_widen_what_a_day_by_the_minute_shows() {
+        let mut weeks = past(|_| 4_000, 1_440);
+        // A month of points of five minutes: 4 MB/s, each night 1 MB/s, and one evening 20 MB/s.
+        let far = (0..28 * 288).map(|point| {
+            let kilobytes = if point == 5_000 {
+                20_000
+            } else if point % 288 < 60 {
+                1_000
+            } else {
+                4_000
+            };
+            Some(Carried { bytes: kilobytes * 300 * 1_000, records: kilobytes, rejected: 0 })
+        });
+        weeks.stretches.insert(0, Stretch { minutes_per_point: 5, points: far.collect() });
+        let suggestion = suggest(Some(&weeks), 8, &policy());
+        // At 80 % × 0.8: 1 and 20 shards' worth.
+        assert_eq!((suggestion.min_shards.value, suggestion.max_shards.value), (2, 64));
+        let day = suggest(Some(&past(|_| 4_000, 1_440)), 8, &policy());
+        assert_eq!((day.min_shards.value, day.max_shards.value), (7, 14));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use crate::control_plane::{
-    MetricIdentity, MetricOf, MetricPage, MetricResult, MetricStatus, ShardFilter, ShardPage,
+    MetricIdentity, MetricOf, MetricPage, MetricResult, MetricStatus, Period, ShardFilter, ShardPage,
 };
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::snapshot::ShardMetric;
@@ -96,8 +96,8 @@ pub(super) fn shard_filter(filter: ShardFilter) -> Result<kinesis::ShardFilter, 
     kinesis::ShardFilter::builder().r#type(kind).set_timestamp(at).build().map_err(|error| error.to_string())
 }
 
-/// The metric at `index` of a request, at a period of one minute.
-pub(super) fn metric_query(index: usize, query: &MetricOf) -> cw::MetricDataQuery {
+/// The metric at `index` of a request.
+pub(super) fn metric_query(index: usize, query: &MetricOf, period: Period) -> cw::MetricDataQuery {
     let MetricIdentity { namespace, name, dimensions, statistic } = query.identity();
     let dimensions = dimensions
         .into_iter()
@@ -105,7 +105,8 @@ pub(super) fn metric_query(index: usize, query: &MetricOf) -> cw::MetricDataQuer
         .collect();
     let metric =
         cw::Metric::builder().namespace(namespace).metric_name(name).set_dimensions(Some(dimensions)).build();
-    let statistic = cw::MetricStat::builder().metric(metric).period(60).stat(statistic.name()).build();
+    let statistic =
+        cw::MetricStat::builder().metric(metric).period(period.seconds()).stat(statistic.name()).build();
     cw::MetricDataQuery::builder().id(query_id(index)).metric_stat(statistic).return_data(true).build()
 }
 

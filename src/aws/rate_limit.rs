@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::control_plane::Period;
 use crate::quota;
 use crate::snapshot::Minute;
 
@@ -95,10 +96,10 @@ impl Pace {
         tokio::time::sleep_until(turn).await;
     }
 
-    /// When the next turn is, if one was ever given.
+    /// The latest turn that was given, if one ever was.
     #[cfg(test)]
-    pub(super) fn next_turn(&self) -> Option<Instant> {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn latest_turn(&self) -> Option<Instant> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).back().copied()
     }
 }
 
@@ -125,9 +126,10 @@ impl DataPoints {
 
     /// Waits until `queries` metrics may be asked for from `start` to before `end`, which lies a few
     /// minutes before now.
-    pub(super) async fn take(&self, queries: usize, start: Minute, end: Minute) {
+    pub(super) async fn take(&self, queries: usize, start: Minute, end: Minute, period: Period) {
         let minutes = u32::try_from(end.since(start).max(0)).unwrap_or(u32::MAX);
-        let points = minutes.saturating_mul(u32::try_from(queries).unwrap_or(u32::MAX));
+        let points =
+            minutes.div_ceil(period.minutes()).saturating_mul(u32::try_from(queries).unwrap_or(u32::MAX));
         let is_recent = end.since(start) < quota::RECENT_DATA_POINTS_HOURS * 60;
         let per_second = match is_recent {
             true => quota::RECENT_DATA_POINTS_PER_SECOND,
@@ -203,15 +205,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_look_at_one_stream_waits_for_no_data_points_and_a_fleet_keeps_below_the_rate() {
-        let (points, end) = (DataPoints::new(1), Minute(100_000));
+        let (points, end, minute) = (DataPoints::new(1), Minute(100_000), Period::Minute);
         let start = Instant::now();
-        points.take(10, end.plus(-1_440), end).await;
-        points.take(500, end.plus(-68), end).await;
-        points.take(100, end.plus(-68), end).await;
+        points.take(10, end.plus(-1_440), end, minute).await;
+        points.take(500, end.plus(-68), end, minute).await;
+        points.take(100, end.plus(-68), end, minute).await;
         assert_eq!(start.elapsed(), Duration::ZERO, "one stream of 200 shards");
         let mut recent = 40_800;
         for _ in 0..99 {
-            points.take(150, end.plus(-68), end).await;
+            points.take(150, end.plus(-68), end, minute).await;
             recent += 150 * 68;
             let most = 180_000.0 / 2.0 * start.elapsed().as_secs_f64() + 60_000.0 + 150.0 * 68.0;
             assert!(f64::from(recent) <= most, "{recent} after {:?}", start.elapsed());

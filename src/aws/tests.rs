@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::server::{Answer, Asked, Server};
 use super::*;
-use crate::control_plane::{MetricOf, MetricQuery, MetricStatus, ShardFilter};
+use crate::control_plane::{MetricOf, MetricQuery, MetricStatus, Period, ShardFilter};
 use crate::snapshot::{Minute, StreamMetric};
 
 mod emulator;
@@ -127,10 +127,13 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
     let (stream, shard) = (&stream(), &ShardId::new("shardId-000000000000"));
     let minute = Minute::of("2026-11-22T04:00:00Z".parse().expect("a time"));
     let metrics = &GetMetricData {
-        stream_name: "orders".to_owned(),
-        queries: vec![MetricQuery::Stream(StreamMetric::IncomingBytes)],
+        queries: vec![MetricOf {
+            stream_name: "orders".into(),
+            query: MetricQuery::Stream(StreamMetric::IncomingBytes),
+        }],
         start: minute,
         end: minute.plus(1),
+        period: Period::default(),
         next_token: None,
     };
     let listing = &ListShards::Next { token: "abc".to_owned() };
@@ -140,6 +143,8 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
         describe_stream_summary,
         describe_limits,
         get_metric_data,
+        // Points are paid for, not taken in turns.
+        data_points: _,
         enhanced_monitoring,
     } = &*plane.limits;
     let buckets = [
@@ -149,7 +154,7 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
         ("metrics", get_metric_data),
         ("monitoring", enhanced_monitoring),
     ];
-    let turns = || buckets.map(|(_, bucket)| bucket.next_turn());
+    let turns = || buckets.map(|(_, bucket)| bucket.latest_turn());
     let mut before = turns();
     let mut taken = || {
         let now = turns();
@@ -235,6 +240,7 @@ fn metrics_request(queries: usize) -> GetMetricData {
         queries: vec![MetricOf { stream_name: "orders".into(), query }; queries],
         start: Minute(100),
         end: Minute(160),
+        period: Period::default(),
         next_token: None,
     }
 }
@@ -258,6 +264,14 @@ async fn a_page_of_metrics_comes_as_it_is() {
     let query = &asked["MetricDataQueries"][1];
     assert_eq!((&query["Id"], &query["MetricStat"]["Period"]), (&json!("q1"), &json!(60)));
     assert_eq!(query["MetricStat"]["Metric"]["Namespace"], "AWS/Kinesis");
+}
+
+#[tokio::test]
+async fn metrics_of_days_are_asked_for_by_five_minutes() {
+    let server = Server::start(vec![Answer::cbor(&json!({"MetricDataResults": []}))]).await;
+    let request = GetMetricData { period: Period::FiveMinutes, ..metrics_request(1) };
+    plane(&server).await.get_metric_data(&request).await.expect("a page");
+    assert_eq!(server.requests()[0].cbor()["MetricDataQueries"][0]["MetricStat"]["Period"], 300);
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: &DemoArgs, output: &Arc<Output>) -> anyhow::R
         output.note("The demo was ended early; the figures are of the part that ran.");
     }
     let (nothing, at_peak) = rivals.await?.context("the comparison failed")?;
-    output.result(&summary::text(&told, &policy, nothing, at_peak))?;
+    output.result(&summary::text(&told, &policy, nothing, at_peak, output.style().width))?;
     Ok(Outcome::Done)
 }
 

@@ -48,7 +48,8 @@ pub(super) async fn run(arguments: &InspectArgs, output: &Output) -> anyhow::Res
         let stream = || format!("stream {} in {}", policy.stream.name, plane.region());
         let snapshot = observe::observe(&plane, &policy).await.with_context(stream)?.snapshot;
         let writes = observe::writes_of_days(&plane, &snapshot, PAST_DAYS).await.with_context(stream)?;
-        (snapshot, Past::read(&writes))
+        let past = Past::read(writes.iter().map(|(period, metrics)| (period.minutes(), metrics)));
+        (snapshot, past)
     };
     let open_shards = u32::try_from(snapshot.summary.open_shard_count).unwrap_or(u32::MAX);
     let suggestion = suggest(past.as_ref(), open_shards, &policy);
@@ -57,7 +58,7 @@ pub(super) async fn run(arguments: &InspectArgs, output: &Output) -> anyhow::Res
     let report = decide::report(&snapshot, &policy, &decision, &prices);
     let usage = past.as_ref().map(Past::usage).unwrap_or_default();
     output.result(&match arguments.suggest {
-        true => suggested_manifest(&report, &usage, &suggestion, by_arn),
+        true => suggested_manifest(&report, &usage, &suggestion, by_arn, output.style().width),
         false => {
             let text = inspection(&report, &usage, &suggestion, output.style());
             format!("{text}For a manifest of this policy: add --suggest\n")

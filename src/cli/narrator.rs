@@ -40,7 +40,7 @@ impl Narrator {
     /// Says a line of result.
     pub fn say(&self, line: &str) {
         // Where nobody reads any more, the steps are still to be brought to their end.
-        let _nobody_reads = self.output.result(&format!("{}: {line}\n", self.stream));
+        let _nobody_reads = self.output.sentences(&format!("{}: {line}", self.stream));
     }
 
     /// What became of the step at `index` of the plan.

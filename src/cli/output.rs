@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::Style;
+use crate::report::{Style, hang};
 
 /// The width of a terminal that does not tell.
 const UNKNOWN_WIDTH: usize = 80;
@@ -45,16 +45,22 @@ impl ColorChoice {
 #[derive(Debug)]
 pub(super) struct Output {
     style: Style,
+    /// The terminal's width where stdout is one, and where stderr is one.
+    width: Option<usize>,
+    error_width: Option<usize>,
     error_color: bool,
     bars: MultiProgress,
 }
 
 impl Output {
     pub fn new(color: ColorChoice) -> Output {
-        let width = terminal_size::terminal_size_of(io::stdout())
-            .map_or(UNKNOWN_WIDTH, |(terminal_size::Width(columns), _)| usize::from(columns));
+        let columns = |(terminal_size::Width(columns), _)| usize::from(columns);
+        let width = terminal_size::terminal_size_of(io::stdout()).map(columns);
+        let color_of_results = color.for_stream(io::stdout().is_terminal());
         Output {
-            style: Style { width, color: color.for_stream(io::stdout().is_terminal()) },
+            style: Style { width: width.unwrap_or(UNKNOWN_WIDTH), color: color_of_results },
+            width,
+            error_width: terminal_size::terminal_size_of(io::stderr()).map(columns),
             error_color: color.for_stream(io::stderr().is_terminal()),
             // Hidden where stderr is no terminal.
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
@@ -83,21 +89,38 @@ impl Output {
         })
     }
 
+    /// Writes sentences as a result: lines that fit on a terminal, and whole ones elsewhere.
+    ///
+    /// # Errors
+    /// As [`Output::result`].
+    pub fn sentences(&self, text: &str) -> io::Result<()> {
+        self.result(&format!("{}\n", fitted(text, self.width)))
+    }
+
     /// Says what went wrong. Where stderr is gone nobody can be told.
     pub fn error(&self, message: &str) {
-        let label = if self.error_color { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
-        self.note(&format!("{label} {}", message.trim_end().replace('\n', "\n  ")));
+        const LABEL: &str = "error:";
+        let text = format!("{LABEL} {}", message.trim_end().replace('\n', "\n  "));
+        let mut text = fitted(&text, self.error_width);
+        if self.error_color {
+            text.replace_range(..LABEL.len(), &format!("\u{1b}[1;31m{LABEL}\u{1b}[0m"));
+        }
+        self.write_note(&text);
     }
 
     /// Says something beside the results.
     pub fn note(&self, message: &str) {
-        let _nobody_listens = self.bars.suspend(|| writeln!(io::stderr(), "{message}"));
+        self.write_note(&fitted(message, self.error_width));
+    }
+
+    fn write_note(&self, text: &str) {
+        let _nobody_listens = self.bars.suspend(|| writeln!(io::stderr(), "{text}"));
     }
 
     /// Shows on a terminal that something takes its time.
     pub fn spinner(&self, message: String) -> Spinner {
         let bar = self.bars.add(ProgressBar::new_spinner());
-        let template = if self.error_color { "{spinner:.cyan} {msg}" } else { "{spinner} {msg}" };
+        let template = if self.error_color { "{spinner:.cyan} {wide_msg}" } else { "{spinner} {wide_msg}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -114,6 +137,22 @@ impl Output {
         }
         Progress(bar)
     }
+}
+
+/// The lines of `text`, broken where they are wider than a terminal; what follows a break is indented.
+fn fitted(text: &str, width: Option<usize>) -> String {
+    const INDENT: &str = "  ";
+    let Some(width) = width.filter(|width| *width > 2 * INDENT.len()) else { return text.to_owned() };
+    let fit = |line: &str| {
+        if line.chars().count() <= width {
+            return line.to_owned();
+        }
+        let said = line.trim_start();
+        let indent = &line[..line.len() - said.len()];
+        let lines = hang(&format!("{indent}{INDENT}"), said, width);
+        lines.join("\n").replacen(INDENT, "", 1)
+    };
+    text.lines().map(fit).collect::<Vec<_>>().join("\n")
 }
 
 /// Something that takes its time, and how far it is; gone from the screen once it is dropped.
@@ -158,6 +197,17 @@ impl Drop for Spinner {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_are_broken_for_a_terminal_and_for_nobody_else() {
+        let text = "orders: split shard 15 at the middle: done in 32 s\n  short";
+        assert_eq!(fitted(text, None), text);
+        assert_eq!(fitted(text, Some(200)), text);
+        let narrow = fitted(text, Some(24));
+        assert_eq!(narrow, "orders: split shard 15\n  at the middle: done in\n  32 s\n  short",);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 24));
+        assert_eq!(fitted("  a bb ccc dddd", Some(9)), "  a bb\n    ccc\n    dddd");
+    }
 
     #[test]
     fn color_is_for_terminals_that_want_it() {

@@ -24,18 +24,19 @@ struct Told {
 }
 
 impl PassLines {
-    /// The line of a full pass, where it is due.
+    /// The line of a full pass, where it is due, without its line feed.
     pub fn full(&mut self, report: &Report, note: &str) -> Option<String> {
         let told = Told { shards: report.stream.shards, outcome: format!("{}{note}", report.summary) };
-        self.due(told).then(|| format!("{} {}{note}\n", report.observed_at, line(report)))
+        self.due(told).then(|| format!("{} {}{note}", report.observed_at, line(report)))
     }
 
-    /// The line of an idle pass, where it is due: what the last full pass decided still stands.
+    /// The line of an idle pass, where it is due, without its line feed: what the last full pass decided
+    /// still stands.
     pub fn idle(&mut self, snapshot: &Snapshot) -> Option<String> {
         let (name, shards) = (&snapshot.summary.name, snapshot.summary.open_shard_count);
         let outcome = self.told.as_ref().map_or_else(String::new, |told| told.outcome.clone());
         let text = format!(
-            "{} {name}: {}, calm: nothing near its target; {outcome}\n",
+            "{} {name}: {}, calm: nothing near its target; {outcome}",
             snapshot.observed_at,
             count(shards, "shard")
         );
@@ -98,12 +99,12 @@ mod tests {
         let mut sample = fixtures::even(4, 100_000);
         sample.plan.holds.push(Hold::Suspended);
         let full = lines.full(&report(&sample), "").expect("the first is new");
-        assert!(full.ends_with(&format!("; no step now: {}\n", Hold::Suspended.reason())), "{full}");
+        assert!(full.ends_with(&format!("; no step now: {}", Hold::Suspended.reason())), "{full}");
         assert_eq!(lines.idle(&sample.snapshot), None, "nothing is new");
         lines.interrupted();
         assert_eq!(
             lines.idle(&sample.snapshot).expect("due"),
-            "2026-11-22T04:17:31Z orders: 4 shards, calm: nothing near its target; no step now: Suspended\n"
+            "2026-11-22T04:17:31Z orders: 4 shards, calm: nothing near its target; no step now: Suspended"
         );
     }
 }

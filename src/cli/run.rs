@@ -104,7 +104,7 @@ impl<P: ControlPlane> StreamLoop<P> {
     async fn run(mut self) -> anyhow::Result<()> {
         self.passes().await?;
         let (name, steps) = (&self.policy.stream.name, count(self.steps, "step"));
-        Ok(self.output.result(&format!("{name}: stopped, {steps} done\n"))?)
+        Ok(self.output.sentences(&format!("{name}: stopped, {steps} done"))?)
     }
 
     /// Passes until the stop signal. The first pass of a single stream must succeed: what is wrong
@@ -155,7 +155,7 @@ impl<P: ControlPlane> StreamLoop<P> {
         tracing::debug!(stream = name, metrics_requested, ?level, "observed");
         if level == MetricLevel::Stream {
             if let Some(line) = self.lines.idle(&snapshot) {
-                self.output.result(&line)?;
+                self.output.sentences(&line)?;
             }
             return Ok(Next::Rest);
         }
@@ -169,7 +169,7 @@ impl<P: ControlPlane> StreamLoop<P> {
             (false, _, false) => " (waits for approval: reshard apply --plan)",
         };
         if let Some(line) = self.lines.full(&report, note) {
-            self.output.result(&line)?;
+            self.output.sentences(&line)?;
         }
         if plan.steps().is_empty() || !acts {
             return Ok(Next::Rest);

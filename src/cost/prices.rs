@@ -35,14 +35,19 @@ pub struct Prices {
     pub thousand_metrics_read: Money,
     /// An on-demand stream for an hour (T; unconfirmed).
     pub on_demand_stream_hour: Money,
-    /// A gigabyte written to an on-demand stream, each record rounded up to 1 KB (rounding P;
-    /// price T, unconfirmed).
+    /// A gigabyte written to an on-demand stream (T; unconfirmed).
     pub on_demand_gigabyte_in: Money,
+    /// Bytes that each record written to an on-demand stream is rounded up to a multiple of: "rounded
+    /// up to the nearest 1 KB (1,024 bytes)" (P). 1 for no rounding; reads are not rounded (T).
+    pub on_demand_record_bytes: u64,
     /// A gigabyte read from an on-demand stream (T; unconfirmed).
     pub on_demand_gigabyte_out: Money,
     /// A gigabyte written in On-demand Advantage: M says "at least 60 % lower" than on-demand, and
     /// exactly that is taken (unconfirmed).
     pub on_demand_advantage_gigabyte_in: Money,
+    /// The same rounding in On-demand Advantage: no source tells it apart from on-demand's, which is
+    /// taken (unconfirmed).
+    pub on_demand_advantage_record_bytes: u64,
     /// A gigabyte read in On-demand Advantage (as above; unconfirmed).
     pub on_demand_advantage_gigabyte_out: Money,
     /// Bytes a second that On-demand Advantage bills at the least, in and out each, over all
@@ -65,8 +70,10 @@ impl Default for Prices {
             thousand_metrics_read: dollars_millionths(10_000),
             on_demand_stream_hour: dollars_millionths(40_000),
             on_demand_gigabyte_in: dollars_millionths(80_000),
+            on_demand_record_bytes: 1_024,
             on_demand_gigabyte_out: dollars_millionths(40_000),
             on_demand_advantage_gigabyte_in: dollars_millionths(32_000),
+            on_demand_advantage_record_bytes: 1_024,
             on_demand_advantage_gigabyte_out: dollars_millionths(16_000),
             on_demand_advantage_minimum_bytes_per_second: 25_000_000,
         }

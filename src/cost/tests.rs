@@ -41,8 +41,28 @@ fn each_record_is_rounded_up_to_the_unit_that_its_mode_bills() {
     assert_eq!(traffic(100 * 25_600).units_per_second(PUT_PAYLOAD_UNIT), 100);
     assert_eq!(traffic(100 * 25_600 + 1).units_per_second(PUT_PAYLOAD_UNIT), 200);
     // "if your data records are 4.5 KB each, Kinesis Data Streams will count each record as 5 KB"
-    assert_eq!(traffic(100 * 4_608).units_per_second(KILOBYTE), 500);
-    assert_eq!(Traffic::default().units_per_second(KILOBYTE), 0);
+    assert_eq!(traffic(100 * 4_608).billed_bytes_per_second(1_024), 100 * 5 * 1_024);
+    assert_eq!(traffic(100 * 4_608).billed_bytes_per_second(1), 100 * 4_608, "no rounding");
+    assert_eq!(Traffic::default().billed_bytes_per_second(1_024), 0);
+}
+
+#[test]
+fn on_demand_and_advantage_round_records_each_by_its_own_rule() {
+    let traffic =
+        Traffic { bytes_per_second: 50_000_000, records_per_second: 100_000, read_bytes_per_second: 0 };
+    let bills = |prices: &Prices| {
+        [on_demand(0, traffic, None, prices), on_demand_advantage(traffic, prices).bill]
+            .map(|bill| bill.total)
+    };
+    let listed = Prices::default();
+    let [standard, advantage] = bills(&listed);
+    let by_the_byte = Prices { on_demand_advantage_record_bytes: 1, ..listed.clone() };
+    // Records of 500 bytes are billed as 1,024.
+    assert!(bills(&by_the_byte)[1] < advantage);
+    assert_eq!(bills(&by_the_byte)[0], standard, "the other mode's rule is its own");
+    let coarse = Prices { on_demand_record_bytes: 5 * 1_024, ..listed };
+    assert!(bills(&coarse)[0] > standard);
+    assert_eq!(bills(&coarse)[1], advantage);
 }
 
 #[test]

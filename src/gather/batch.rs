@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Answer, Waiting};
 use crate::control_plane::{
-    ControlPlane, ErrorClass, GetMetricData, MetricPage, MetricResult, Reply, RequestError,
+    ControlPlane, ErrorClass, GetMetricData, MetricPage, MetricResult, Period, Reply, RequestError,
 };
 use crate::quota::{GET_METRIC_DATA_POINTS, GET_METRIC_DATA_QUERIES};
 use crate::snapshot::Minute;
@@ -31,12 +31,15 @@ pub(super) struct Size {
     pub(super) end: Minute,
     /// The fewest minutes that a request asks for.
     fewest: i64,
+    /// What a point stands for; `None` where requests do not agree, which no call can answer.
+    period: Option<Period>,
 }
 
 impl Size {
     pub(super) fn of(request: &GetMetricData) -> Size {
-        let GetMetricData { queries, start, end, next_token: _ } = request;
-        Size { queries: queries.len(), start: *start, end: *end, fewest: end.since(*start) }
+        let GetMetricData { queries, start, end, period, next_token: _ } = request;
+        let (fewest, period) = (end.since(*start), Some(*period));
+        Size { queries: queries.len(), start: *start, end: *end, fewest, period }
     }
 
     fn with(self, other: Size) -> Size {
@@ -45,6 +48,7 @@ impl Size {
             start: self.start.min(other.start),
             end: self.end.max(other.end),
             fewest: self.fewest.min(other.fewest),
+            period: self.period.filter(|period| other.period == Some(*period)),
         }
     }
 
@@ -53,7 +57,8 @@ impl Size {
     }
 
     fn is_one_call(self) -> bool {
-        self.queries <= GET_METRIC_DATA_QUERIES
+        self.period.is_some()
+            && self.queries <= GET_METRIC_DATA_QUERIES
             && self.points() <= GET_METRIC_DATA_POINTS
             && self.end.since(self.start) <= MOST_EXCESS * self.fewest
     }
@@ -116,8 +121,9 @@ impl Batch {
         plane: &P,
     ) -> Result<Vec<Reply<MetricPage>>, Option<RequestError>> {
         let queries = self.members.iter().flat_map(|member| member.request.queries.iter().cloned());
-        let Size { start, end, .. } = self.size;
-        let mut request = GetMetricData { queries: queries.collect(), start, end, next_token: None };
+        let Size { start, end, period, .. } = self.size;
+        let period = period.unwrap_or_default();
+        let mut request = GetMetricData { queries: queries.collect(), start, end, period, next_token: None };
         let mut pages = Vec::new();
         while pages.len() < MOST_PAGES {
             let mut page = plane.get_metric_data(&request).await.map_err(Some)?;

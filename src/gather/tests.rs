@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::batch::Size;
 use super::*;
-use crate::control_plane::{ErrorClass, MetricOf, MetricQuery, MetricResult, MetricStatus};
+use crate::control_plane::{ErrorClass, MetricOf, MetricQuery, MetricResult, MetricStatus, Period};
 use crate::observe::test_plane::{Fault, TestPlane};
 use crate::snapshot::{Minute, StreamMetric};
 
@@ -81,7 +81,8 @@ fn request(stream: &str, queries: usize, minutes: i64, ago: i64) -> GetMetricDat
     let query =
         |metric: &StreamMetric| MetricOf { stream_name: stream.into(), query: MetricQuery::Stream(*metric) };
     let end = Minute::of(TestPlane::new(1).state().now).plus(-ago);
-    GetMetricData { queries: metrics.map(query).collect(), start: end.plus(-minutes), end, next_token: None }
+    let (queries, start, period) = (metrics.map(query).collect(), end.plus(-minutes), Period::default());
+    GetMetricData { queries, start, end, period, next_token: None }
 }
 
 /// All pages of the reply, put together by metric; the status is the last that was said.
@@ -161,6 +162,19 @@ async fn who_looks_back_for_a_day_has_no_company_of_those_that_look_back_for_min
     let asked: Vec<_> = plane.0.state().asked.iter().map(|asked| Size::of(asked)).collect();
     let spans: Vec<_> = asked.iter().map(|size| (size.queries, size.end.since(size.start))).collect();
     assert_eq!(spans, [(10, 16), (10, 16), (30, 20), (20, 1_440)]);
+}
+
+#[tokio::test]
+async fn points_of_five_minutes_and_of_one_do_not_come_in_one_call() {
+    let plane = SharedPlane::new();
+    let gathered = Gathered::new(plane.clone(), Gathering::default());
+    let periods = [Period::Minute, Period::Minute, Period::Minute, Period::FiveMinutes, Period::Minute];
+    let requests = periods.map(|period| GetMetricData { period, ..request("orders", 10, 16, 2) });
+    join_all(requests.iter().map(|request| whole(&gathered, request))).await;
+    let asked: Vec<_> =
+        plane.0.state().asked.iter().map(|asked| (asked.queries.len(), asked.period)).collect();
+    let (minute, five) = (Period::Minute, Period::FiveMinutes);
+    assert_eq!(asked, [(10, minute), (10, minute), (20, minute), (10, five)]);
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use super::cache::ObservationCache;
 use super::gate;
 use super::series::dense;
 use super::{ObserveError, Span};
-use crate::control_plane::{ControlPlane, ErrorClass, GetMetricData, MetricOf, MetricQuery, MetricStatus};
+use crate::control_plane::{
+    ControlPlane, ErrorClass, GetMetricData, MetricOf, MetricQuery, MetricStatus, Period,
+};
 use crate::policy::ScalingPolicy;
 use crate::quota::{GET_METRIC_DATA_POINTS, GET_METRIC_DATA_QUERIES};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, ShardMetric, StreamMetric};
@@ -31,18 +33,19 @@ const READ_METRICS: [ShardMetric; 4] = [
     ShardMetric::IteratorAgeMilliseconds,
 ];
 
-/// Metrics with the first minute of each; all end with the settled minutes.
+/// Metrics with the first minute of each; all end together, and have points of the same period.
 #[derive(Debug)]
 pub(super) struct MetricPlan {
     queries: Vec<(MetricQuery, Minute)>,
     end: Minute,
+    period: Period,
 }
 
 impl MetricPlan {
     /// What an idle pass looks at.
     pub(super) fn watched(span: &Span) -> Self {
         let queries = gate::WATCHED.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
-        MetricPlan { queries: queries.to_vec(), end: span.settled_until }
+        MetricPlan { queries: queries.to_vec(), end: span.settled_until, period: Period::Minute }
     }
 
     /// The stream's own metrics over the look-back, and the declared consumers' lag over what
@@ -52,7 +55,11 @@ impl MetricPlan {
         let stream = StreamMetric::ALL.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
         let lag =
             policy.consumers.iter().map(|consumer| (MetricQuery::ConsumerLag(consumer.clone()), recent));
-        MetricPlan { queries: stream.into_iter().chain(lag).collect(), end: span.settled_until }
+        MetricPlan {
+            queries: stream.into_iter().chain(lag).collect(),
+            end: span.settled_until,
+            period: Period::Minute,
+        }
     }
 
     /// Besides, the shards' three metrics about writes over what decisions look at, for every shard
@@ -79,7 +86,7 @@ impl MetricPlan {
         shards: &[Shard],
     ) -> Self {
         let shards = shards.iter().filter(|shard| !shard.closed);
-        let nothing = MetricPlan { queries: Vec::new(), end: span.settled_until };
+        let nothing = MetricPlan { queries: Vec::new(), end: span.settled_until, period: Period::Minute };
         nothing.with_shards(shards, &READ_METRICS, summary, span.shard_metrics_from(policy))
     }
 
@@ -101,13 +108,14 @@ impl MetricPlan {
     }
 
     /// The three metrics about writes of the stream over other minutes than decisions look at.
-    pub(super) fn writes_of_the_stream(from: Minute, end: Minute) -> Self {
+    pub(super) fn writes_of_the_stream(from: Minute, end: Minute, period: Period) -> Self {
         const WRITES: [StreamMetric; 3] = [
             StreamMetric::IncomingBytes,
             StreamMetric::IncomingRecords,
             StreamMetric::WriteProvisionedThroughputExceeded,
         ];
-        MetricPlan { queries: WRITES.map(|metric| (MetricQuery::Stream(metric), from)).to_vec(), end }
+        let queries = WRITES.map(|metric| (MetricQuery::Stream(metric), from)).to_vec();
+        MetricPlan { queries, end, period }
     }
 
     /// The three metrics about writes of some shards over the whole look-back.
@@ -115,7 +123,11 @@ impl MetricPlan {
         let metrics = |shard: ShardId| {
             ShardMetric::INGEST.map(|metric| (MetricQuery::Shard(shard.clone(), metric), span.first_minute))
         };
-        MetricPlan { queries: shards.into_iter().flat_map(metrics).collect(), end: span.settled_until }
+        MetricPlan {
+            queries: shards.into_iter().flat_map(metrics).collect(),
+            end: span.settled_until,
+            period: Period::Minute,
+        }
     }
 }
 
@@ -152,11 +164,12 @@ pub(super) async fn read_metrics<P: ControlPlane>(
     cache: &mut ObservationCache,
     history: &mut MetricHistory,
 ) -> Result<u64, ObserveError> {
-    let end = plan.end;
+    let (end, period) = (plan.end, plan.period);
     let (stream_name, mut requested) = (Arc::<str>::from(summary.name.as_str()), 0);
     let calls = calls(plan, cache);
     // Whoever sends them keeps the rates; what goes out together may be joined with what others ask.
-    let answers = try_join_all(calls.iter().map(|call| call.answer(plane, &stream_name, end))).await?;
+    let answers =
+        try_join_all(calls.iter().map(|call| call.answer(plane, &stream_name, end, period))).await?;
     for (call, answers) in calls.into_iter().zip(answers) {
         let Call { queries, wanted_from, from } = call;
         if from < end {
@@ -192,8 +205,10 @@ fn calls(plan: MetricPlan, cache: &ObservationCache) -> Vec<Call> {
     }
     let mut calls = Vec::new();
     for (from, queries) in by_start {
-        let minutes = usize::try_from(plan.end.since(from)).unwrap_or(0).max(1);
-        let together = (GET_METRIC_DATA_POINTS / minutes).clamp(1, GET_METRIC_DATA_QUERIES);
+        let minutes = usize::try_from(plan.end.since(from)).unwrap_or(0);
+        let width = usize::try_from(plan.period.minutes()).unwrap_or(1).max(1);
+        let points = minutes.div_ceil(width).max(1);
+        let together = (GET_METRIC_DATA_POINTS / points).clamp(1, GET_METRIC_DATA_QUERIES);
         let mut queries = queries.into_iter().peekable();
         while queries.peek().is_some() {
             let (queries, wanted_from) = queries.by_ref().take(together).unzip();
@@ -210,6 +225,7 @@ impl Call {
         plane: &P,
         stream_name: &Arc<str>,
         end: Minute,
+        period: Period,
     ) -> Result<Vec<Answer>, ObserveError> {
         if self.from >= end {
             let nothing = Answer { points: Vec::new(), status: Some(MetricStatus::Complete) };
@@ -218,7 +234,7 @@ impl Call {
         let of_stream =
             |query: &MetricQuery| MetricOf { stream_name: Arc::clone(stream_name), query: query.clone() };
         let queries = self.queries.iter().map(of_stream).collect();
-        ask(plane, &mut GetMetricData { queries, start: self.from, end, next_token: None }).await
+        ask(plane, &mut GetMetricData { queries, start: self.from, end, period, next_token: None }).await
     }
 }
 
@@ -281,7 +297,7 @@ mod tests {
             let id = ShardId::new(format!("shardId-{shard:012}"));
             ShardMetric::INGEST.map(|metric| (MetricQuery::Shard(id.clone(), metric), Minute(0)))
         });
-        MetricPlan { queries: queries.collect(), end: Minute(minutes) }
+        MetricPlan { queries: queries.collect(), end: Minute(minutes), period: Period::Minute }
     }
 
     fn sizes(plan: MetricPlan) -> Vec<usize> {
@@ -299,6 +315,8 @@ mod tests {
                 assert!(queries <= 500 && points <= 100_800, "{queries} over {minutes}");
             }
         }
+        let coarse = MetricPlan { period: Period::FiveMinutes, ..plan(100, 1_440) };
+        assert_eq!(sizes(coarse), [300], "a fifth of the points");
     }
 
     #[test]

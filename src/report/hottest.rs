@@ -43,11 +43,13 @@ impl Report {
             })
             .filter(|hot| hot.load > Load::ZERO)
             .collect();
-        let used = |hot: &HotShard| {
-            u128::from(hot.load.0) * 1_000_000 / u128::from(targets.of(hot.dimension).0.max(1))
-        };
-        hot.sort_by_key(|hot| (std::cmp::Reverse(used(hot)), hot.index));
+        hot.sort_by_key(|hot| (std::cmp::Reverse(used(hot.load, targets.of(hot.dimension))), hot.index));
         hot.truncate(count);
         hot
     }
+}
+
+/// The millionths of `target` that `load` is.
+pub(super) fn used(load: Load, target: Load) -> u128 {
+    u128::from(load.0) * 1_000_000 / u128::from(target.0.max(1))
 }

@@ -52,7 +52,8 @@ pub fn html(reports: &[Report]) -> String {
             }
         }
     };
-    page.into_string()
+    // A figure and its unit stay on one line.
+    page.into_string().replace(" %", "\u{a0}%")
 }
 
 /// Only this style sheet applies, and nothing is loaded, sent or run.

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::layout::{count, duration, percent, signed_hours};
+use super::story::Story;
 use super::strip::{self, Strip};
 use super::table::{items, source_name};
 use super::{Notice, Report};
@@ -24,6 +25,10 @@ pub fn markdown(report: &Report) -> String {
 fn write(report: &Report, out: &mut String) -> fmt::Result {
     let Report { stream, policy, cost, plan, .. } = report;
     writeln!(out, "## `{}`: {}\n", stream.name, report.summary)?;
+    for (name, told) in Story::of(report).told() {
+        writeln!(out, "- **{name}**: {told}.")?;
+    }
+    writeln!(out)?;
     writeln!(
         out,
         "`{}` is {} with {}; {} to {} are allowed. Mode {:?}, observed {}.",

@@ -3,17 +3,21 @@
 use super::Report;
 use crate::advice::{Suggested, Suggestion, Usage};
 
-/// Wider comments are wrapped.
-const COMMENT_WIDTH: usize = 90;
+/// Comments are no wider, and no narrower than [`NARROWEST`].
+const WIDEST: usize = 90;
+const NARROWEST: usize = 60;
 
-/// The manifest: valid YAML with a comment for each value. `report` was made under the suggested
-/// policy; `name_is_arn` tells whether the stream is to be named by its ARN.
+/// The manifest: valid YAML with a comment for each value, no comment wider than `width` columns.
+/// `report` was made under the suggested policy; `name_is_arn` tells whether the stream is to be named
+/// by its ARN.
 pub fn suggested_manifest(
     report: &Report,
     usage: &[Usage],
     suggestion: &Suggestion,
     name_is_arn: bool,
+    width: usize,
 ) -> String {
+    let comment = |indent: &str, text: &str| comment(indent, text, width.clamp(NARROWEST, WIDEST));
     let Suggestion { min_shards, max_shards, ingest_percent } = suggestion;
     let stream = &report.stream;
     let known = usage.last().map_or(0, |usage| usage.known_minutes);
@@ -80,9 +84,10 @@ fn readers(report: &Report) -> String {
     }
 }
 
-fn comment(indent: &str, text: &str) -> String {
-    let lines = super::layout::wrap(text, COMMENT_WIDTH);
-    lines.iter().map(|line| format!("{indent}# {line}\n")).collect()
+fn comment(indent: &str, text: &str, width: usize) -> String {
+    let head = format!("{indent}# ");
+    let lines = super::layout::wrap(text, width - head.len());
+    lines.iter().map(|line| format!("{head}{line}\n")).collect()
 }
 
 /// A name for the Kubernetes object, which takes fewer characters than a stream's.
@@ -98,6 +103,13 @@ fn object_name(stream: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_keep_their_width() {
+        let lines = comment("    ", &"word ".repeat(40), 60);
+        assert!(lines.lines().count() > 3 && lines.lines().all(|line| line.len() <= 60), "{lines}");
+        assert!(lines.lines().all(|line| line.starts_with("    # word")), "{lines}");
+    }
 
     #[test]
     fn any_stream_gets_the_name_of_an_object() {

@@ -4,6 +4,7 @@ use super::layout::{
     Cell, Painter, Tone, columns, count, duration, facts, hang, natural_width, percent, rate, set_columns,
     signed_hours,
 };
+use super::story::Story;
 use super::strip::{self, BAR_LEGEND, Strip};
 use super::{Notice, Report, Utilization};
 use crate::cost::{Bill, CostItem, HOURS_PER_MONTH, Money, grouped};
@@ -85,6 +86,9 @@ impl Page {
         let title = format!("{}: {}", stream.name, report.summary);
         self.lines
             .extend(hang("", &title, self.width).iter().map(|line| self.painter.paint(Tone::Heading, line)));
+        for (name, told) in Story::of(report).told() {
+            self.lines.extend(hang(&format!("{}: ", name.to_lowercase()), &told, self.width));
+        }
         let about = [
             stream.region.clone(),
             stream.status.to_string(),

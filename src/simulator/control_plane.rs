@@ -118,7 +118,11 @@ fn metric_queries(request: &GetMetricData) -> Vec<MetricDataQuery> {
             };
             MetricDataQuery {
                 id: format!("q{index}"),
-                metric_stat: Some(MetricStat { metric, period: 60, stat: stat.to_owned() }),
+                metric_stat: Some(MetricStat {
+                    metric,
+                    period: request.period.seconds(),
+                    stat: stat.to_owned(),
+                }),
                 expression: None,
                 label: None,
                 return_data: None,
@@ -263,7 +267,7 @@ mod tests {
     use super::super::fault::{Effect, Fault, Operation, When};
     use super::super::workload::{Consumer, ConsumerKind, Curve, Workload};
     use super::*;
-    use crate::control_plane::{MetricOf, MetricQuery};
+    use crate::control_plane::{MetricOf, MetricQuery, Period};
     use crate::policy;
     use crate::snapshot::{Minute, StreamMetric};
     use crate::stream::{OpenShards, StreamStatus};
@@ -340,7 +344,9 @@ mod tests {
         }));
         let queries: Vec<_> =
             queries.into_iter().map(|query| MetricOf { stream_name: "orders".into(), query }).collect();
-        let request = GetMetricData { queries: queries.clone(), start, end: start.plus(8), next_token: None };
+        let period = Period::default();
+        let request =
+            GetMetricData { queries: queries.clone(), start, end: start.plus(8), period, next_token: None };
         let page = control.get_metric_data(&request).await.expect("a good request").value;
         assert_eq!(page.results.len(), queries.len());
         for result in page.results {

@@ -6,6 +6,7 @@ mod bad_input;
 mod brute_force;
 mod cli;
 mod crd;
+mod docs;
 mod election;
 mod kubernetes;
 mod manifests;

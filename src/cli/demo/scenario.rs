@@ -39,7 +39,8 @@ spec:
   behavior:
     scaleDown:
       stabilizationWindowSeconds: 900
-      policies: [{type: Percent, value: 50, periodSeconds: 600}]
+      policies:
+      - {type: Percent, value: 50, periodSeconds: 600}
   consumers:
   - {name: archive, type: Firehose}
 ";

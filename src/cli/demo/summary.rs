@@ -6,6 +6,7 @@ use super::rivals::Fixed;
 use super::scenario::{FIRST_SHARDS, MANIFEST, STORY};
 use crate::cost::{self, Money, Prices};
 use crate::policy::ScalingPolicy;
+use crate::report::hang;
 
 const SECONDS_PER_HOUR: u64 = 3_600;
 
@@ -18,7 +19,14 @@ struct Row {
     rejected_millionths: u64,
 }
 
-pub(super) fn text(told: &Told, policy: &ScalingPolicy, nothing: Fixed, at_peak: Fixed) -> String {
+/// The summary; no line is wider than `width`, of which it takes 60 at the least and 100 at the most.
+pub(super) fn text(
+    told: &Told,
+    policy: &ScalingPolicy,
+    nothing: Fixed,
+    at_peak: Fixed,
+    width: usize,
+) -> String {
     let prices = Prices::default();
     let (offered, rejected) = told.traffic();
     let most = told.samples.iter().map(|sample| sample.shards).max().unwrap_or(FIRST_SHARDS);
@@ -43,7 +51,7 @@ pub(super) fn text(told: &Told, policy: &ScalingPolicy, nothing: Fixed, at_peak:
         fixed("fixed at peak", at_peak),
     ];
     let mut text = format!(
-        "{} h of load, {:.1} GB in all\n\n  {:<14}{:>13}{:>13}{:>12}{:>12}\n",
+        "{} h of load, {:.1} GB in all\n\n  {:<14}{:>12}{:>12}{:>9}{:>10}\n",
         clock(told.elapsed()),
         told.samples.windows(2).map(gigabytes).sum::<f64>(),
         "",
@@ -55,7 +63,7 @@ pub(super) fn text(told: &Told, policy: &ScalingPolicy, nothing: Fixed, at_peak:
     for row in &rows {
         let price = cost::of_shard_seconds(row.shard_seconds, &prices) + row.monitoring;
         text.push_str(&format!(
-            "  {:<14}{:>13}{:>13.1}{:>12}{:>10.2} %\n",
+            "  {:<14}{:>12}{:>12.1}{:>9}{:>8.2} %\n",
             row.name,
             row.shards,
             row.shard_seconds as f64 / SECONDS_PER_HOUR as f64,
@@ -63,12 +71,13 @@ pub(super) fn text(told: &Told, policy: &ScalingPolicy, nothing: Fixed, at_peak:
             row.rejected_millionths as f64 / 10_000.0,
         ));
     }
-    text.push_str(&format!(
-        "\nreshard made {} splits and {} merges, each where the load was. Its cost includes shard-level\n\
-         metrics and reading them. The rest is what the same load does to {} shards that nobody touches, and\n\
-         to the fewest equal shards ({}) that reject next to nothing. PUT units cost the same in all three.\n",
+    let explained = format!(
+        "reshard made {} splits and {} merges, each where the load was. Its cost includes shard-level \
+         metrics and reading them. The rest is what the same load does to {} shards that nobody touches, and \
+         to the fewest equal shards ({}) that reject next to nothing. PUT units cost the same in all three.",
         told.splits, told.merges, nothing.shards, at_peak.shards
-    ));
+    );
+    text.push_str(&format!("\n{}\n", hang("", &explained, width.clamp(60, 100)).join("\n")));
     text.push_str("\nThe policy it followed:\n\n");
     for line in MANIFEST.lines() {
         text.push_str(&format!("  {line}\n"));

@@ -96,8 +96,10 @@ fn prices(report: &Report) -> Markup {
         thousand_metrics_read,
         on_demand_stream_hour,
         on_demand_gigabyte_in,
+        on_demand_record_bytes,
         on_demand_gigabyte_out,
         on_demand_advantage_gigabyte_in,
+        on_demand_advantage_record_bytes,
         on_demand_advantage_gigabyte_out,
         on_demand_advantage_minimum_bytes_per_second,
     } = &report.cost.prices;
@@ -110,20 +112,24 @@ fn prices(report: &Report) -> Markup {
         ("a shard-level metric for a month", metric_month),
         ("a thousand metrics read", thousand_metrics_read),
         ("an on-demand stream for an hour", on_demand_stream_hour),
-        ("on-demand, a gigabyte in, each record rounded up to 1 KB", on_demand_gigabyte_in),
+        ("on-demand, a gigabyte in", on_demand_gigabyte_in),
         ("on-demand, a gigabyte out", on_demand_gigabyte_out),
-        (
-            "On-demand Advantage, a gigabyte in, each record rounded up to 1 KB",
-            on_demand_advantage_gigabyte_in,
-        ),
+        ("On-demand Advantage, a gigabyte in", on_demand_advantage_gigabyte_in),
         ("On-demand Advantage, a gigabyte out", on_demand_advantage_gigabyte_out),
+    ];
+    let rounding = [
+        ("on-demand rounds each record up to a multiple of", on_demand_record_bytes),
+        ("On-demand Advantage rounds each record up to a multiple of", on_demand_advantage_record_bytes),
     ];
     let table = html! {
         table {
-            thead { tr { th scope="col" { "For" } th.figure scope="col" { "US dollars" } } }
+            thead { tr { th scope="col" { "For" } th.figure scope="col" { "US dollars, or as said" } } }
             tbody {
                 @for (name, price) in rows {
                     tr { th scope="row" { (name) } td.figure { (exact(*price)) } }
+                }
+                @for (name, bytes) in rounding {
+                    tr { th scope="row" { (name) } td.figure { (grouped(*bytes)) " B" } }
                 }
                 tr {
                     th scope="row" { "On-demand Advantage bills an account at least, in and out each" }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::{Ids, scrolling};
 use crate::report::layout::{count, percent};
+use crate::report::story::Story;
 use crate::report::table::{mode_name, traffic};
 use crate::report::{Notice, Report};
 
@@ -27,7 +28,7 @@ pub(super) fn head(report: &Report) -> Markup {
         (
             "State",
             format!(
-                "{}, {}, {}, retention {} h",
+                "{}, {}, {}, retention {}\u{a0}h",
                 stream.status,
                 mode_name(stream.mode),
                 count(stream.shards, "shard"),
@@ -41,6 +42,9 @@ pub(super) fn head(report: &Report) -> Markup {
     html! {
         header {
             h1 { span.name { (stream.name) } " " span.summary { (report.summary) } }
+            dl.facts.story {
+                @for (name, value) in Story::of(report).told() { div { dt { (name) } dd { (value) "." } } }
+            }
             dl.facts {
                 @for (name, value) in &facts { div { dt { (name) } dd { (value) } } }
                 @if !policy.schedules.is_empty() {

@@ -27,7 +27,7 @@ pub(super) fn section(report: &Report, ids: Ids) -> Markup {
         @if !plan.before.is_empty() {
             section id=(ids.of("shards")) tabindex="-1" {
                 h2 { "Shards" }
-                p.note { "Loads in percent of a shard’s ceilings. Peaks, which merges are decided on, are the highest in the stabilization window." }
+                p.note { "Loads in percent of a shard’s ceilings, measured where nothing else is said. Peaks, which merges are decided on, are the highest in the stabilization window." }
                 (folded(report, "Now", plan.before.len(), &now))
                 @if !plan.steps().is_empty() { (folded(report, "After the plan", plan.after.len(), &after)) }
             }
@@ -62,7 +62,6 @@ fn rows(
                     th.figure scope="col" { "Ingest records" }
                     th.figure scope="col" { "Read bytes" }
                     th.figure scope="col" { "Peak" }
-                    th scope="col" { "Known" }
                     th scope="col" { "Remarks" }
                     th.figure scope="col" { "First hash key" }
                 }
@@ -75,8 +74,7 @@ fn rows(
                         td.figure { (percent_of_space(shard.range)) }
                         @for load in shard.loads.as_array() { td.figure { @if known { (percent(load)) } @else { "—" } } }
                         td.figure { @if known { (percent(shard.peak_loads.binding(targets).1)) } @else { "—" } }
-                        td { (match shard.evidence { Evidence::Measured => "measured", Evidence::Estimated => "estimated", Evidence::Unknown => "no" }) }
-                        td { (remarks(Heat::of(shard, targets), note(shard.range))) }
+                        td { (remarks(shard, Heat::of(shard, targets), note(shard.range))) }
                         td.figure { (shard.range.start()) }
                     }
                 }
@@ -85,7 +83,8 @@ fn rows(
     }
 }
 
-fn remarks(heat: Heat, note: Option<String>) -> String {
-    let said: Vec<String> = heat.words().map(str::to_owned).into_iter().chain(note).collect();
-    said.join("; ")
+fn remarks(shard: &RangeLoad, heat: Heat, note: Option<String>) -> String {
+    let estimated = (shard.evidence == Evidence::Estimated).then_some("estimated");
+    let said = [estimated, heat.words()].into_iter().flatten().map(str::to_owned);
+    said.chain(note).collect::<Vec<_>>().join("; ")
 }

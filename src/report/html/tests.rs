@@ -109,5 +109,5 @@ fn what_is_not_known_is_told_as_that() {
     for said in ["No metrics over time are known", "load not known", "no settled metrics", "not known</td>"] {
         assert!(page.contains(said), "{said}");
     }
-    assert!(!page.contains("bytes 0.0 %"));
+    assert!(!page.contains("bytes 0.0\u{a0}%"));
 }

@@ -17,7 +17,7 @@ pub fn inspection(report: &Report, usage: &[Usage], suggestion: &Suggestion, sty
 
 impl Page {
     fn usage(mut self, usage: &[Usage]) -> Page {
-        self.section("PAST", "accepted writes of the stream, by the minute");
+        self.section("PAST", "accepted writes: the last day by the minute, before by 5 minutes");
         if usage.iter().all(|of| of.known_minutes == 0) {
             self.faint("CloudWatch has no data point: silent, or too young");
             return self;
