@@ -36,6 +36,7 @@ mod sandbox;
 mod selection;
 mod signals;
 mod simulate;
+mod standing;
 mod status;
 
 /// What stands under each help text.
