@@ -7,6 +7,7 @@ mod brute_force;
 mod cli;
 mod crd;
 mod election;
+mod failover;
 mod kubernetes;
 mod manifests;
 mod operator;
