@@ -11,6 +11,7 @@ mod failover;
 mod kubernetes;
 mod manifests;
 mod operator;
+mod process;
 mod report;
 mod sandbox;
 mod scenarios;

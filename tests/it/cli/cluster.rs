@@ -28,7 +28,7 @@ impl Kubernetes {
         let files = Files::new();
         let user = json!([{"name": "ann", "user": {}}]);
         let cluster =
-            json!([{"name": "test", "cluster": {"server": http::serve(memory.server.clone())}}]);
+            json!([{"name": "test", "cluster": {"server": http::serve(memory.server.clone(), "ann")}}]);
         let context = json!({"cluster": "test", "user": "ann", "namespace": "payments"});
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "clusters": cluster, "users": user,
