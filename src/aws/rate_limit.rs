@@ -95,10 +95,10 @@ impl Pace {
         tokio::time::sleep_until(turn).await;
     }
 
-    /// When the next turn is, if one was ever given.
+    /// When the latest turn is, if one was ever given.
     #[cfg(test)]
-    pub(super) fn next_turn(&self) -> Option<Instant> {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn latest_turn(&self) -> Option<Instant> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).back().copied()
     }
 }
 

@@ -127,8 +127,10 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
     let (stream, shard) = (&stream(), &ShardId::new("shardId-000000000000"));
     let minute = Minute::of("2026-11-22T04:00:00Z".parse().expect("a time"));
     let metrics = &GetMetricData {
-        stream_name: "orders".to_owned(),
-        queries: vec![MetricQuery::Stream(StreamMetric::IncomingBytes)],
+        queries: vec![MetricOf {
+            stream_name: "orders".into(),
+            query: MetricQuery::Stream(StreamMetric::IncomingBytes),
+        }],
         start: minute,
         end: minute.plus(1),
         next_token: None,
@@ -140,6 +142,7 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
         describe_stream_summary,
         describe_limits,
         get_metric_data,
+        data_points: _,
         enhanced_monitoring,
     } = &*plane.limits;
     let buckets = [
@@ -149,7 +152,7 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
         ("metrics", get_metric_data),
         ("monitoring", enhanced_monitoring),
     ];
-    let turns = || buckets.map(|(_, bucket)| bucket.next_turn());
+    let turns = || buckets.map(|(_, bucket)| bucket.latest_turn());
     let mut before = turns();
     let mut taken = || {
         let now = turns();
