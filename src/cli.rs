@@ -36,6 +36,7 @@ mod sandbox;
 mod selection;
 mod signals;
 mod simulate;
+mod standing;
 mod status;
 
 /// What stands under each help text.
@@ -100,6 +101,17 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
+impl Command {
+    /// From which severity on it logs where nobody says anything: the log of the operator is its only
+    /// output, of all others it would be in the way of theirs.
+    fn level(&self) -> LogLevel {
+        match self {
+            Command::Operator(_) => LogLevel::Info,
+            _ => LogLevel::Warn,
+        }
+    }
+}
+
 /// Runs the command line `arguments`, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -107,9 +119,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     let output = Arc::new(Output::new(cli.global.color));
-    let outcome = telemetry::init(cli.global.level(), cli.global.log_format, output.error_color())
-        .map_err(anyhow::Error::msg)
-        .and_then(|()| execute(cli.command, &output));
+    let GlobalFlags { log_format, .. } = cli.global;
+    let logs = telemetry::init(cli.global.level(), cli.command.level(), log_format, output.error_color());
+    let outcome = logs.map_err(anyhow::Error::msg).and_then(|()| execute(cli.command, &output));
     outcome.unwrap_or_else(|error| outcome::failed(&error, &output)).exit_code()
 }
 
@@ -124,7 +136,7 @@ fn execute(command: Command, output: &Arc<Output>) -> anyhow::Result<Outcome> {
         Command::Approve(arguments) => runtime()?.block_on(approve::run(&arguments, output)),
         Command::Status(arguments) => runtime()?.block_on(status::run(&arguments, output)),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments, output)),
-        Command::Operator(arguments) => runtime()?.block_on(operator::run(&arguments, output)),
+        Command::Operator(arguments) => runtime()?.block_on(operator::run(&arguments)),
         Command::Demo(arguments) => runtime()?.block_on(demo::run(&arguments, output)),
         Command::Sandbox(options) => runtime()?.block_on(sandbox::run(&options, output)),
     }

@@ -16,7 +16,7 @@ pub use self::layout::count;
 pub(crate) use self::layout::{Cell, Painter, Tone, duration, hang, set_columns};
 pub use self::line::line;
 pub use self::markdown::markdown;
-pub use self::steps::StepReport;
+pub use self::steps::{StepReport, action_on};
 #[cfg(feature = "cli")]
 pub(crate) use self::strip::bar;
 pub use self::strip::heat_strip;

@@ -32,7 +32,8 @@
 //! # What it speaks
 //!
 //! - Kinesis: AWS JSON 1.1, and the CBOR 1.1 of the Java SDK. CloudWatch: Smithy RPC v2 CBOR, AWS
-//!   JSON 1.0, and the Query protocol of older clients. Gzip-packed requests are taken.
+//!   JSON 1.0, and the Query protocol of older clients. STS, for clients that assume a role: whoever asks
+//!   gets any. Gzip-packed requests are taken.
 //! - Requests must bear a signature, as on AWS; it is not verified.
 //! - Time is the sandbox's own: it begins where the model's does and runs `speed` times as fast as
 //!   the machine's. Every reply's `Date` header tells it, so a client that asks AWS what time it is
@@ -50,6 +51,7 @@ mod options;
 mod protocol;
 mod query;
 mod server;
+mod sts;
 mod validation;
 mod value;
 

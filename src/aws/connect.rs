@@ -223,6 +223,7 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
     let region = options.region.as_deref().map(check_region).transpose()?.map(Region::new);
     let app_name = AppName::new(concat!("reshard-", env!("CARGO_PKG_VERSION")))
         .expect("letters, digits, dots and a dash make an app name");
+    let trusted = !rustls_native_certs::load_native_certs().certs.is_empty();
     match &options.access {
         Access::Static { endpoint_url, access_key_id, secret_access_key } => {
             let url = check_endpoint(endpoint_url)?;
@@ -232,7 +233,7 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
                 .app_name(app_name)
                 .region(region)
                 .endpoint_url(url)
-                .http_client(http_client())
+                .http_client(http_client(trusted))
                 .credentials_provider(SharedCredentialsProvider::new(keys))
                 .timeout_config(options.timeouts.reads())
                 .retry_config(RetryConfig::standard())
@@ -244,7 +245,7 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
         Access::Environment { .. } => {
             let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
                 .app_name(app_name)
-                .http_client(http_client())
+                .http_client(http_client(trusted))
                 .timeout_config(options.timeouts.reads())
                 .retry_config(RetryConfig::standard());
             if let Some(region) = region {
@@ -263,6 +264,12 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
             let config = loader.load().await;
             let endpoint =
                 config.endpoint_url().map(check_endpoint).transpose()?.unwrap_or_default().to_owned();
+            if !trusted && !endpoint.starts_with("http://") {
+                tracing::warn!(
+                    "no certificate authority is known (SSL_CERT_FILE, SSL_CERT_DIR, /etc/ssl/certs): AWS cannot \
+                     be reached"
+                );
+            }
             Ok(Base { config, endpoint })
         }
     }
@@ -270,10 +277,15 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
 
 /// The SDK's own HTTP client, but one for all: left to itself, each service's client of each region
 /// makes one with a connection pool of its own.
-fn http_client() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
+/// `trusted`: whether any authority is.
+fn http_client(trusted: bool) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        // The SDK's builder panics where it is to find authorities and there are none.
+        let trust = tls::TrustStore::empty().with_native_roots(trusted);
+        let context = tls::TlsContext::builder().with_trust_store(trust).build();
         let mut connector = ConnectorBuilder::default()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc));
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+            .tls_context(context.expect("a trust store makes a TLS context"));
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
         connector.set_proxy_config(Some(ProxyConfig::from_env()));

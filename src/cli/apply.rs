@@ -17,6 +17,7 @@ use super::outcome::{self, Outcome};
 use super::output::Output;
 use super::selection::{Origin, Selected, Selection, Selections};
 use super::signals::stop_on_signal;
+use super::standing::{Judged, Standing};
 use crate::aws::AwsControlPlane;
 use crate::cost::Prices;
 use crate::executor::{End, Event, Executor, RunReport, StopSignal};
@@ -33,8 +34,10 @@ use crate::turns::{Turns, urgency_of};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Giving the file is consent: steps are taken though it says mode: DryRun; a resource of the cluster \
-is obeyed. What either says of suspend, bounds and budgets holds. With mode: Approve the approved plan is wanted, by --plan, whatever \
-approval.required says, and not older than approval.expireAfter by the observedAt in its file.
+is obeyed. What either says of suspend, bounds and budgets holds. With mode: Approve a file wants the \
+approved plan, by --plan, whatever approval.required says, and not older than approval.expireAfter by the \
+observedAt in its file; of a resource of the cluster, the plan that the annotation reshard.dev/approve \
+names is carried out, as the operator would.
 
 Ctrl-C ends after the step in flight. Exit codes: 0 no step may run now, 1 an error, an \
 interruption, or --timeout with a shard above its target.")]
@@ -157,9 +160,10 @@ fn allowed(stream: &Selected, output: &Output) -> bool {
     !shown_only
 }
 
-/// Without a plan file the manifest alone is consent, unless it asks for approval.
+/// Without a plan file the manifest alone is consent, unless it asks for approval. That of a resource
+/// stands beside it.
 fn consented(stream: &Selected) -> anyhow::Result<Option<Approved>> {
-    if stream.policy.mode == Mode::Approve {
+    if stream.policy.mode == Mode::Approve && stream.standing.is_none() {
         let (place, given) = (stream.origin.called(), stream.origin.arguments());
         bail!(
             "{place}: spec.mode is Approve: give the approved plan: reshard plan {given} -o json > plan.json, then --plan plan.json"
@@ -179,6 +183,8 @@ impl Job {
             .with_stop(self.stop.clone())
             .with_turns(self.turns.clone())
             .with_progress(&tell);
+        let standing =
+            self.stream.standing.as_ref().filter(|_| policy.mode == Mode::Approve).map(Standing::begin);
         let report = match &self.plan {
             Some(approved) => {
                 let seen = self.admit(approved, &plane, &narrator).await.context(name.clone())?;
@@ -186,14 +192,21 @@ impl Job {
             }
             None => {
                 let decide = |snapshot: &Snapshot, policy: &ScalingPolicy| {
-                    let decision = decide::decide(snapshot, policy)?;
-                    narrator.plan(&decide::report(snapshot, policy, &decision, &Prices::default()));
+                    let mut decision = decide::decide(snapshot, policy)?;
+                    let report =
+                        |decision: &_| decide::report(snapshot, policy, decision, &Prices::default());
+                    if let Some(standing) = &standing {
+                        let summary = report(&decision).summary;
+                        decision.plan = standing.next(snapshot, policy, &decision, &summary);
+                    }
+                    narrator.plan(&report(&decision));
                     anyhow::Ok(decision.plan)
                 };
                 executor.run_to_quiet(&mut Observer::one_shot(), decide, self.wait).await
             }
         };
-        self.conclude(&report, &narrator)
+        let told = standing.as_ref().map(Judged::told).unwrap_or_default();
+        self.conclude(&report, told, &narrator)
     }
 
     /// The stream as it is now, if what is left of an approved plan may still be carried out.
@@ -221,7 +234,13 @@ impl Job {
         Ok(snapshot)
     }
 
-    fn conclude(&self, report: &RunReport, narrator: &Narrator) -> anyhow::Result<Outcome> {
+    /// Says how it ended; `told` is of the plan that stands in the cluster.
+    fn conclude(
+        &self,
+        report: &RunReport,
+        mut told: Vec<String>,
+        narrator: &Narrator,
+    ) -> anyhow::Result<Outcome> {
         let steps = match report.done.len() {
             0 => "no step was taken".to_owned(),
             done => format!("{} done", count(done, "step")),
@@ -232,7 +251,10 @@ impl Job {
                 Ok(Outcome::Done)
             }
             End::Quiet { plan } => {
-                narrator.say(&format!("{steps}; {}", report.end));
+                if told.is_empty() || !plan.holds.is_empty() {
+                    told.push(report.end.to_string());
+                }
+                narrator.say(&format!("{steps}; {}", told.join("; ")));
                 tell_verdicts(plan, narrator);
                 Ok(Outcome::Done)
             }

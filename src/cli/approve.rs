@@ -48,9 +48,6 @@ pub(super) async fn run(arguments: &ApproveArgs, output: &Output) -> anyhow::Res
         Err(why) => bail!("{key}: {why}; reshard status {} shows more", arguments.resource.arguments(&key)),
     };
     output.result(&shown(&key.to_string(), &plan, now))?;
-    for condition in status.conditions.iter().filter(|one| one.r#type == "PlanPending") {
-        output.result(&format!("{}\n", condition.message))?;
-    }
     if arguments.hash.is_none() && !arguments.yes {
         if !can_ask() {
             bail!("nobody can be asked here: give --hash {} or --yes", plan.hash);

@@ -95,7 +95,7 @@ impl AwsFlags {
     }
 
     fn options(&self, stream: &Selected) -> anyhow::Result<AwsOptions> {
-        let Selected { origin, policy } = stream;
+        let Selected { origin, policy, standing: _ } = stream;
         self.agree_with(policy)?;
         let role = match (&policy.role_arn, origin) {
             (None, _) => None,
@@ -169,7 +169,7 @@ mod tests {
     fn selected(origin: Origin) -> Selected {
         let mut policy = ScalingPolicy::for_stream("orders", 8);
         policy.stream.region = Some("eu-west-1".to_owned());
-        Selected { origin, policy }
+        Selected { origin, policy, standing: None }
     }
 
     #[test]

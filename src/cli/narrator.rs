@@ -91,6 +91,7 @@ impl Narrator {
 
 fn step_line(step: Option<&StepReport>, outcome: StepOutcome) -> String {
     match step {
+        Some(step) if step.reason.is_empty() => format!("{}: {outcome}", step.action),
         Some(step) => format!("{}: {outcome} ({})", step.action, step.reason),
         None => format!("a step {outcome}"),
     }

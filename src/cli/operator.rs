@@ -13,8 +13,7 @@ use tokio::sync::oneshot;
 use super::aws::AwsFlags;
 use super::documents;
 use super::outcome::Outcome;
-use super::output::Output;
-use super::signals::stop_on_signal;
+use super::signals::stop_and_tell;
 use crate::aws::Timeouts;
 use crate::operator::connect::{self, ClusterOptions};
 use crate::operator::elector::{self, Elector, Timing};
@@ -83,7 +82,7 @@ fn cluster_id(given: Option<&str>) -> anyhow::Result<String> {
     Ok(id.to_owned())
 }
 
-pub(super) async fn run(arguments: &OperatorArgs, output: &Arc<Output>) -> anyhow::Result<Outcome> {
+pub(super) async fn run(arguments: &OperatorArgs) -> anyhow::Result<Outcome> {
     let cluster_id = cluster_id(arguments.aws.cluster_id())?;
     let prices = documents::prices(arguments.prices.as_deref())?;
     let metrics = Metrics::new(arguments.per_shard_metrics);
@@ -91,7 +90,8 @@ pub(super) async fn run(arguments: &OperatorArgs, output: &Arc<Output>) -> anyho
     let connection = connect::connect(&cluster, metrics.api_calls()).await?;
     let aws = arguments.aws.own_options();
     let planes = AwsPlanes::open(&aws).await?;
-    let stop = stop_on_signal(output, "stopping after what the step in flight has to write down");
+    let stop =
+        stop_and_tell(|| tracing::info!("asked to end: what a step in flight has to write down is written"));
 
     let (heartbeat, readiness) = (Heartbeat::default(), Readiness::default());
     let probes = probe_routes(heartbeat.clone(), LOOP_PATIENCE, readiness.clone());
@@ -112,12 +112,13 @@ pub(super) async fn run(arguments: &OperatorArgs, output: &Arc<Output>) -> anyho
     let (rested, at_rest) = oneshot::channel::<()>();
     let electing = tokio::spawn(elector.run(async move { drop(at_rest.await) }));
 
+    let selector = Some(arguments.selector.to_string()).filter(|selector| !selector.is_empty());
     tracing::info!(
         server = connection.server,
         lease = format!("{namespace}/{lease}"),
         instance,
         %address,
-        selector = %arguments.selector,
+        selector,
         "the operator starts"
     );
     let options = Options {

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 
 use super::aws::shell_word;
 use super::outcome::{self, Faults};
+use super::standing::Standing;
 use crate::manifest::{self, ManifestError};
 use crate::operator::cluster::Cluster;
 use crate::operator::connect::ClusterOptions;
@@ -71,6 +72,8 @@ pub(super) struct Selected {
     pub origin: Origin,
     /// What is wanted.
     pub policy: ScalingPolicy,
+    /// The plan that stands in the cluster, and its approval.
+    pub standing: Option<Standing>,
 }
 
 /// Where it says what is wanted.
@@ -151,7 +154,8 @@ impl Selection {
             match object.policy() {
                 Ok(policy) => {
                     let origin = Origin::Cluster { key, context: context.clone() };
-                    selections.selected.push(Selected { origin, policy });
+                    let standing = Some(Standing::of(object));
+                    selections.selected.push(Selected { origin, policy, standing });
                 }
                 Err(faults) => {
                     selections.faults.extend(faults.iter().map(|fault| format!("{key}: {fault}")));
@@ -194,11 +198,11 @@ fn read_files(files: &[PathBuf]) -> anyhow::Result<Vec<Selected>> {
     let (mut selected, mut faults) = (Vec::new(), Vec::new());
     for file in files {
         match manifest::read(file) {
-            Ok(manifests) => selected.extend(
-                manifests
-                    .into_iter()
-                    .map(|manifest| Selected { origin: Origin::File(file.clone()), policy: manifest.policy }),
-            ),
+            Ok(manifests) => selected.extend(manifests.into_iter().map(|manifest| Selected {
+                origin: Origin::File(file.clone()),
+                policy: manifest.policy,
+                standing: None,
+            })),
             Err(ManifestError::Invalid(found)) => faults.extend(found.iter().map(ToString::to_string)),
             Err(error) => faults.push(outcome::chain(&error.into())),
         }
@@ -211,7 +215,7 @@ fn read_files(files: &[PathBuf]) -> anyhow::Result<Vec<Selected>> {
 fn doubled(selected: &[Selected]) -> BTreeMap<String, String> {
     let mut seen: BTreeMap<_, &Origin> = BTreeMap::new();
     let mut faults = BTreeMap::new();
-    for Selected { origin, policy } in selected {
+    for Selected { origin, policy, standing: _ } in selected {
         let stream = (&policy.stream.name, &policy.stream.region, &policy.stream.arn, &policy.role_arn);
         let Some(first) = seen.insert(stream, origin) else { continue };
         let (one, other) = (first.called(), origin.called());
@@ -234,7 +238,7 @@ mod tests {
     use super::*;
 
     fn selected(origin: Origin, name: &str) -> Selected {
-        Selected { origin, policy: ScalingPolicy::for_stream(name, 8) }
+        Selected { origin, policy: ScalingPolicy::for_stream(name, 8), standing: None }
     }
 
     fn in_cluster(namespace: &str, name: &str) -> Origin {

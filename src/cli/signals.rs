@@ -11,11 +11,16 @@ const INTERRUPTED: i32 = 130;
 
 /// A signal that comes with the first Ctrl-C or SIGTERM, which is answered with `message`.
 pub(super) fn stop_on_signal(output: &Arc<Output>, message: &'static str) -> StopSignal {
-    let (handle, signal) = stop_signal();
     let output = Arc::clone(output);
+    stop_and_tell(move || output.note(message))
+}
+
+/// A signal that comes with the first Ctrl-C or SIGTERM, of which `tell` tells.
+pub(super) fn stop_and_tell(tell: impl FnOnce() + Send + 'static) -> StopSignal {
+    let (handle, signal) = stop_signal();
     tokio::spawn(async move {
         asked_to_stop().await;
-        output.note(message);
+        tell();
         handle.stop();
         asked_to_stop().await;
         process::exit(INTERRUPTED);

@@ -29,12 +29,12 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::status::{PlanState, PlanStatus, Status};
+use super::status::{PlanState, PlanStatus, RecentStep, Status, whole_second};
 use crate::decision::Decision;
 use crate::plan::{PLAN_FORMAT, Plan, PlanIdentity, Step};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::snapshot::Snapshot;
-use crate::stream::OpenShards;
+use crate::stream::{OpenShards, StreamStatus};
 use crate::vetted;
 
 mod judge;
@@ -240,6 +240,8 @@ fn fresh_answer(question: &Question<'_>, ended: Option<(PlanStatus, Ending)>) ->
     if fresh.steps().is_empty() {
         answer.plan = match &ended {
             Some((plan, ending)) => epitaph(plan, ending),
+            // While the shards are on their way to something else, what is under way stays.
+            None if judge::hidden(decision).is_some() => status.plan.clone(),
             None => status.plan.clone().filter(|plan| is_over(plan) && is_current(plan, policy)),
         };
     } else if policy.mode == Mode::DryRun {
@@ -295,7 +297,7 @@ fn shown(question: &Question<'_>) -> PlanStatus {
 fn expiry(question: &Question<'_>) -> Timestamp {
     let lasts =
         SignedDuration::try_from(question.policy.approval.expire_after).unwrap_or(SignedDuration::MAX);
-    question.now().checked_add(lasts).unwrap_or(Timestamp::MAX)
+    whole_second(question.now().checked_add(lasts).unwrap_or(Timestamp::MAX))
 }
 
 /// What is left to say of a plan that has ended: nothing, if nobody had approved it.
@@ -314,6 +316,22 @@ fn is_over(plan: &PlanStatus) -> bool {
 
 fn is_current(plan: &PlanStatus, policy: &ScalingPolicy) -> bool {
     u64::try_from(plan.generation) == Ok(policy.generation)
+}
+
+/// The step that the stream shows and `status` does not tell of: whoever took it died before he could.
+/// Only the latest can be missing, for before each step the status is written.
+pub fn untold(snapshot: &Snapshot, status: &Status) -> Option<(PlanIdentity, usize)> {
+    let plan = status.plan.as_ref().filter(|plan| plan.state == PlanState::Running)?;
+    if snapshot.summary.status != StreamStatus::Active {
+        return None;
+    }
+    let (identity, done) = recover(snapshot, plan)?;
+    let told = |step: &RecentStep| {
+        step.plan == plan.hash.as_str()
+            && step.number == Some(done)
+            && matches!(&*step.result, "Done" | "AlreadyDone")
+    };
+    (done > 0 && !status.recent_steps.iter().any(told)).then(|| (identity, done - 1))
 }
 
 /// The plan with its start, and how many of its steps the stream shows; `None` where the open

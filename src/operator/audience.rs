@@ -58,32 +58,35 @@ impl Audience for Metrics {
     }
 }
 
-/// Logs a pass: quietly where nothing is new.
-pub fn log(pass: &Pass, took: Duration) {
-    let (resource, took_ms) = (pass.key.to_string(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+/// Logs a pass: quietly where nothing is `new`, unless it failed. Whose pass it is, the span around it
+/// says.
+pub fn log(pass: &Pass, took: Duration, new: bool) {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match &pass.outcome {
+        Outcome::Blocked(blocked) if new => {
+            tracing::warn!(reason = blocked.reason(), "not looked after: {blocked}");
+        }
         Outcome::Blocked(blocked) => {
-            tracing::warn!(resource, reason = blocked.reason(), "not looked after: {blocked}");
+            tracing::debug!(reason = blocked.reason(), "not looked after: {blocked}");
         }
         Outcome::Failed(failure) => {
-            tracing::warn!(resource, reason = failure.reason(), took_ms, "the pass failed: {failure}");
+            tracing::warn!(reason = failure.reason(), took_ms, "the pass failed: {failure}");
         }
         Outcome::Idle { metrics_requested } => {
-            tracing::debug!(resource, took_ms, metrics_requested, "nothing to look into");
+            tracing::debug!(took_ms, metrics_requested, "nothing to look into");
         }
         Outcome::Decided(decided) => {
-            let (stream, plan) = (&decided.report.stream.name, decided.report.plan.hash.as_str());
+            let plan = decided.report.plan.hash.as_str();
             let summary = &decided.report.summary;
             match &decided.act {
                 Act::Stepped(stepped) if stepped.is_done() => {
-                    tracing::info!(resource, stream, plan, took_ms, "{stepped}");
+                    tracing::info!(plan = stepped.plan.as_str(), took_ms, "{stepped}");
                 }
-                Act::Stepped(stepped) => tracing::warn!(resource, stream, plan, took_ms, "{stepped}"),
-                Act::Unconfirmed(why) => tracing::warn!(resource, stream, plan, "no step: {why}"),
-                Act::AwaitsTurn => tracing::info!(resource, stream, plan, "a step waits for its turn"),
-                Act::Nothing | Act::Begins => {
-                    tracing::debug!(resource, stream, plan, took_ms, "{summary}");
-                }
+                Act::Stepped(stepped) => tracing::warn!(plan = stepped.plan.as_str(), took_ms, "{stepped}"),
+                Act::Unconfirmed(why) => tracing::warn!(plan, "no step: {why}"),
+                Act::AwaitsTurn => tracing::info!(plan, "a step waits for its turn"),
+                Act::Nothing | Act::Begins if new => tracing::info!(plan, took_ms, "{summary}"),
+                Act::Nothing | Act::Begins => tracing::debug!(plan, took_ms, "{summary}"),
             }
         }
     }

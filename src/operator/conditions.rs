@@ -153,7 +153,7 @@ fn ready(decided: &Decided) -> Said {
         Act::Nothing => "InControl",
     };
     let message = match &decided.answer.plan {
-        Some(plan) if reason != "Suspended" => plan.summary.clone(),
+        Some(plan) if !matches!(reason, "Suspended" | "InControl") => plan.summary.clone(),
         _ => decided.report.summary.clone(),
     };
     of("Ready", ConditionStatus::True, reason, message)

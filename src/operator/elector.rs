@@ -22,6 +22,7 @@ use kube::{Client, ResourceExt};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::connect::explain;
 use super::leadership::LeadershipHandle;
 
 pub use self::holder::{HolderError, holder};
@@ -119,6 +120,8 @@ pub struct Elector {
     seen: Option<Seen>,
     leads_until: Option<Instant>,
     tries: u64,
+    /// Why it could not be taken, as it was told last.
+    failure: String,
 }
 
 /// A state of the lease, and when it was first seen.
@@ -165,6 +168,7 @@ impl Elector {
             seen: None,
             leads_until: None,
             tries: 0,
+            failure: String::new(),
         })
     }
 
@@ -188,7 +192,8 @@ impl Elector {
             }
         }
         let led = self.leads();
-        self.lose("it is shutting down");
+        self.leads_until = None;
+        self.handle.lost();
         if led && let Err(error) = self.release().await {
             tracing::warn!(lease = self.name, %error, "the lease is not given back: it must expire");
         }
@@ -200,12 +205,15 @@ impl Elector {
         if self.leads_until.is_some() && !self.leads() {
             self.lose("it could not renew in time");
         }
-        if let Err(error) = outcome {
-            if self.leads() {
-                tracing::warn!(lease = self.name, %error, "the lease is not renewed");
-            } else {
-                tracing::debug!(lease = self.name, %error, "the lease is not taken");
-            }
+        let Err(error) = outcome else { return self.failure.clear() };
+        if self.leads() {
+            tracing::warn!(lease = self.name, %error, "the lease is not renewed");
+        } else if error.is_lost_race() || error.to_string() == self.failure {
+            tracing::debug!(lease = self.name, %error, "the lease is not taken");
+        } else {
+            // Without it nothing is ever done: missing rights, a missing namespace.
+            tracing::warn!(lease = self.name, %error, "the lease cannot be taken: tried again and again");
+            self.failure = error.to_string();
         }
     }
 
@@ -343,8 +351,15 @@ pub enum CallError {
     #[error("the API server did not answer within {0:?}")]
     TimedOut(Duration),
     /// It was refused, or there is no way to the server.
-    #[error(transparent)]
-    Failed(#[from] Box<kube::Error>),
+    #[error("{}", explain(.0))]
+    Failed(Box<kube::Error>),
+}
+
+impl CallError {
+    /// Whether somebody else was faster, as happens among replicas.
+    fn is_lost_race(&self) -> bool {
+        matches!(self, CallError::Failed(error) if matches!(&**error, kube::Error::Api(status) if status.code == 409))
+    }
 }
 
 impl From<kube::Error> for CallError {

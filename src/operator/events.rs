@@ -37,7 +37,10 @@ pub fn events(pass: &Pass, before: &Status, after: &Status) -> Vec<Event> {
 }
 
 fn happenings(decided: &Decided, before: &Status, events: &mut Vec<Event>) {
-    let Decided { answer, act, foreign, .. } = decided;
+    let Decided { answer, act, foreign, caught_up, .. } = decided;
+    if let Some(stepped) = caught_up {
+        events.push(event(false, stepped.step.kind(), stepped.to_string()));
+    }
     if let Some(foreign) = foreign {
         events.push(event(true, foreign.reason(), foreign.to_string()));
     }
@@ -63,6 +66,12 @@ fn happenings(decided: &Decided, before: &Status, events: &mut Vec<Event>) {
             }
             _ => {}
         }
+    }
+    if let Some(plan) = answer.plan.as_ref().filter(|plan| plan.state == PlanState::Planned)
+        && before.plan.as_ref().is_none_or(|known| known.hash != plan.hash)
+    {
+        let note = format!("{}: shown and not carried out, spec.mode is DryRun", plan.summary);
+        events.push(event(false, "PlanShown", note));
     }
     match act {
         Act::Stepped(stepped) if stepped.result == Err(ExecuteError::Stopped) => {}

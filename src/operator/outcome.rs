@@ -96,6 +96,8 @@ pub struct Decided {
     pub act: Act,
     /// What somebody else did since the last look.
     pub foreign: Option<Foreign>,
+    /// The step that the stream shows and the status does not: who took it died before it could tell.
+    pub caught_up: Option<Stepped>,
     /// How many metrics were asked for, each billed.
     pub metrics_requested: u64,
 }
@@ -120,6 +122,8 @@ pub enum Act {
 pub struct Stepped {
     /// The step.
     pub step: Step,
+    /// What it does, for people: with the shards that were open.
+    pub action: String,
     /// The plan that it is part of.
     pub plan: PlanHash,
     /// Its place in the plan, counted from 0.
@@ -216,6 +220,14 @@ impl Stepped {
         }
     }
 
+    /// How long it took by AWS's clock, where that is known; else by ours.
+    pub fn seconds(&self) -> u64 {
+        match self.result {
+            Ok(StepOutcome::Done { took }) => took.as_secs(),
+            _ => self.took.as_secs(),
+        }
+    }
+
     /// Whether the stream shows the step now.
     pub fn is_done(&self) -> bool {
         matches!(self.result, Ok(StepOutcome::Done { .. } | StepOutcome::AlreadyDone))
@@ -240,10 +252,10 @@ impl Stepped {
 
 impl fmt::Display for Stepped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stepped { step, plan, index, of, result, at: _, took: _ } = self;
+        let Stepped { step: _, action, plan, index, of, result, at: _, took: _ } = self;
         match result {
-            Ok(outcome) => write!(f, "{step}: {outcome} (step {} of {of} of plan {plan})", index + 1),
-            Err(error) => write!(f, "{step}: {error} (step {} of {of} of plan {plan})", index + 1),
+            Ok(outcome) => write!(f, "{action}: {outcome} (step {} of {of} of plan {plan})", index + 1),
+            Err(error) => write!(f, "{action}: {error} (step {} of {of} of plan {plan})", index + 1),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{Instrument, Span};
 
 use super::access::{Access, Grants};
 use super::api::{ApiError, Kube};
@@ -27,7 +28,7 @@ use crate::executor::{Executor, StepOutcome, StopSignal};
 use crate::observe::{MetricLevel, Observation, ObserveError, stream_id};
 use crate::plan::{Hold, Plan};
 use crate::policy::ScalingPolicy;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::snapshot::Snapshot;
 use crate::turns::{Turn, Turns, scope_of, urgency_of};
 use crate::vetted;
@@ -94,6 +95,8 @@ struct Work<P> {
     plane: P,
     plan: Box<Plan>,
     index: usize,
+    /// What the step does, for people.
+    action: String,
     urgency: u64,
     observed_at: Timestamp,
     looked: Instant,
@@ -104,7 +107,8 @@ impl<P: Planes> Shared<P> {
     pub async fn work(&self, key: &Key, session: &mut Session, stop: &StopSignal) -> Rest {
         let (mut turn, mut arrival) = (None, None);
         loop {
-            match self.pass(key, session, stop, turn.take()).await {
+            let pass = self.pass(key, session, stop, turn.take()).instrument(self.span(key));
+            match pass.await {
                 _ if stop.is_set() => return Rest::After(Duration::ZERO),
                 Next::LookAgain => arrival = None,
                 Next::AwaitTurn { scope, urgency, interval } => {
@@ -122,6 +126,14 @@ impl<P: Planes> Shared<P> {
                 Next::Rest(rest) => return rest,
             }
         }
+    }
+
+    /// What all lines of a pass carry.
+    fn span(&self, key: &Key) -> Span {
+        let policy = self.view(key).map(|view| view.policy);
+        let stream =
+            policy.as_deref().and_then(|policy| policy.as_ref().ok()).map(|policy| &*policy.stream.name);
+        tracing::error_span!("pass", namespace = &*key.namespace, resource = &*key.name, stream)
     }
 
     async fn pass(&self, key: &Key, session: &mut Session, stop: &StopSignal, turn: Option<Turn>) -> Next {
@@ -163,7 +175,7 @@ impl<P: Planes> Shared<P> {
             match self.kube.read(object).await {
                 Ok(read) => session.read(&read, Instant::now()),
                 Err(error) => {
-                    tracing::warn!(resource = %object.key(), %error, "the status cannot be read");
+                    tracing::warn!(%error, "the status cannot be read");
                     return None;
                 }
             }
@@ -266,6 +278,10 @@ impl<P: Planes> Shared<P> {
                 plane,
                 plan: plan.clone(),
                 index: *index,
+                action: plan
+                    .steps()
+                    .get(*index)
+                    .map_or_else(String::new, |step| report::action_on(step, &snapshot.shards)),
                 urgency: urgency_of(&snapshot, policy),
                 observed_at: snapshot.observed_at,
                 looked: Instant::now(),
@@ -280,6 +296,7 @@ impl<P: Planes> Shared<P> {
             answer,
             act: Act::Nothing,
             foreign,
+            caught_up: caught_up(&snapshot, before),
             metrics_requested,
         };
         (Outcome::Decided(Box::new(decided)), work)
@@ -304,7 +321,7 @@ impl<P: Planes> Shared<P> {
             decided.act = Act::Unconfirmed(why);
             return;
         }
-        let Work { plane, plan, index, urgency: _, observed_at, looked } = work;
+        let Work { plane, plan, index, action, urgency: _, observed_at, looked } = work;
         let plane = match self.plane(&self.identity(key, policy, Some(&plan))).await {
             Ok(named) => named,
             // It was there a moment ago, without the plan in its name.
@@ -312,11 +329,18 @@ impl<P: Planes> Shared<P> {
         };
         let Some(step) = plan.steps().get(index).cloned() else { return };
         let begun = Instant::now();
-        tracing::info!(resource = %key, stream = policy.stream.name, plan = %plan.hash, %step, "step");
-        let result = Executor::new(&plane, policy).with_stop(stop.clone()).execute_step(&plan, index).await;
+        let span = tracing::error_span!("step", plan = plan.hash.as_str());
+        let executor = Executor::new(&plane, policy).with_stop(stop.clone());
+        let result = async {
+            tracing::info!("begins: {action}");
+            executor.execute_step(&plan, index).await
+        }
+        .instrument(span)
+        .await;
         let passed = SignedDuration::try_from(looked.elapsed()).unwrap_or_default();
         let stepped = Stepped {
             step,
+            action,
             plan: plan.hash.clone(),
             index,
             of: plan.steps().len(),
@@ -334,6 +358,7 @@ impl<P: Planes> Shared<P> {
         let now = (self.clock)();
         let status = before.after(pass, now);
         session.tell(events::events(pass, &before, &status), now, Instant::now());
+        self.post(session, &view.object).await;
         let written = self.kube.write_status(&view.object, &status).await;
         session.wrote(status, written.as_ref().ok(), Instant::now());
         let fresh = written.map_err(|error| error.to_string())?;
@@ -363,15 +388,20 @@ impl<P: Planes> Shared<P> {
         let before = session.status(&view.object).cloned().unwrap_or_default();
         let status = before.after(&pass, now);
         session.tell(events::events(&pass, &before, &status), now, Instant::now());
-        if session.is_worth_writing(&status, Instant::now()) {
+        // What the status says is no news to whoever takes over: it is told first, and may thus be told
+        // twice, but not left out.
+        self.post(session, &view.object).await;
+        let new = session.is_worth_writing(&status, Instant::now());
+        if new {
             let written = self.kube.write_status(&view.object, &status).await;
-            if let Err(error) = &written {
-                tracing::warn!(resource = %key, %error, "the status cannot be written");
+            match &written {
+                Err(error @ ApiError::Gone) => tracing::debug!(%error, "the status cannot be written"),
+                Err(error) => tracing::warn!(%error, "the status cannot be written"),
+                Ok(_) => {}
             }
             session.wrote(status, written.as_ref().ok(), Instant::now());
         }
-        self.post(session, &view.object).await;
-        audience::log(&pass, begun.elapsed());
+        audience::log(&pass, begun.elapsed(), new);
         if let Some(status) = session.status(&view.object) {
             self.audience.passed(&pass, status, begun.elapsed());
         }
@@ -384,11 +414,11 @@ impl<P: Planes> Shared<P> {
                 Ok(()) => session.posted(),
                 // It is meant, and would be refused again.
                 Err(error @ (ApiError::Refused { code: 400..=428, .. } | ApiError::Gone)) => {
-                    tracing::warn!(resource = %object.key(), %error, event.reason, "an event is refused");
+                    tracing::warn!(%error, event.reason, "an event is refused");
                     session.posted();
                 }
                 Err(error) => {
-                    tracing::warn!(resource = %object.key(), %error, event.reason, "an event waits");
+                    tracing::warn!(%error, event.reason, "an event waits");
                     return;
                 }
             }
@@ -475,6 +505,22 @@ fn pass_of(key: &Key, object: &Autoscaler, outcome: Outcome) -> Pass {
         approval: own(APPROVE),
         outcome,
     }
+}
+
+/// The step that the replica before has taken and not told of.
+fn caught_up(snapshot: &Snapshot, before: &Status) -> Option<Stepped> {
+    let (identity, index) = approval::untold(snapshot, before)?;
+    let step = identity.steps.get(index)?.clone();
+    Some(Stepped {
+        action: report::action_on(&step, &snapshot.shards),
+        step,
+        plan: identity.hash(),
+        index,
+        of: identity.steps.len(),
+        result: Ok(StepOutcome::AlreadyDone),
+        at: snapshot.observed_at,
+        took: Duration::ZERO,
+    })
 }
 
 /// What follows a pass that waits for no turn.

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::agenda::Agenda;
 use super::api::Kube;
 use super::audience::Audience;
+use super::connect::explain;
 use super::leadership::Leadership;
 use super::object::{Autoscaler, Key};
 use super::planes::Planes;
@@ -175,7 +176,6 @@ impl<P: Planes> Operator<P> {
             }
         }
         if let Some(floor) = floor {
-            tracing::info!(in_flight = floor.running.len(), "the end is asked for");
             floor.close().await;
         }
     }
@@ -195,7 +195,8 @@ impl<P: Planes> Operator<P> {
                 take(&mut self.shared.registry.write().unwrap_or_else(PoisonError::into_inner), event)
             }
             Err(error) => {
-                tracing::warn!(%error, "the watch of {what} is broken, and is begun again");
+                let error = told(&error);
+                tracing::warn!(error, "the watch of {what} is broken, and is begun again");
                 Vec::new()
             }
         }
@@ -274,6 +275,8 @@ impl<P: Planes> Operator<P> {
         floor.running.remove(&key);
         let again = floor.again.remove(&key);
         if self.registry(|registry| registry.view(&key).is_none()) {
+            // It went while it was at work, and has told of that last work.
+            self.shared.audience.gone(&key);
             return;
         }
         match rest {
@@ -356,6 +359,17 @@ async fn ended(floor: &mut Option<Floor>) -> Ended {
         }
     }
     std::future::pending().await
+}
+
+/// What a broken watch says to people.
+fn told(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => explain(error),
+        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    }
 }
 
 /// A watch that is begun again, after a while that grows to half a minute, whenever it breaks.

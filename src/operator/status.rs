@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{PlanHash, Step};
 use crate::stream::{StreamMode, StreamStatus};
 
-pub(crate) use self::derive::ending_note;
 pub use self::derive::{Worth, counts, top_shards};
+pub(crate) use self::derive::{ending_note, whole_second};
 
 mod derive;
 
@@ -69,7 +69,7 @@ pub struct StreamSeen {
     #[schemars(with = "String")]
     pub mode: StreamMode,
     /// When it was made.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub created_at: Timestamp,
 }
 
@@ -123,7 +123,7 @@ pub struct PlanStatus {
     pub steps: Vec<Step>,
     /// Until when its first step may start; none where it needs no approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub expires_at: Option<Timestamp>,
     /// Why it was refused, ended, or waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,8 +164,11 @@ pub struct RecentStep {
     pub result: String,
     /// The hash of the plan that it was part of.
     pub plan: String,
+    /// Its place in that plan, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<usize>,
     /// When it ended, by AWS's clock.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
     /// How long it took, in seconds.
     pub seconds: u64,
@@ -184,7 +187,7 @@ pub struct Condition {
     /// Why, for people.
     pub message: String,
     /// When `status` changed last.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub last_transition_time: Timestamp,
     /// The generation of the spec that it speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Explanation, Plan, Step, StepReason};
 use crate::quota::Dimension;
-use crate::stream::ShardId;
+use crate::stream::{Shard, ShardId};
 
 /// A step as people read it; `plan.steps` has it with its fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,6 +44,12 @@ pub(super) fn explain(plan: &Plan, shards: &[Option<ShardId>], targets: Loads) -
         .collect()
 }
 
+/// What `step` does to the shards of a listing, in words.
+pub fn action_on(step: &Step, listing: &[Shard]) -> String {
+    let names = listing.iter().map(|shard| (shard.range, named(&shard.id)));
+    action(step, &Names(names.collect()))
+}
+
 /// What people call the shards of the ranges that a plan goes through. Those that a step makes
 /// have no ID yet.
 struct Names(Vec<(HashKeyRange, String)>);
@@ -51,10 +57,7 @@ struct Names(Vec<(HashKeyRange, String)>);
 impl Names {
     fn new(plan: &Plan, shards: &[Option<ShardId>]) -> Names {
         let open = plan.before.iter().zip(shards);
-        Names(
-            open.filter_map(|(load, id)| Some((load.range, format!("shard {}", id.as_ref()?.short()))))
-                .collect(),
-        )
+        Names(open.filter_map(|(load, id)| Some((load.range, named(id.as_ref()?)))).collect())
     }
 
     fn learn(&mut self, step: &Step, number: usize) {
@@ -77,6 +80,10 @@ impl Names {
         let known = self.0.iter().rev().find(|(of, _)| *of == range);
         known.map_or_else(|| format!("the shard of {range}"), |(_, name)| name.clone())
     }
+}
+
+fn named(shard: &ShardId) -> String {
+    format!("shard {}", shard.short())
 }
 
 fn action(step: &Step, names: &Names) -> String {

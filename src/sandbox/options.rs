@@ -26,6 +26,9 @@ pub struct SandboxOptions {
     /// The region that ARNs name
     #[cfg_attr(feature = "cli", arg(long, value_name = "REGION", default_value_t = defaults().region))]
     pub region: String,
+    /// The account that ARNs name, 12 digits
+    #[cfg_attr(feature = "cli", arg(long, value_name = "ID", default_value_t = defaults().account))]
+    pub account: String,
     /// Make a stream of this name; without it the account is empty
     #[cfg_attr(feature = "cli", arg(long, value_name = "NAME"))]
     pub stream: Option<String>,
@@ -113,6 +116,7 @@ impl Default for SandboxOptions {
             allow_remote_clients: false,
             speed: 1,
             region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
             stream: None,
             shards: 4,
             rate: ByteRate(0),
@@ -164,7 +168,7 @@ mod tests {
     #[test]
     fn every_flag_is_taken() {
         let options = parse(
-            "--listen 127.0.0.1:0 --allow-remote-clients --speed 60 --region eu-west-1 --stream orders --shards 8 \
+            "--listen 127.0.0.1:0 --allow-remote-clients --speed 60 --region eu-west-1 --account 111122223333 --stream orders --shards 8 \
              --rate 3MB --shape spike --peak 9MB --after 5m --over 1h --record-bytes 500 --keys 100 --zipf 1.2 \
              --hot-spot 0.5:0.01:10m --consumers billing=polling:1s,archive=firehose --replay 10m \
              --reshard-seconds 45 --metric-delay 90s --enhanced-monitoring IncomingBytes,IncomingRecords \
@@ -172,6 +176,7 @@ mod tests {
         )
         .expect("they are sound");
         assert_eq!((options.speed, options.shards, options.seed), (60, 8, 7));
+        assert_eq!(options.account, "111122223333");
         assert_eq!((options.rate, options.peak), (ByteRate(3_000_000), Some(ByteRate(9_000_000))));
         assert_eq!(
             (options.after, options.over, options.history),

@@ -5,13 +5,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use super::cbor::{self, Epoch};
 use super::error::ErrorReply;
 use super::value::{Members, Value};
-use super::{json, kinesis, query};
+use super::{json, kinesis, query, sts};
 
-/// The two services behind the one port.
+/// The services behind the one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
     Kinesis,
     CloudWatch,
+    Sts,
 }
 
 /// A way of writing requests and replies.
@@ -25,7 +26,7 @@ pub(super) enum Protocol {
     Json10,
     /// Smithy RPC v2 CBOR: CloudWatch, the newer SDKs.
     RpcV2Cbor,
-    /// The form-encoded requests and XML replies of older CloudWatch clients.
+    /// Form-encoded requests and XML replies: STS, and CloudWatch with older clients.
     Query,
 }
 
@@ -56,7 +57,7 @@ pub(super) fn address(method: &Method, path: &str, headers: &HeaderMap) -> Resul
     let media_type = text("content-type").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let query_mode = text("x-amzn-query-mode").eq_ignore_ascii_case("true");
     if method != Method::POST {
-        let hint = "Kinesis and CloudWatch take POST requests only. Point an AWS client here: \
+        let hint = "Kinesis, CloudWatch and STS take POST requests only. Point an AWS client here: \
                     AWS_ENDPOINT_URL is this address";
         return Err(ErrorReply::new(UNKNOWN_OPERATION, hint).with_status(405));
     }
@@ -84,6 +85,10 @@ pub(super) fn address(method: &Method, path: &str, headers: &HeaderMap) -> Resul
             }
             _ => return Err(unknown_content_type(&media_type)),
         },
+        // Forms do not say whose they are; what signs them does.
+        None if media_type == FORM && text("authorization").contains("/sts/aws4_request") => {
+            (Protocol::Query, Service::Sts, None)
+        }
         None if media_type == FORM => (Protocol::Query, Service::CloudWatch, None),
         _ => return Err(ErrorReply::bare(UNKNOWN_OPERATION).with_status(404)),
     };
@@ -129,10 +134,19 @@ impl Protocol {
         }
     }
 
-    /// Writes the result of `operation`; `None` for one that has no result.
-    pub(super) fn encode(self, operation: &str, request_id: &str, result: Option<&Members>) -> Encoded {
+    /// Writes the result of an `operation` of `service`; `None` for one that has no result.
+    pub(super) fn encode(
+        self,
+        service: Service,
+        operation: &str,
+        request_id: &str,
+        result: Option<&Members>,
+    ) -> Encoded {
         let body = match (self, result) {
-            (Protocol::Query, result) => query::encode(operation, request_id, result).into_bytes(),
+            (Protocol::Query, result) => {
+                let namespace = if service == Service::Sts { sts::NAMESPACE } else { query::NAMESPACE };
+                query::encode(namespace, operation, request_id, result).into_bytes()
+            }
             (_, None) => Vec::new(),
             (Protocol::Json11 | Protocol::Json10, Some(result)) => json::encode(result),
             (Protocol::Cbor11, Some(result)) => {

@@ -1,4 +1,4 @@
-//! The Query protocol of older CloudWatch clients: requests are forms
+//! The Query protocol of STS and of older CloudWatch clients: requests are forms
 //! (`MetricData.member.1.Value=2`), replies XML.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,8 @@ use super::error::ErrorReply;
 use super::validation::{Field, Shape};
 use super::value::{Members, Value};
 
-const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
+/// What CloudWatch's replies name as theirs.
+pub(super) const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 /// Requests nest a few levels deep.
 const DEPTH: usize = 32;
 
@@ -107,8 +108,8 @@ fn leaf(value: &Value, shape: &Shape) -> Value {
 }
 
 /// Writes the result of `operation`; `None` for one that has no result.
-pub(super) fn encode(operation: &str, request_id: &str, result: Option<&Members>) -> String {
-    let mut xml = format!("<{operation}Response xmlns=\"{NAMESPACE}\">");
+pub(super) fn encode(namespace: &str, operation: &str, request_id: &str, result: Option<&Members>) -> String {
+    let mut xml = format!("<{operation}Response xmlns=\"{namespace}\">");
     if let Some(result) = result {
         element(&mut xml, &format!("{operation}Result"), &Value::Structure(result.clone()));
     }
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn replies_are_well_formed_whatever_the_text() {
         let result = Members::new().with("Label", "<a> & \u{1}").with("Values", vec![Value::Double(1.0)]);
-        let xml = encode("GetIt", "r-1", Some(&result));
+        let xml = encode(NAMESPACE, "GetIt", "r-1", Some(&result));
         assert!(xml.contains(
             "<GetItResult><Label>&lt;a&gt; &amp; \u{fffd}</Label><Values><member>1</member></Values>"
         ));

@@ -18,7 +18,7 @@ use super::error::ErrorReply;
 use super::operation::{Operation, Outcome};
 use super::protocol::{self, Address, Encoded, Protocol, Service};
 use super::value::Value;
-use super::{cloudwatch, kinesis, query, validation};
+use super::{cloudwatch, kinesis, query, sts, validation};
 use crate::simulator::Cloud;
 
 /// The largest request, packed or unpacked. PutRecords takes 10 MiB of data, 13.4 MiB as base64.
@@ -154,13 +154,14 @@ fn answer(
     let operation = find(address, &request)?;
     authenticate(parts)?;
     let result = call(shared, address.service, protocol, operation, &request)?;
-    Ok(protocol.encode(operation.name, request_id, result.as_ref()))
+    Ok(protocol.encode(address.service, operation.name, request_id, result.as_ref()))
 }
 
 fn find(address: &Address, request: &Value) -> Result<&'static Operation, ErrorReply> {
     let operations = match address.service {
         Service::Kinesis => kinesis::OPERATIONS,
         Service::CloudWatch => cloudwatch::OPERATIONS,
+        Service::Sts => sts::OPERATIONS,
     };
     let in_body = || request.as_structure().and_then(|members| members.text("Action"));
     let name = address.operation.as_deref().or_else(in_body).unwrap_or_default();
@@ -192,6 +193,7 @@ fn call(
     let constraint_code = match service {
         Service::Kinesis => kinesis::CONSTRAINT_CODE,
         Service::CloudWatch => cloudwatch::CONSTRAINT_CODE,
+        Service::Sts => sts::CONSTRAINT_CODE,
     };
     let request = match protocol {
         Protocol::Query => {

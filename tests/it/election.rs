@@ -21,8 +21,8 @@ use crate::support::kube::call::Verb;
 use crate::support::seeds::Seeds;
 use crate::support::wire::{Effect, Fault, When};
 
-mod replica;
-mod story;
+pub mod replica;
+pub mod story;
 
 /// Stories of a run without any setting.
 const SEEDS: u64 = 100;

@@ -5,3 +5,4 @@ mod cloudwatch;
 mod compare;
 mod hostile;
 mod kinesis;
+mod sts;

@@ -3,6 +3,7 @@
 
 use super::{Approval, Ending, Question, is_current, recover, was_approved};
 use crate::checks::{StepFlaw, Violation, check_steps};
+use crate::decision::Decision;
 use crate::demand::ShardDemand;
 use crate::hash_key::HashKeyRange;
 use crate::load::Load;
@@ -30,7 +31,7 @@ pub(super) fn judge(question: &Question<'_>, plan: &PlanStatus) -> Judgement {
     if !is_current(plan, question.policy) {
         return Judgement::Ended(Ending::Edited);
     }
-    if let Some(hold) = question.decision.demand.stops.iter().find(|hold| hides_the_shards(hold)) {
+    if let Some(hold) = hidden(question.decision) {
         return Judgement::Stands { begun: None, waits: Some(hold.to_string()) };
     }
     let Some((identity, done)) = recover(question.snapshot, plan) else {
@@ -51,12 +52,15 @@ pub(super) fn judge(question: &Question<'_>, plan: &PlanStatus) -> Judgement {
     }
 }
 
-/// While this holds, the open shards are on the way to something else, or not to be trusted.
-fn hides_the_shards(hold: &Hold) -> bool {
-    matches!(
-        hold,
-        Hold::StreamNotActive { .. } | Hold::ListingDoesNotTile { .. } | Hold::ShardCountMismatch { .. }
-    )
+/// The hold, if any, during which the open shards are on the way to something else, or not to be trusted.
+pub(super) fn hidden(decision: &Decision) -> Option<&Hold> {
+    let hides = |hold: &&Hold| {
+        matches!(
+            hold,
+            Hold::StreamNotActive { .. } | Hold::ListingDoesNotTile { .. } | Hold::ShardCountMismatch { .. }
+        )
+    };
+    decision.demand.stops.iter().find(hides)
 }
 
 /// A plan of which no step is done: why it waits, if it does.

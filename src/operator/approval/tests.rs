@@ -527,3 +527,49 @@ fn metrics_that_are_turned_on_by_a_plan_end_it_though_no_range_has_changed() {
     world.decision.plan.identity.steps.clear();
     assert_eq!(ending(&world.pass()), Some(&Ending::Done));
 }
+
+#[test]
+fn the_step_that_nobody_has_told_of_is_the_latest_that_the_stream_shows() {
+    let mut world = World::hot();
+    let plan = world.sample.plan.clone();
+    world.pass();
+    world.approve();
+    world.pass();
+    let told = |world: &World, number, result: &str| {
+        let mut status = world.status.clone();
+        status.recent_steps.push(RecentStep {
+            step: String::new(),
+            kind: "Split".to_owned(),
+            result: result.to_owned(),
+            plan: plan.hash.to_string(),
+            number: Some(number),
+            at: Timestamp::UNIX_EPOCH,
+            seconds: 30,
+        });
+        untold(&world.sample.snapshot, &status).map(|(_, index)| index)
+    };
+    assert_eq!(untold(&world.sample.snapshot, &world.status), None, "nothing is done yet");
+    world.shows(&plan, 1);
+    assert_eq!(untold(&world.sample.snapshot, &world.status).map(|(_, index)| index), Some(0));
+    assert_eq!(told(&world, 1, "Done"), None);
+    assert_eq!(told(&world, 1, "Unconfirmed"), Some(0), "it was not known then");
+    assert_eq!(told(&world, 2, "Done"), Some(0), "another step");
+    world.sample.snapshot.summary.status = StreamStatus::Updating;
+    assert_eq!(untold(&world.sample.snapshot, &world.status), None, "it is not done yet");
+}
+
+#[test]
+fn a_step_that_is_under_way_stays_in_the_status_while_the_stream_changes() {
+    let mut world = World::hot();
+    world.sample.policy.mode = Mode::Apply;
+    let running = world.pass().plan.expect("a step is taken");
+    assert_eq!(running.state, PlanState::Running);
+    let plan = world.sample.plan.clone();
+    world.shows(&plan, 0);
+    world.decision.demand.stops = vec![Hold::StreamNotActive { status: StreamStatus::Updating }];
+    assert_eq!(world.pass().plan, Some(running));
+    world.shows(&plan, 1);
+    world.decision.demand.stops.clear();
+    assert_eq!(untold(&world.sample.snapshot, &world.status).map(|(_, index)| index), Some(0));
+    assert_eq!(world.pass().plan, None);
+}

@@ -125,6 +125,34 @@ fn the_way_of_a_plan_is_told_step_by_step() {
 }
 
 #[test]
+fn a_plan_that_is_only_shown_is_told_once() {
+    let sample = fixtures::one_hot_shard();
+    let mut decided = decided(&sample);
+    decided.answer.plan = Some(PlanStatus {
+        hash: sample.plan.hash.clone(),
+        state: PlanState::Planned,
+        summary: "4 → 5 shards".to_owned(),
+        generation: 3,
+        steps: sample.plan.steps().to_vec(),
+        expires_at: None,
+        message: None,
+    });
+    let (events, status) = told(&pass_of(decided.clone()), &Status::default());
+    assert_eq!(events, ["PlanShown"]);
+    assert_eq!(told(&pass_of(decided), &status).0, Vec::<String>::new());
+}
+
+#[test]
+fn a_step_of_the_replica_before_is_told() {
+    let sample = fixtures::one_hot_shard();
+    let mut decided = decided(&sample);
+    let Act::Stepped(missed) = stepped(&sample, Ok(StepOutcome::AlreadyDone)) else { panic!("a step") };
+    decided.caught_up = Some(*missed);
+    let (events, _) = told(&pass_of(decided), &Status::default());
+    assert_eq!(events, ["Split"]);
+}
+
+#[test]
 fn what_somebody_else_did_is_a_warning() {
     let mut decided = decided(&fixtures::even(4, 100_000));
     decided.foreign = Some(Foreign::Replaced { before: at(1), now: at(2) });

@@ -6,6 +6,7 @@ use crate::cost::fixtures::Sample;
 use crate::demand::DemandSummary;
 use crate::operator::approval::{Approval, Leave};
 use crate::operator::status;
+use crate::report;
 
 /// A decision that gives no leave.
 pub(crate) fn decided(sample: &Sample) -> Decided {
@@ -22,6 +23,7 @@ pub(crate) fn decided(sample: &Sample) -> Decided {
         answer,
         act: Act::Nothing,
         foreign: None,
+        caught_up: None,
         metrics_requested: 7,
     }
 }
@@ -39,8 +41,10 @@ pub(crate) fn pass_of(decided: Decided) -> Pass {
 
 /// The first step of the sample's plan, with how it ended.
 pub(crate) fn stepped(sample: &Sample, result: Result<StepOutcome, ExecuteError>) -> Act {
+    let step = sample.plan.steps()[0].clone();
     Act::Stepped(Box::new(Stepped {
-        step: sample.plan.steps()[0].clone(),
+        action: report::action_on(&step, &sample.snapshot.shards),
+        step,
         plan: sample.plan.hash.clone(),
         index: 0,
         of: sample.plan.steps().len(),

@@ -35,7 +35,7 @@ impl Status {
     pub fn after(&self, pass: &Pass, now: Timestamp) -> Status {
         let mut status = self.clone();
         status.observed_generation = Some(pass.generation);
-        status.conditions = conditions::after(&self.conditions, pass, now);
+        status.conditions = conditions::after(&self.conditions, pass, whole_second(now));
         if pass.token.is_some() {
             status.last_handled_reconcile_at = pass.token.clone();
         }
@@ -87,34 +87,44 @@ impl Status {
     }
 
     fn is_decided(&mut self, decided: &Decided) {
-        let Decided { report, counts, top, answer, act, .. } = decided;
+        let Decided { report, counts, top, answer, act, caught_up, .. } = decided;
         let StreamFacts { name, arn, status, mode, created_at, .. } = &report.stream;
         self.stream = Some(StreamSeen {
             name: name.clone(),
             arn: arn.clone(),
             status: *status,
             mode: *mode,
-            created_at: *created_at,
+            created_at: whole_second(*created_at),
         });
         self.shards = Some(*counts);
         self.top_shards = top.clone();
         self.plan = answer.plan.clone();
         self.last_handled_approval = answer.handled.clone();
-        if let Act::Stepped(stepped) = act {
-            self.recent_steps.insert(0, recent(stepped));
-            self.recent_steps.truncate(MOST_RECENT_STEPS);
+        let stepped = if let Act::Stepped(stepped) = act { Some(&**stepped) } else { None };
+        for step in caught_up.iter().chain(stepped).map(recent) {
+            // A pass that takes a step writes twice.
+            if !self.recent_steps.contains(&step) {
+                self.recent_steps.insert(0, step);
+            }
         }
+        self.recent_steps.truncate(MOST_RECENT_STEPS);
     }
+}
+
+/// Times in Kubernetes have no fractions of seconds.
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn recent(stepped: &Stepped) -> RecentStep {
     RecentStep {
-        step: stepped.step.to_string(),
+        step: stepped.action.clone(),
         kind: stepped.step.kind().to_owned(),
         result: stepped.reason().to_owned(),
         plan: stepped.plan.to_string(),
-        at: stepped.at,
-        seconds: stepped.took.as_secs(),
+        number: Some(stepped.index + 1),
+        at: whole_second(stepped.at),
+        seconds: stepped.seconds(),
     }
 }
 

@@ -100,6 +100,9 @@ impl SandboxOptions {
                 "a region's name, such as us-east-1",
             );
         }
+        if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return out_of_range("--account", format!("'{}'", self.account), "an account's ID, 12 digits");
+        }
         if let Some(peak) = self.peak.filter(|peak| *peak < self.rate) {
             return out_of_range("--peak", peak.to_string(), "at least --rate");
         }
@@ -134,7 +137,12 @@ impl SandboxOptions {
     /// [`OptionsError`] says which option is wrong and what would be right.
     pub fn build(&self, now: Timestamp) -> Result<Cloud, OptionsError> {
         self.check()?;
-        let mut config = Config { region: self.region.clone(), seed: self.seed, ..Config::default() };
+        let mut config = Config {
+            region: self.region.clone(),
+            account_id: self.account.clone(),
+            seed: self.seed,
+            ..Config::default()
+        };
         let reshard = SignedDuration::from_secs(self.reshard_seconds.into());
         config.timings.split = reshard;
         config.timings.merge = reshard;
@@ -276,6 +284,10 @@ mod tests {
             ),
             (SandboxOptions { speed: 0, ..base() }, "--speed is 0, where 1 to 100000 is right"),
             (SandboxOptions { speed: 100_001, ..base() }, "--speed is 100001, where 1 to 100000 is right"),
+            (
+                SandboxOptions { account: "1234".to_owned(), ..base() },
+                "--account is '1234', where an account's ID, 12 digits is right",
+            ),
             (SandboxOptions { shards: 0, ..base() }, "--shards is 0, where 1 to 10000 is right"),
             (SandboxOptions { record_bytes: 0, ..base() }, "--record-bytes is 0, where"),
             (SandboxOptions { keys: Some(0), ..base() }, "--keys is 0, where 1 to 1000000 is right"),

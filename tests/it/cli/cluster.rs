@@ -27,7 +27,8 @@ impl Kubernetes {
         let memory = Memory::start(0);
         let files = Files::new();
         let user = json!([{"name": "ann", "user": {}}]);
-        let cluster = json!([{"name": "test", "cluster": {"server": http::serve(memory.server.clone())}}]);
+        let cluster =
+            json!([{"name": "test", "cluster": {"server": http::serve(memory.server.clone(), "ann")}}]);
         let context = json!({"cluster": "test", "user": "ann", "namespace": "payments"});
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "clusters": cluster, "users": user,
@@ -71,6 +72,11 @@ impl Kubernetes {
         self.runtime
             .block_on(self.api("payments").patch_status(name, &PatchParams::default(), &patch))
             .unwrap();
+    }
+
+    fn annotate(&self, name: &str, annotation: &str, value: &str) {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
+        self.runtime.block_on(self.api("payments").patch(name, &PatchParams::default(), &patch)).unwrap();
     }
 
     fn approval(&self, name: &str) -> Option<String> {
@@ -138,15 +144,46 @@ fn a_resource_is_obeyed_where_a_file_would_be_consent() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
     assert_eq!(ran.stderr, "payments/orders: spec.mode is DryRun: nothing is carried out\n");
 
-    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Approve"}));
-    let ran = cluster.run(&sandbox.url, &["apply", "orders"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
-    assert!(ran.stderr.contains("give the approved plan: reshard plan orders -n payments"), "{}", ran.stderr);
-
     cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Apply"}));
     let ran = cluster.run(&sandbox.url, &["apply", "orders", "--clock-speed", Sandbox::SPEED]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("split shard"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_plan_that_stands_is_carried_out_once_the_annotation_approves_it() {
+    let (cluster, sandbox) = (Kubernetes::start(), Sandbox::with_a_hot_shard());
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Approve"}));
+    // As the operator has proposed it, before it went.
+    let planned = cluster.run(&sandbox.url, &["plan", "orders", "-o", "json"]).stdout;
+    let plan = serde_json::from_str::<Value>(&planned).unwrap()["plan"].clone();
+    let (hash, steps) = (plan["hash"].as_str().unwrap(), plan["steps"].as_array().unwrap().len());
+    cluster.status(
+        "orders",
+        json!({"plan": {
+            "hash": hash, "steps": plan["steps"], "summary": "as proposed", "generation": 1,
+            "state": "AwaitingApproval", "expiresAt": "2099-01-01T00:00:00Z",
+        }}),
+    );
+    let apply = || {
+        let ran = cluster.run(&sandbox.url, &["apply", "orders", "--clock-speed", Sandbox::SPEED]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+        ran.stdout
+    };
+    let waits = apply();
+    let asks = format!("as proposed: waits for approval; approve it with the annotation {APPROVE}={hash}");
+    assert!(waits.contains(&asks) && !waits.contains("done in"), "{waits}");
+    cluster.annotate("orders", APPROVE, "0123456789abcdef");
+    let other = apply();
+    let asks = format!("names 0123456789abcdef, the plan is {hash}: nothing is done");
+    assert!(other.contains(&asks) && !other.contains("done in"), "{other}");
+    cluster.annotate("orders", APPROVE, hash);
+    let done = apply();
+    assert_eq!(done.matches(": done in ").count(), steps, "{done}");
+    assert!(done.contains(&format!("the plan {hash} (as proposed): all its steps are done")), "{done}");
+    // What is done is not done again.
+    let again = apply();
+    assert!(again.contains("all its steps are done") && !again.contains("done in"), "{again}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use super::{Files, NOBODY, Sandbox, read_to_end, reshard, run};
+use super::{Files, NOBODY, Ran, Sandbox, read_to_end, reshard, run};
 
 #[test]
 fn a_hot_shard_is_planned_shown_and_replayed_to_the_same_hash() {
@@ -74,4 +74,21 @@ fn a_reader_that_has_had_enough_is_no_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(read_to_end(child.stderr.take()), "");
+}
+
+#[test]
+fn without_any_certificate_authority_an_endpoint_of_http_is_reached_and_one_of_https_is_missed_in_words() {
+    let sandbox = Sandbox::with_a_hot_shard();
+    let files = Files::new();
+    let manifest = files.manifest("orders.yaml", "maxShards: 16");
+    let plan = |endpoint: &str| -> Ran {
+        let mut command = reshard(endpoint, &["plan", "-f", &manifest]);
+        command.env("SSL_CERT_FILE", "/nonexistent/file").env("SSL_CERT_DIR", "/nonexistent/folder");
+        command.output().unwrap().into()
+    };
+    let ran = plan(&sandbox.url);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    let ran = plan("https://127.0.0.1:1");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("no certificate authority is known"), "{}", ran.stderr);
 }

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
+use reshard::executor::{StopHandle, StopSignal, stop_signal};
 use reshard::operator::elector::{Elector, Timing};
 use reshard::operator::leadership::{Leadership, leadership};
 use tokio::sync::oneshot;
@@ -20,6 +23,18 @@ use crate::support::cluster::Cluster;
 /// The name of the lease.
 pub const LEASE: &str = "reshard";
 
+/// What a replica does besides taking part in the election, until it is told to stop.
+pub type Work = Arc<dyn Fn(Part) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What the work of a replica begins with.
+pub struct Part {
+    /// The name by which the wire knows it.
+    pub client: String,
+    pub identity: String,
+    pub leads: Leadership,
+    pub stop: StopSignal,
+}
+
 /// A process that takes part.
 #[derive(Debug)]
 struct Replica {
@@ -28,6 +43,17 @@ struct Replica {
     shut_down: Option<oneshot::Sender<()>>,
     elector: JoinHandle<()>,
     watcher: JoinHandle<()>,
+    stop: StopHandle,
+    work: JoinHandle<()>,
+}
+
+impl Replica {
+    /// Ends at once.
+    fn abort(&self) {
+        self.elector.abort();
+        self.watcher.abort();
+        self.work.abort();
+    }
 }
 
 /// Until when a process is stopped, if it is.
@@ -41,6 +67,7 @@ pub struct Replicas<'a> {
     cluster: &'a dyn Cluster,
     namespace: String,
     timing: Timing,
+    work: Work,
     running: BTreeMap<String, Replica>,
     believers: Believers,
     violations: Arc<Mutex<Vec<String>>>,
@@ -55,12 +82,19 @@ impl<'a> Replicas<'a> {
             cluster,
             namespace: namespace.to_owned(),
             timing,
+            work: Arc::new(|_| async {}.boxed()),
             running: BTreeMap::new(),
             believers: Arc::default(),
             violations: Arc::default(),
             leads: Arc::default(),
             started: 0,
         }
+    }
+
+    /// The same, each of which does this too.
+    pub fn working(mut self, work: Work) -> Replicas<'a> {
+        self.work = work;
+        self
     }
 
     /// Starts a replica whose client has that name; its identity is another at each start.
@@ -82,7 +116,11 @@ impl<'a> Replicas<'a> {
         let elector = tokio::spawn(process);
         let watcher = tokio::spawn(self.watch(identity.clone(), leads.clone()));
         self.believers.lock().unwrap().insert(identity.clone(), leads.clone());
-        let replica = Replica { leads, frozen, shut_down: Some(shut_down), elector, watcher };
+        let (stop, told) = stop_signal();
+        let part =
+            Part { client: client.to_owned(), identity: identity.clone(), leads: leads.clone(), stop: told };
+        let work = tokio::spawn((self.work)(part));
+        let replica = Replica { leads, frozen, shut_down: Some(shut_down), elector, watcher, stop, work };
         self.running.insert(identity, replica);
     }
 
@@ -132,14 +170,16 @@ impl<'a> Replicas<'a> {
     /// Ends the process at once, and with it what it believes.
     pub fn kill(&mut self, identity: &str) {
         let replica = self.running.remove(identity).expect("it runs");
-        replica.elector.abort();
-        replica.watcher.abort();
+        replica.abort();
         self.believers.lock().unwrap().remove(identity);
     }
 
     /// Lets it go in good order.
     pub async fn shut_down(&mut self, identity: &str) {
         let mut replica = self.running.remove(identity).expect("it runs");
+        // First all rests that acts in the name of the lead.
+        replica.stop.stop();
+        (&mut replica.work).await.expect("it ends");
         drop(replica.shut_down.take());
         replica.elector.await.expect("it ends");
         replica.watcher.abort();
@@ -169,8 +209,7 @@ impl<'a> Replicas<'a> {
 impl Drop for Replicas<'_> {
     fn drop(&mut self) {
         for replica in self.running.values() {
-            replica.elector.abort();
-            replica.watcher.abort();
+            replica.abort();
         }
     }
 }

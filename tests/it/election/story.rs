@@ -17,8 +17,12 @@ pub struct Story {
     timing: Timing,
     replicas: u64,
     lasting: Duration,
-    /// A second of the story takes so long.
+    /// A second of what goes wrong with requests takes so long.
     second: Duration,
+    /// A second between what happens, and of what lasts, takes so long.
+    pace: Duration,
+    /// Whether requests for leases alone go wrong.
+    leases_alone: bool,
     log: Vec<String>,
     counts: Counts,
 }
@@ -76,6 +80,8 @@ impl Story {
             replicas: dice.from(2, 3),
             lasting: Duration::from_secs(180),
             second: Duration::from_secs(1),
+            pace: Duration::from_secs(1),
+            leases_alone: true,
             dice,
             log: Vec::new(),
             counts: Counts::default(),
@@ -86,11 +92,26 @@ impl Story {
     pub fn short(seed: u64) -> Story {
         let story = Story::of(seed);
         let second = Duration::from_millis(166);
-        Story { timing: short_timing(), replicas: 3, lasting: Duration::from_secs(20), second, ..story }
+        let story = story.with(short_timing(), 3, Duration::from_secs(20));
+        Story { second, pace: second, ..story }
     }
 
-    pub async fn tell(mut self, cluster: &dyn Cluster, namespace: &str) -> Told {
+    pub fn with(self, timing: Timing, replicas: u64, lasting: Duration) -> Story {
+        Story { timing, replicas, lasting, ..self }
+    }
+
+    /// Every request may go wrong; what happens comes, and lasts, by this pace.
+    pub fn of_everything(self, pace: Duration) -> Story {
+        Story { pace, leases_alone: false, ..self }
+    }
+
+    pub async fn tell(self, cluster: &dyn Cluster, namespace: &str) -> Told {
         let mut replicas = Replicas::new(cluster, namespace, self.timing);
+        self.tell_of(&mut replicas, cluster).await
+    }
+
+    /// Tells it of replicas of which none has started.
+    pub async fn tell_of(mut self, replicas: &mut Replicas<'_>, cluster: &dyn Cluster) -> Told {
         let mut violations = Vec::new();
         self.trouble(cluster);
         for name in self.names() {
@@ -98,15 +119,15 @@ impl Story {
         }
         let start = Instant::now();
         while start.elapsed() < self.lasting {
-            let pause = self.seconds(1, 12);
+            let pause = self.lasting(1, 12);
             tokio::time::sleep(pause).await;
-            let what = self.happen(cluster, &mut replicas).await;
+            let what = self.happen(cluster, replicas).await;
             self.log.push(format!("{:?} {what}; leads: {:?}", start.elapsed(), replicas.leader()));
         }
         cluster.wire().heal();
         let calm = Instant::now();
         // What a lease and a few tries take; a process may still be stopped for a while.
-        let bound = self.timing.lease + 4 * (self.timing.retry + self.timing.call_timeout) + self.second * 20;
+        let bound = self.timing.lease + 4 * (self.timing.retry + self.timing.call_timeout) + self.pace * 20;
         while replicas.leader().is_none() {
             if calm.elapsed() > bound {
                 violations.push(format!("nobody leads {bound:?} after the last fault"));
@@ -114,16 +135,16 @@ impl Story {
             }
             tokio::time::sleep(self.second / 10).await;
         }
-        let Some(leader) = replicas.leader() else { return self.told(cluster, &replicas, violations) };
+        let Some(leader) = replicas.leader() else { return self.told(cluster, replicas, violations) };
         // And it stays so: nobody takes the lead from one that is well.
-        tokio::time::sleep(self.timing.lease + self.second * 20).await;
+        tokio::time::sleep(self.timing.lease + self.pace * 20).await;
         let leads = replicas.leads();
         tokio::time::sleep(2 * self.timing.lease).await;
         if replicas.leads() != leads || replicas.leader().is_none() {
             let now = replicas.leader();
             violations.push(format!("the lead moves without a reason: from {leader} to {now:?}"));
         }
-        self.told(cluster, &replicas, violations)
+        self.told(cluster, replicas, violations)
     }
 
     fn told(mut self, cluster: &dyn Cluster, replicas: &Replicas<'_>, more: Vec<String>) -> Told {
@@ -139,8 +160,18 @@ impl Story {
         ["a", "b", "c"].into_iter().take(self.replicas as usize).collect()
     }
 
+    fn verbs(&self) -> &'static [Verb] {
+        const OF_LEASES: [Verb; 3] = [Verb::Get, Verb::Update, Verb::Create];
+        const ALL: [Verb; 6] = [Verb::Get, Verb::Update, Verb::Create, Verb::Patch, Verb::List, Verb::Watch];
+        if self.leases_alone { &OF_LEASES } else { &ALL }
+    }
+
     fn seconds(&mut self, low: u64, high: u64) -> Duration {
         self.second * self.dice.from(low * 1_000, high * 1_000) as u32 / 1_000
+    }
+
+    fn lasting(&mut self, low: u64, high: u64) -> Duration {
+        self.pace * self.dice.from(low * 1_000, high * 1_000) as u32 / 1_000
     }
 
     async fn happen(&mut self, cluster: &dyn Cluster, replicas: &mut Replicas<'_>) -> String {
@@ -149,7 +180,7 @@ impl Story {
         let client = self.names().into_iter().find(|name| whose.starts_with(name)).expect("of one of them");
         match self.dice.from(0, 9) {
             0 | 1 => {
-                let time = self.seconds(1, 20);
+                let time = self.lasting(1, 20);
                 replicas.freeze(&whose, time);
                 self.counts.freezes += 1;
                 format!("{whose} is stopped for {time:?}")
@@ -169,7 +200,7 @@ impl Story {
                 format!("{whose} shuts down (it led: {}) and begins anew", leader.is_some())
             }
             4 => {
-                let time = self.seconds(1, 15);
+                let time = self.lasting(1, 15);
                 if cluster.stop().await.is_err() {
                     return "nothing".to_owned();
                 }
@@ -182,6 +213,10 @@ impl Story {
                 cluster.wire().heal();
                 "all is well".to_owned()
             }
+            6 if !self.leases_alone => match cluster.compact().and_then(|()| cluster.drop_watches()) {
+                Ok(()) => "all watches break, and the history is gone".to_owned(),
+                Err(_) => "nothing".to_owned(),
+            },
             _ => self.trouble(cluster),
         }
     }
@@ -204,6 +239,14 @@ impl Story {
                     let (before, after) = (self.seconds(0, 12), self.seconds(0, 4));
                     Effect::Delay(zero..=before, zero..=after)
                 }
+                4 if !self.leases_alone && self.dice.chance(0.5) => {
+                    let (soon, later) = (self.lasting(0, 2), self.lasting(2, 6));
+                    if self.dice.chance(0.5) {
+                        Effect::BreakOff(soon..=later)
+                    } else {
+                        Effect::FallSilent(soon..=later)
+                    }
+                }
                 4 => Effect::LoseReply,
                 5 => Effect::LoseRequest,
                 6 => Effect::Silence,
@@ -215,12 +258,18 @@ impl Story {
                     Refused::Unavailable,
                 ])),
             };
-            let mut fault = Fault::new(when, effect).to("leases");
+            let of_watches = matches!(effect, Effect::BreakOff(_) | Effect::FallSilent(_));
+            let mut fault = Fault::new(when, effect);
+            if self.leases_alone || (!of_watches && self.dice.chance(0.3)) {
+                fault = fault.to("leases");
+            }
             if self.dice.chance(0.7) {
                 fault = fault.of(self.dice.one_of(&self.names()));
             }
-            if self.dice.chance(0.6) {
-                fault = fault.on(&[self.dice.one_of(&[Verb::Get, Verb::Update, Verb::Create])]);
+            if of_watches {
+                fault = fault.on(&[Verb::Watch]);
+            } else if self.dice.chance(0.6) {
+                fault = fault.on(&[self.dice.one_of(self.verbs())]);
             }
             told.push(format!("{fault:?}"));
             cluster.wire().fault(fault);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{of_kind, root, sole};
+use crate::cli::{NOBODY, run};
 
 /// The template of the operator's pods.
 fn operator() -> Value {
@@ -64,6 +65,31 @@ fn the_cron_job_runs_a_command_line_that_is_taken_on_a_resource_that_it_may_read
     let role = &of_kind("cronjob/rbac.yaml", "Role")["reshard-cronjob"];
     assert_eq!(role["metadata"]["namespace"], "payments");
     assert_eq!(role["rules"][0]["resourceNames"], json!(["orders"]));
+}
+
+#[test]
+fn the_operator_runs_a_command_line_that_is_taken_and_listens_where_it_is_asked() {
+    let template = operator();
+    let container = &template["spec"]["containers"][0];
+    // What comes from the ConfigMap is no secret: a flag says the same.
+    let line = [&command_line(&template)[..], &["--cluster-id=example"]].concat();
+    let taken = Cli::try_parse_from(&line);
+    assert!(taken.is_ok(), "{line:?}: {}", taken.unwrap_err());
+    assert_eq!(line[1], "operator");
+    let port = &container["ports"][0]["containerPort"];
+    let help = run(NOBODY, &["operator", "--help"]).stdout;
+    assert!(help.contains(&format!("[default: 0.0.0.0:{port}]")), "{help}");
+}
+
+#[test]
+fn every_variable_of_a_pod_is_one_that_its_command_reads() {
+    for template in [operator(), cron_job()] {
+        let help = run(NOBODY, &[command_line(&template)[1], "--help"]).stdout;
+        for variable in template["spec"]["containers"][0]["env"].as_array().unwrap() {
+            let name = variable["name"].as_str().unwrap();
+            assert!(help.contains(&format!("[env: {name}=]")), "{name}: {help}");
+        }
+    }
 }
 
 #[test]

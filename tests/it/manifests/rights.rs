@@ -38,7 +38,7 @@ fn the_operator_may_do_in_the_cluster_what_is_listed_here_and_nothing_else() {
         "get,list,watch reshard.dev/kinesisstreamautoscalers",
         "patch reshard.dev/kinesisstreamautoscalers/status",
         "get,list,watch /namespaces",
-        "create,patch events.k8s.io/events",
+        "create events.k8s.io/events",
     ];
     assert_eq!(rules(&roles["reshard"]), expected);
     let leader = of_kind("rbac.yaml", "Role");

@@ -60,6 +60,8 @@ async fn story(approve: bool, killed: Option<(usize, Death)>) -> Vec<String> {
         assert_eq!(rig.told("orders", "PlanProposed").await, 1, "{killed:?}");
     }
     assert_eq!(rig.told("orders", "ForeignReshard").await, 0, "{killed:?}");
+    assert!(rig.told("orders", "Split").await >= 2, "{killed:?}: {:#?}", rig.events("orders").await);
+    assert_eq!(rig.status("orders").await.recent_steps.len(), 2, "{killed:?}: each is told of");
     operator.kill();
     names
 }

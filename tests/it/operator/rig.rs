@@ -13,6 +13,7 @@ use kube::{Client, ResourceExt};
 use reshard::control_plane::{ControlPlane, StreamId};
 use reshard::cost::Prices;
 use reshard::executor::{StopHandle, stop_signal};
+use reshard::operator::audience::Audience;
 use reshard::operator::crd;
 use reshard::operator::leadership::Leadership;
 use reshard::operator::object::{APPROVE, Autoscaler};
@@ -203,6 +204,17 @@ impl Rig {
     }
 
     pub fn operator_with(&self, name: &str, leadership: Leadership, selector: &str) -> Running {
+        self.operator_that_tells(name, leadership, selector, Arc::new(()))
+    }
+
+    /// An operator that tells `audience` of every pass.
+    pub fn operator_that_tells(
+        &self,
+        name: &str,
+        leadership: Leadership,
+        selector: &str,
+        audience: Arc<dyn Audience>,
+    ) -> Running {
         let (heartbeat, readiness) = (Heartbeat::default(), Readiness::default());
         let aws = self.aws.clone();
         let options = Options {
@@ -214,7 +226,7 @@ impl Rig {
             prices: Prices::default(),
             clock_speed: 1,
             clock: Arc::new(move || aws.now()),
-            audience: Arc::new(()),
+            audience,
             heartbeat: heartbeat.clone(),
             readiness: readiness.clone(),
         };

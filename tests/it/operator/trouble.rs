@@ -1,8 +1,10 @@
 //! The API server fails, the lease is lost, and other people's hands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reshard::operator::leadership::leadership;
+use reshard::operator::leadership::{Leadership, leadership};
+use reshard::operator::metrics::Metrics;
 use reshard::simulator::api::{DeleteStream, StreamModeDetails, StreamRef, UpdateStreamMode};
 use reshard::simulator::fault::Operation;
 use reshard::stream::StreamMode;
@@ -147,6 +149,29 @@ async fn asked_to_end_it_does_within_seconds_though_a_step_is_under_way() {
     let operator = rig.operator();
     rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
     assert_eq!(rig.told("orders", "ForeignReshard").await, 0);
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_resource_that_is_deleted_while_a_step_is_under_way_nothing_is_left() {
+    let rig = Rig::start().await;
+    rig.stream("orders", 2, even(4_800_000)).await;
+    rig.put("orders", spec("orders", "Apply", json!({}))).await;
+    let metrics = Metrics::new(true);
+    let audience = Arc::new(metrics.clone());
+    let operator = rig.operator_that_tells("operator", Leadership::always(), "", audience);
+    while rig.reshards_asked() < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(metrics.render().contains("name=\"orders\""));
+    rig.delete("orders").await;
+    rig.pass_minutes(30).await;
+    assert_eq!(
+        (rig.reshards_asked(), rig.shards("orders")),
+        (2, 4),
+        "the step in flight ends, no other begins"
+    );
+    assert!(!metrics.render().contains("name=\"orders\""), "{}", metrics.render());
     operator.stop().await;
 }
 

@@ -5,16 +5,18 @@ use std::fmt;
 
 use futures::future::BoxFuture;
 use kube::api::{Api, Patch, PatchParams};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, GroupVersionKind};
 use kube::discovery::ApiResource;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::wire::{Upstream, Wire};
 
+pub use self::account::{Account, kubeconfig};
 pub use self::memory::Memory;
 pub use self::real::Real;
 
+mod account;
 mod envtest;
 mod memory;
 mod real;
@@ -29,6 +31,9 @@ pub trait Cluster: Send + Sync {
 
     /// A name that no other test uses.
     fn fresh_name(&self) -> String;
+
+    /// A kubeconfig by which another process is the service account, and may do what its roles say.
+    fn admit<'a>(&'a self, account: &'a Account) -> BoxFuture<'a, Value>;
 
     /// Kills the API server; what is stored stays.
     fn stop(&self) -> BoxFuture<'_, Result<(), Unable>>;
@@ -103,6 +108,20 @@ impl dyn Cluster + '_ {
         };
         let params = PatchParams::apply("setup").force();
         api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await.unwrap();
+    }
+}
+
+impl dyn Cluster + '_ {
+    /// Makes an object of a manifest, or makes it so.
+    pub async fn apply_as_it_is(&self, object: Value) {
+        let text = |name: &str| object[name].as_str().expect("a text").to_owned();
+        let (group, version) = match text("apiVersion").split_once('/') {
+            Some((group, version)) => (group.to_owned(), version.to_owned()),
+            None => (String::new(), text("apiVersion")),
+        };
+        let resource = ApiResource::from_gvk(&GroupVersionKind { group, version, kind: text("kind") });
+        let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
+        self.apply(&resource, namespace.as_deref(), object).await;
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -60,7 +61,15 @@ impl Wire {
 
     /// A client of that name.
     pub fn client(&self, upstream: Upstream, name: &str, namespace: &str) -> Client {
-        Client::new(End { wire: self.clone(), upstream, client: name.to_owned() }, namespace)
+        let client = name.to_owned();
+        Client::new(End { wire: self.clone(), upstream, client, limit: None }, namespace)
+    }
+
+    /// The same, which waits for a reply no longer than `limit`, of a watch until it begins: as the
+    /// product's own client does.
+    pub fn limited_client(&self, upstream: Upstream, name: &str, limit: Duration) -> Client {
+        let client = name.to_owned();
+        Client::new(End { wire: self.clone(), upstream, client, limit: Some(limit) }, "default")
     }
 
     /// From now on this goes wrong besides.
@@ -98,6 +107,7 @@ struct End {
     wire: Wire,
     upstream: Upstream,
     client: String,
+    limit: Option<Duration>,
 }
 
 type Reply = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -112,9 +122,14 @@ impl Service<Request<Body>> for End {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let end = self.clone();
+        let (end, limit) = (self.clone(), self.limit.unwrap_or(Duration::MAX));
         let travel = tokio::spawn(async move { end.carry(request).await });
-        Box::pin(async move { travel.await.unwrap_or_else(|error| Err(error.into())) })
+        Box::pin(async move {
+            match tokio::time::timeout(limit, travel).await {
+                Ok(travelled) => travelled.unwrap_or_else(|error| Err(error.into())),
+                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+            }
+        })
     }
 }
 

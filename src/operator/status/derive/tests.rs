@@ -110,3 +110,30 @@ fn a_token_is_answered_by_any_pass() {
     assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
     assert_eq!(Status::default().worth_of(&status), Worth::Now);
 }
+
+#[test]
+fn a_step_of_the_replica_before_is_in_the_status_once_though_a_pass_writes_twice() {
+    let sample = fixtures::one_hot_shard();
+    let mut decided = decided(&sample);
+    let Act::Stepped(mut missed) = stepped(&sample, Ok(StepOutcome::AlreadyDone)) else { panic!("a step") };
+    missed.at = Timestamp::from_millisecond(1_500).expect("in range");
+    decided.caught_up = Some(*missed);
+    decided.act = Act::Begins;
+    let begins = Status::default().after(&pass_of(decided.clone()), at(100));
+    decided.act = stepped(&sample, Ok(StepOutcome::Done { took: std::time::Duration::from_secs(31) }));
+    let done = begins.after(&pass_of(decided), at(100));
+    let steps = |status: &Status| {
+        let steps = status.recent_steps.iter();
+        steps.map(|step| (step.result.clone(), step.number)).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&begins), [("AlreadyDone".to_owned(), Some(1))]);
+    assert_eq!(steps(&done), [("Done".to_owned(), Some(1)), ("AlreadyDone".to_owned(), Some(1))]);
+    assert_eq!(begins.recent_steps[0].at, at(1), "whole seconds");
+}
+
+#[test]
+fn times_are_whole_seconds_as_kubernetes_writes_them() {
+    let now = Timestamp::from_nanosecond(100_500_000_000).expect("in range");
+    let status = Status::default().after(&pass_of(decided(&fixtures::one_hot_shard())), now);
+    assert!(status.conditions.iter().all(|condition| condition.last_transition_time == at(100)));
+}

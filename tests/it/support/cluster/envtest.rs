@@ -119,6 +119,16 @@ impl Envtest {
         .expect("a sound kubeconfig")
     }
 
+    /// `kubectl` as somebody who may do everything, where it lies beside the servers.
+    pub fn kubectl(&self) -> Option<Command> {
+        let program = self.assets.join("kubectl");
+        program.exists().then(|| {
+            let mut command = Command::new(program);
+            command.arg("--kubeconfig").arg(self.kubeconfig_file());
+            command
+        })
+    }
+
     pub fn kubeconfig_file(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use super::{Cluster, Unable};
+use super::{Account, Cluster, Unable, kubeconfig};
+use crate::support::http;
 use crate::support::kube::ApiServer;
 use crate::support::wire::{Upstream, Wire};
 
@@ -40,6 +42,15 @@ impl Cluster for Memory {
 
     fn fresh_name(&self) -> String {
         format!("test-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn admit<'a>(&'a self, account: &'a Account) -> BoxFuture<'a, Value> {
+        let user = account.user();
+        for (namespace, rules) in account.grants() {
+            self.server.grant(&user, namespace.as_deref(), rules);
+        }
+        let cluster = json!({"server": http::serve(self.server.clone(), &user)});
+        async move { kubeconfig(&cluster, &json!({}), &account.namespace) }.boxed()
     }
 
     fn stop(&self) -> BoxFuture<'_, Result<(), Unable>> {

@@ -1,19 +1,23 @@
 //! A real API server: that of `KUBECONFIG`, or one that is started from the folder in
 //! `KUBEBUILDER_ASSETS`. Where there is neither, tests on it are skipped and say so.
 
-use std::process;
+use std::process::{self, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::envtest::Envtest;
-use super::{Cluster, Unable};
+use super::{Account, Cluster, Unable, kubeconfig};
 use crate::support::wire::{Upstream, Wire};
 
 /// How long a server may take to answer after its start.
@@ -28,6 +32,7 @@ static NAMES: AtomicUsize = AtomicUsize::new(0);
 pub struct Real {
     wire: Wire,
     client: Client,
+    file: Kubeconfig,
     server: Option<Arc<Envtest>>,
     /// Whether no other test uses the server.
     alone: bool,
@@ -55,15 +60,21 @@ impl Real {
         Ok(real)
     }
 
+    /// `kubectl` as somebody who may do everything.
+    pub fn kubectl(&self) -> Result<Command, Unable> {
+        let kubectl = self.server.as_ref().and_then(|server| server.kubectl());
+        kubectl.ok_or(Unable("there is no kubectl in the folder KUBEBUILDER_ASSETS"))
+    }
+
     async fn new(file: Kubeconfig, server: Option<Arc<Envtest>>, alone: bool) -> Real {
         // On the way of requests nothing may hide what the wire does to them.
-        let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        let mut config = Config::from_custom_kubeconfig(file.clone(), &KubeConfigOptions::default())
             .await
             .expect("a sound kubeconfig");
         config.default_retry = false;
         let client = Client::try_from(config).expect("a client");
         let seed = NAMES.fetch_add(1, Ordering::Relaxed) as u64;
-        Real { wire: Wire::new(seed), client, server, alone }
+        Real { wire: Wire::new(seed), client, file, server, alone }
     }
 
     async fn ready(&self) {
@@ -95,6 +106,32 @@ impl Cluster for Real {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seconds = since_epoch.map_or(0, |since| since.as_secs());
         format!("reshard-test-{seconds}-{}-{}", process::id(), NAMES.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn admit<'a>(&'a self, account: &'a Account) -> BoxFuture<'a, Value> {
+        async {
+            let cluster: &dyn Cluster = self;
+            for object in &account.objects {
+                cluster.apply_as_it_is(object.clone()).await;
+            }
+            let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &account.namespace);
+            let request = TokenRequest {
+                spec: TokenRequestSpec { expiration_seconds: Some(3_600), ..TokenRequestSpec::default() },
+                ..TokenRequest::default()
+            };
+            let made = api.create_token_request(&account.name, &PostParams::default(), &request).await;
+            let token = made.unwrap().status.unwrap().token;
+            let file = serde_json::to_value(&self.file).unwrap();
+            let context = self.file.current_context.as_deref().expect("a context");
+            let named = |list: &str, name: &str| {
+                let mut entries = file[list].as_array().into_iter().flatten();
+                entries.find(|entry| entry["name"] == name).cloned().expect("what the kubeconfig names")
+            };
+            let cluster = named("contexts", context)["context"]["cluster"].as_str().unwrap().to_owned();
+            let cluster = named("clusters", &cluster)["cluster"].clone();
+            kubeconfig(&cluster, &json!({"token": token}), &account.namespace)
+        }
+        .boxed()
     }
 
     fn stop(&self) -> BoxFuture<'_, Result<(), Unable>> {
