@@ -173,8 +173,10 @@ pub struct Alternative {
 /// How many metrics reshard reads for one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricReads {
-    /// Stream-level metrics and consumers' lags at each interval.
+    /// Stream-level metrics and consumers' lags, as often as those of the shards.
     pub stream_queries: u64,
+    /// How many of them are read at each interval though the stream is calm.
+    pub watched_queries: u64,
     /// Metrics of each shard, as often as [`MetricReads::monthly`] is told.
     pub queries_per_shard: u64,
     /// Seconds between two passes.
@@ -187,6 +189,7 @@ impl MetricReads {
     pub fn of(policy: &ScalingPolicy) -> MetricReads {
         MetricReads {
             stream_queries: (StreamMetric::ALL.len() + policy.consumers.len()) as u64,
+            watched_queries: StreamMetric::WATCHED.len() as u64,
             queries_per_shard: match policy.metrics.source {
                 MetricsSource::Shard => ShardMetric::INGEST.len() as u64,
                 MetricsSource::Stream => 0,
@@ -203,8 +206,14 @@ impl MetricReads {
                 .thousand_metrics_read
                 .times(u128::from(queries) * SECONDS_PER_MONTH, 1_000 * u128::from(seconds))
         };
-        read(self.stream_queries, self.interval_seconds)
-            + read(self.queries_per_shard * u64::from(shards), shard_seconds.max(self.interval_seconds))
+        let rarely = self.rare_queries() + self.queries_per_shard * u64::from(shards);
+        read(self.watched_queries, self.interval_seconds)
+            + read(rarely, shard_seconds.max(self.interval_seconds))
+    }
+
+    /// Those of the stream that are read no more often than those of the shards.
+    fn rare_queries(self) -> u64 {
+        self.stream_queries.saturating_sub(self.watched_queries)
     }
 }
 
@@ -387,20 +396,17 @@ fn assumptions(
         )),
         None => said.push("the traffic is not known: what is priced by traffic is left out".to_owned()),
     }
-    if reads.queries_per_shard > 0 {
-        said.push(format!(
-            "reshard reads {} metrics of the stream every {} s and {} of each shard every {} s",
-            reads.stream_queries,
-            reads.interval_seconds,
-            reads.queries_per_shard,
-            CALM_SHARD_READ_SECONDS.max(reads.interval_seconds)
-        ));
-    } else {
-        said.push(format!(
-            "reshard reads {} metrics of the stream every {} s",
-            reads.stream_queries, reads.interval_seconds
-        ));
-    }
+    let of_shards = match reads.queries_per_shard {
+        0 => String::new(),
+        queries => format!(" and {queries} of each shard"),
+    };
+    said.push(format!(
+        "reshard reads {} metrics of the stream every {} s, {} more{of_shards} every {} s",
+        reads.watched_queries,
+        reads.interval_seconds,
+        reads.rare_queries(),
+        CALM_SHARD_READ_SECONDS.max(reads.interval_seconds)
+    ));
     if summary.consumer_count > 0 {
         said.push("enhanced fan-out is left out of the on-demand figures".to_owned());
     }

@@ -265,6 +265,13 @@ impl StreamMetric {
         StreamMetric::GetRecordsLatency,
         StreamMetric::GetRecordsIteratorAgeMilliseconds,
     ];
+    /// Those that tell whether a calm stream is worth a closer look.
+    pub const WATCHED: [StreamMetric; 4] = [
+        StreamMetric::IncomingBytes,
+        StreamMetric::IncomingRecords,
+        StreamMetric::WriteProvisionedThroughputExceeded,
+        StreamMetric::GetRecordsBytes,
+    ];
 
     /// AWS's name.
     pub const fn name(self) -> &'static str {

@@ -11,7 +11,7 @@ fn dollars(money: Money) -> String {
 }
 
 fn reads(stream_queries: u64, queries_per_shard: u64) -> MetricReads {
-    MetricReads { stream_queries, queries_per_shard, interval_seconds: 60 }
+    MetricReads { stream_queries, watched_queries: stream_queries, queries_per_shard, interval_seconds: 60 }
 }
 
 #[test]
@@ -31,6 +31,17 @@ fn shard_metrics_are_never_read_more_often_than_there_are_passes() {
     let prices = Prices::default();
     let slow = MetricReads { interval_seconds: 900, ..reads(0, 3) };
     assert_eq!(slow.monthly(10, 300, &prices), slow.monthly(10, 900, &prices));
+}
+
+#[test]
+fn of_a_calm_stream_a_few_metrics_are_read_at_each_interval_and_the_others_with_the_shards() {
+    let prices = Prices::default();
+    let rarely = MetricReads { watched_queries: 0, ..reads(10, 0) };
+    let calm = MetricReads { watched_queries: 4, ..reads(10, 0) };
+    assert_eq!(calm.monthly(1, 60, &prices), reads(10, 0).monthly(1, 60, &prices));
+    // 4 in each minute and 6 in each fifth, at $0.01 a thousand.
+    assert_eq!(dollars(calm.monthly(1, 300, &prices)), "$2.28");
+    assert_eq!(dollars(rarely.monthly(1, 300, &prices)), "$0.88");
 }
 
 #[test]

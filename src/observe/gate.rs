@@ -15,14 +15,6 @@ const NEAR_TARGET_PERCENT: u64 = 80;
 /// Readers read far above ingest from so many percent of the day's own ratio on.
 const READ_SURGE_PERCENT: u128 = 150;
 
-/// The stream's metrics that [`gate`] looks at: all that an idle pass reads.
-pub(super) const WATCHED: [StreamMetric; 4] = [
-    StreamMetric::IncomingBytes,
-    StreamMetric::IncomingRecords,
-    StreamMetric::WriteProvisionedThroughputExceeded,
-    StreamMetric::GetRecordsBytes,
-];
-
 /// What a pass reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricLevel {
@@ -32,7 +24,7 @@ pub enum MetricLevel {
     Shards,
 }
 
-/// Whether this pass reads the shards' metrics: in each slot of five minutes once, and every minute
+/// Whether this pass reads the shards' metrics, by those of [`StreamMetric::WATCHED`]: in each slot of five minutes once, and every minute
 /// while the stream rejects writes or lies near its target. `last_full` is the minute of the last
 /// pass that read them; not knowing it costs one reading.
 pub fn gate(

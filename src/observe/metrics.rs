@@ -8,7 +8,6 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::cache::ObservationCache;
-use super::gate;
 use super::series::dense;
 use super::{ObserveError, Span};
 use crate::control_plane::{
@@ -44,7 +43,7 @@ pub(super) struct MetricPlan {
 impl MetricPlan {
     /// What an idle pass looks at.
     pub(super) fn watched(span: &Span) -> Self {
-        let queries = gate::WATCHED.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
+        let queries = StreamMetric::WATCHED.map(|metric| (MetricQuery::Stream(metric), span.first_minute));
         MetricPlan { queries: queries.to_vec(), end: span.settled_until, period: Period::Minute }
     }
 
