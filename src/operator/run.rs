@@ -377,5 +377,7 @@ fn watch_of<K>(api: Api<K>) -> impl Stream<Item = watcher::Result<watcher::Event
 where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
 {
-    watcher(api, watcher::Config::default()).default_backoff()
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    // Who owns which field is the API server's business, and most of what an object takes in memory.
+    events.modify(|object| object.meta_mut().managed_fields = None)
 }
