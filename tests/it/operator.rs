@@ -5,6 +5,7 @@ mod access;
 mod approve;
 mod crash;
 mod day;
+mod fleet;
 pub mod fuse;
 pub mod plane;
 mod replicas;

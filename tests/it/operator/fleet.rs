@@ -1,0 +1,81 @@
+//! Many streams, and more than one deployment: who may reshard at once and who goes first, and which
+//! resources are whose.
+
+use std::time::Duration;
+
+use reshard::operator::leadership::Leadership;
+use reshard::stream::StreamStatus;
+use serde_json::json;
+
+use super::rig::{Rig, even, is, spec};
+
+/// Of these streams, those that reshard now.
+fn resharding<'n>(rig: &Rig, names: &[&'n str]) -> Vec<&'n str> {
+    let cloud = rig.aws.cloud();
+    let updating = |name: &&&str| cloud.truth(name).unwrap().status == StreamStatus::Updating;
+    names.iter().filter(updating).copied().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_streams_of_a_region_reshard_at_once_and_of_those_that_wait_the_one_that_rejects_most_is_next() {
+    let rig = Rig::start().await;
+    let warm = ["warm-0", "warm-1", "warm-2", "warm-3", "warm-4"];
+    for name in warm {
+        // Above the target, and nothing is rejected.
+        rig.stream(name, 2, even(1_700_000)).await;
+        rig.put(name, spec(name, "Apply", json!({}))).await;
+    }
+    rig.stream("mild", 2, even(2_150_000)).await;
+    rig.stream("fierce", 2, even(4_000_000)).await;
+    let operator = rig.operator();
+    while resharding(&rig, &warm).len() < warm.len() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // The mild one comes first.
+    rig.put("mild", spec("mild", "Apply", json!({}))).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    rig.put("fierce", spec("fierce", "Apply", json!({}))).await;
+    let all = [&warm[..], &["mild", "fierce"]].concat();
+    let (mut most, mut order) = (0, Vec::new());
+    for _ in 0..1_800 {
+        let now = resharding(&rig, &all);
+        most = most.max(now.len());
+        order.extend(now.into_iter().filter(|name| !warm.contains(name)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(most, 5);
+    order.dedup();
+    assert_eq!(order.first(), Some(&"fierce"), "{order:?}");
+    assert!(order.contains(&"mild") && all.iter().all(|name| rig.shards(name) > 2), "nobody waits for good");
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_divides_the_work_and_not_what_is_seen() {
+    let rig = Rig::start().await;
+    for name in ["orders", "clicks", "shared"] {
+        rig.stream(name, 2, even(2_400_000)).await;
+    }
+    for (name, stream, half) in [
+        ("orders", "orders", "a"),
+        ("clicks", "clicks", "b"),
+        ("one", "shared", "a"),
+        ("other", "shared", "b"),
+    ] {
+        rig.put(name, spec(stream, "Apply", json!({}))).await;
+        rig.label(name, "half", half).await;
+    }
+    let first = rig.operator_with("first", Leadership::always(), "half=a");
+    rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
+    rig.until("one", "a rival of the other half", |status| is(status, "Stalled", "Conflict")).await;
+    assert_eq!(rig.shards("clicks"), 2);
+    for name in ["clicks", "other"] {
+        assert!(rig.status(name).await.conditions.is_empty(), "{name} is another's");
+    }
+    let second = rig.operator_with("second", Leadership::always(), "half=b");
+    rig.until("clicks", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
+    rig.until("other", "told as well", |status| is(status, "Stalled", "Conflict")).await;
+    assert_eq!(rig.shards("shared"), 2);
+    first.stop().await;
+    second.stop().await;
+}
