@@ -63,6 +63,9 @@ pub struct Report {
     pub policy: PolicyFacts,
     /// AWS's clock when the stream was observed.
     pub observed_at: Timestamp,
+    /// Where knowledge of the stream begins: what was before (who resharded, calls of UpdateShardCount,
+    /// ranges that have expired) is unknown.
+    pub look_back_start: Timestamp,
     /// What the figures are means over; absent without metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -291,6 +294,7 @@ impl Report {
                 schedules: in_force.schedules,
             },
             observed_at: snapshot.observed_at,
+            look_back_start: snapshot.look_back_start,
             window,
             utilization: Dimension::ALL
                 .map(|dimension| utilization(dimension, policy, demand, plan, &shards))

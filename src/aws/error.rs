@@ -116,6 +116,10 @@ fn explain(class: ErrorClass, action: &str, caller: &Caller, text: String) -> St
     match class {
         ErrorClass::AccessDenied => format!("{action} is not allowed to {}: {text}", caller.principal()),
         ErrorClass::Credentials => format!("AWS does not accept {}: {text}", caller.principal()),
+        // A shard that is gone is another matter.
+        ErrorClass::NotFound if action == "kinesis:DescribeStreamSummary" => {
+            format!("{text}; are the stream's name and the region {} right?", caller.region)
+        }
         _ => text,
     }
 }

@@ -272,7 +272,8 @@ impl Job {
             | End::Failed { .. }
             | End::NoProgress { .. }
             | End::TooManySteps => {
-                Err(anyhow!("{}: {} ({steps})", self.stream.policy.stream.name, report.end))
+                let (origin, name) = (self.stream.origin.called(), &self.stream.policy.stream.name);
+                Err(anyhow!("{origin}: stream {name}: {} ({steps})", report.end))
             }
         }
     }

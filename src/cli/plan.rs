@@ -113,9 +113,9 @@ async fn look(aws: &AwsFlags, stream: &Selected, output: &Output) -> anyhow::Res
     let policy = &stream.policy;
     let _spinner = output.spinner(format!("looking at {}", policy.stream.name));
     let plane = aws.connect(stream).await?;
-    let observation = observe::observe(&plane, policy)
-        .await
-        .with_context(|| format!("stream {} in {}", policy.stream.name, plane.region()))?;
+    let observation = observe::observe(&plane, policy).await.with_context(|| {
+        format!("{}: stream {} in {}", stream.origin.called(), policy.stream.name, plane.region())
+    })?;
     if let Some(told) = elsewhere(plane.region(), &observation.snapshot.summary.arn) {
         output.note(&told);
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash_key::HashKeyRange;
 use crate::load::Load;
-use crate::quota::Dimension;
+use crate::quota::{Dimension, MAX_SHARDS};
 use crate::stream::ShardId;
 
 /// What no step can cure.
@@ -119,6 +119,9 @@ impl Verdict {
             }
             Verdict::DataLossRisk { .. } => "extend the retention first, then make the consumer faster",
             Verdict::LargeRecords { .. } => "store large payloads elsewhere and send references",
+            Verdict::AtMaxShards { max_shards } if *max_shards >= MAX_SHARDS => {
+                "200 is the most that reshard keeps a stream at: spread the load over more streams"
+            }
             Verdict::AtMaxShards { .. } => "raise maxShards",
         }
     }

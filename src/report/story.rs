@@ -69,7 +69,7 @@ fn heat(report: &Report, shards: &[RangeLoad], is: &str) -> String {
     let hottest = shards.iter().map(|shard| shard.loads.binding(targets));
     match hottest.max_by_key(|(dimension, load)| hottest::used(*load, targets.of(*dimension))) {
         Some((dimension, load)) => {
-            format!("{which}, the hottest at {} of {}", percent(load), dimension.label())
+            format!("{which}, the hottest at {} of its ceiling in {}", percent(load), dimension.label())
         }
         None => which,
     }
@@ -98,11 +98,11 @@ mod tests {
         let Story { wrong, worth } = story(&fixtures::one_hot_shard(), 12_000);
         assert_eq!(
             wrong,
-            "1 of 4 shards is above a target, the hottest at 143.0 % of ingest bytes; 1.20 % of the records are rejected"
+            "1 of 4 shards is above a target, the hottest at 143.0 % of its ceiling in ingest bytes; 1.20 % of the records are rejected"
         );
         assert!(
             worth.starts_with(
-                "2 of 5 shards are then above a target, the hottest at 71.5 % of ingest bytes; +$"
+                "2 of 5 shards are then above a target, the hottest at 71.5 % of its ceiling in ingest bytes; +$"
             ),
             "{worth}"
         );
@@ -113,7 +113,7 @@ mod tests {
         let mut sample = fixtures::even(4, 300_000);
         assert_eq!(
             story(&sample, 0).wrong,
-            "no shard is above a target, the hottest at 30.0 % of ingest bytes"
+            "no shard is above a target, the hottest at 30.0 % of its ceiling in ingest bytes"
         );
         assert!(story(&sample, 0).worth.starts_with("nothing changes; $"));
         sample.plan.before[2].evidence = Evidence::Unknown;

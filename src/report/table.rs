@@ -116,7 +116,9 @@ impl Page {
             ),
             None => "no settled metrics".to_owned(),
         };
-        self.lines.extend(facts("", &[format!("observed {seen}"), window], self.width));
+        let known =
+            format!("nothing is known from before {}", report.look_back_start.strftime("%Y-%m-%d %H:%M"));
+        self.lines.extend(facts("", &[format!("observed {seen}"), window, known], self.width));
         self
     }
 
@@ -146,10 +148,10 @@ impl Page {
         let hottest: Vec<String> = report
             .hottest_shards(HOTTEST)
             .iter()
-            .map(|hot| format!("{}: {} of {}", hot.shard.short(), percent(hot.load), hot.dimension.label()))
+            .map(|hot| format!("{}: {} {}", hot.shard.short(), percent(hot.load), hot.dimension.label()))
             .collect();
         if hottest.len() > 1 {
-            self.lines.push(format!("{INDENT}hottest shards"));
+            self.lines.push(format!("{INDENT}hottest shards, of their ceilings"));
             self.lines.extend(facts("    ", &hottest, self.width));
         }
         self

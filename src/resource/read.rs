@@ -12,7 +12,29 @@ impl KinesisStreamAutoscaler {
     ///
     /// The first field that has another shape, with its path from the resource's root.
     pub fn from_tree(tree: Value) -> Result<KinesisStreamAutoscaler, FieldError> {
-        serde_path_to_error::deserialize(tree).map_err(|error| field_error(&error))
+        let resource = serde_path_to_error::deserialize(&tree).map_err(|error| field_error(&error))?;
+        // The decoder takes a list for a mapping, field by field in the order of their declaration.
+        let read = serde_json::to_value(&resource).unwrap_or_default();
+        match list_for_mapping(&tree, &read, "") {
+            Some(path) => Err(FieldError { path, message: "is a list: give a mapping".to_owned() }),
+            None => Ok(resource),
+        }
+    }
+}
+
+/// The path of the first list in `tree` that was read as a mapping.
+fn list_for_mapping(tree: &Value, read: &Value, path: &str) -> Option<String> {
+    match (tree, read) {
+        (Value::Array(_), Value::Object(_)) => Some(path.to_owned()),
+        (Value::Array(items), Value::Array(read)) => items
+            .iter()
+            .zip(read)
+            .enumerate()
+            .find_map(|(index, (item, read))| list_for_mapping(item, read, &format!("{path}[{index}]"))),
+        (Value::Object(fields), Value::Object(read)) => fields
+            .iter()
+            .find_map(|(name, field)| list_for_mapping(field, read.get(name)?, &join(path, name))),
+        _ => None,
     }
 }
 
@@ -66,5 +88,37 @@ pub(crate) fn in_plain_words(message: &str) -> String {
     match text.split_once("give struct ") {
         Some((before, _)) => format!("{before}give a mapping"),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_is_not_taken_for_a_mapping_wherever_it_stands() {
+        let resource = |spec: Value| {
+            let mut all = json!({"streamRef": {"name": "orders"}, "maxShards": 4});
+            all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+            KinesisStreamAutoscaler::from_tree(json!({
+                "apiVersion": "reshard.dev/v1alpha1", "kind": "KinesisStreamAutoscaler",
+                "metadata": {"name": "orders"}, "spec": all,
+            }))
+        };
+        assert!(resource(json!({"aws": {}, "schedules": []})).is_ok());
+        for (spec, path) in [
+            (json!({"aws": []}), "spec.aws"),
+            (json!({"metrics": ["Shard"]}), "spec.metrics"),
+            (json!({"behavior": {"scaleUp": []}}), "spec.behavior.scaleUp"),
+            (
+                json!({"behavior": {"scaleUp": {"policies": [["Shards", 4, 60]]}}}),
+                "spec.behavior.scaleUp.policies[0]",
+            ),
+        ] {
+            let error = resource(spec).unwrap_err();
+            assert_eq!((error.path.as_str(), error.message.as_str()), (path, "is a list: give a mapping"));
+        }
     }
 }

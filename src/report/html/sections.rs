@@ -37,6 +37,7 @@ pub(super) fn head(report: &Report) -> Markup {
         ),
         ("Policy", format!("{} to {} shards, mode {:?}", policy.min_shards, policy.max_shards, policy.mode)),
         ("Observed", report.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+        ("Unknown", format!("what was before {}", report.look_back_start.strftime("%Y-%m-%d %H:%M UTC"))),
         ("Figures", window),
     ];
     html! {

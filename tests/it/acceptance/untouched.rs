@@ -95,7 +95,10 @@ fn a_stream_that_does_not_exist_is_told_and_nothing_is_changed() {
         world.files.write("clicks.yaml", &manifest("{name: clicks, region: us-east-1}", "maxShards: 8"));
     for command in ["plan", "apply", "run"] {
         let told = error(&world.run(&[command, "-f", &file]), command);
-        assert!(told.contains("clicks") && told.contains("not found"), "{command}: {told}");
+        for part in ["clicks", "not found", "the region us-east-1 right?"] {
+            assert!(told.contains(part), "{command}: {told}");
+        }
+        assert!(command == "run" || told.starts_with(&format!("{file}: stream clicks")), "{command}: {told}");
     }
     assert_eq!(world.writes(), before);
     assert!(world.calls(Operation::DescribeStreamSummary) > 0, "it was asked for");
