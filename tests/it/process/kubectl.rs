@@ -78,8 +78,8 @@ async fn what_is_shipped_works_as_the_user_guide_says() {
     world.until("it is carried out", async || world.told("PlanDone").await == 1).await;
     let described = kubectl("describe ksa orders -n payments");
     for event in ["PlanProposed", "PlanBegins", "Split", "PlanDone"] {
-        let line = described.lines().find(|line| line.split_whitespace().nth(1) == Some(event));
-        assert!(line.is_some_and(|line| line.trim_start().starts_with("Normal")), "{event}: {described}");
+        let is_told = |line: &str| line.split_whitespace().take(2).eq(["Normal", event]);
+        assert!(described.lines().any(is_told), "{event}: {described}");
     }
     assert!(world.splits() >= 1);
     kubectl("wait --for=condition=Ready ksa/orders -n payments --timeout=10s");

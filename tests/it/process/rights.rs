@@ -11,7 +11,7 @@ use kube::{Client, Config};
 use reshard::operator::object::Autoscaler;
 use serde_json::json;
 
-use super::world::{STREAM, World};
+use super::world::{RESOURCE, World};
 use super::{shipped, with_processes};
 use crate::support::cluster::{Account, Cluster};
 
@@ -70,7 +70,7 @@ with_processes! {
         // And nothing beyond it is allowed.
         let (own, home) = (&world.namespace, &world.home);
         let client = client(cluster.admit(&world.operator).await).await;
-        let resource = format!("/apis/reshard.dev/v1alpha1/namespaces/{own}/kinesisstreamautoscalers/{STREAM}");
+        let resource = format!("/apis/reshard.dev/v1alpha1/namespaces/{own}/kinesisstreamautoscalers/{RESOURCE}");
         let lease = |name: &str| format!("/apis/coordination.k8s.io/v1/namespaces/{home}/leases/{name}");
         assert_eq!(asked(&client, "GET", &resource, json!({})).await, 200);
         assert_eq!(asked(&client, "GET", &lease("reshard"), json!({})).await, 200);
@@ -100,19 +100,20 @@ with_processes! {
         let account = Account::of(objects, "reshard-cronjob", &[("payments", &world.namespace)]);
         let kubeconfig = world.write("kubeconfig-cronjob", &cluster.admit(&account).await.to_string());
         let apply = async || {
-            let arguments = ["apply", STREAM, "--namespace", &world.namespace, "--log-format=json", "--lease-namespace", &world.home];
+            let arguments = ["apply", RESOURCE, "--namespace", &world.namespace, "--log-format=json", "--lease-namespace", &world.home];
             let mut command = world.command(&world.aws(), &kubeconfig, &arguments);
             let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
             (ran.status.code(), String::from_utf8(ran.stderr).unwrap(), String::from_utf8(ran.stdout).unwrap())
         };
-        let operator = world.replica("one").await;
+        let mut operator = world.replica("one").await;
         world.allow("").await;
         world.until_leads(&operator).await;
         let (code, told, _) = apply().await;
         assert_eq!(code, Some(1), "{told}");
         assert!(told.contains(&format!("holds the Lease {}/reshard", world.home)), "{told}");
         assert_eq!(world.splits(), 0);
-        drop(operator);
+        operator.signal("TERM");
+        operator.ended(Duration::from_secs(10)).await;
 
         let (code, told, said) = apply().await;
         assert_eq!(code, Some(0), "{told}");
@@ -120,10 +121,10 @@ with_processes! {
         let client = client(serde_json::from_str(&fs::read_to_string(&kubeconfig).unwrap()).unwrap()).await;
         let refused = |result: kube::Result<()>| matches!(result, Err(kube::Error::Api(status)) if status.code == 403);
         let resources: Api<Autoscaler> = Api::namespaced(client.clone(), &world.namespace);
-        assert!(resources.get(STREAM).await.is_ok());
+        assert!(resources.get(RESOURCE).await.is_ok());
         assert!(refused(resources.list(&ListParams::default()).await.map(drop)));
         let patch = kube::api::Patch::Merge(json!({"spec": {"maxShards": 200}}));
-        assert!(refused(resources.patch(STREAM, &PatchParams::default(), &patch).await.map(drop)));
+        assert!(refused(resources.patch(RESOURCE, &PatchParams::default(), &patch).await.map(drop)));
         let namespaces: Api<Namespace> = Api::all(client.clone());
         assert!(refused(namespaces.list(&ListParams::default()).await.map(drop)));
         let events: Api<Event> = Api::namespaced(client, &world.namespace);

@@ -26,8 +26,8 @@ use super::replica::Replica;
 use crate::cli;
 use crate::support::cluster::{Account, Cluster};
 
-/// The stream, its resource, and the namespace of the resource in the shipped manifests.
-pub const STREAM: &str = "orders";
+/// The resource; as it is shipped, the stream too.
+pub const RESOURCE: &str = "orders";
 /// How many times faster than ours the sandbox's clock runs.
 const SPEED: &str = "10";
 /// How long a test waits for what it expects: four leases and a few reshards.
@@ -48,6 +48,8 @@ pub struct World<'a> {
     /// Of the operator.
     pub home: String,
     pub operator: Account,
+    /// Of a name of its own: on a server that tests share, two on one stream would be rivals.
+    stream: String,
     /// Which resources the operator acts on.
     selector: String,
     sandbox: Sandbox,
@@ -68,7 +70,7 @@ impl<'a> World<'a> {
         let (namespace, home) = (cluster.namespace().await, cluster.namespace().await);
         let world = World {
             selector: format!("test={namespace}"),
-            ..World::at(cluster, &namespace, &home, load).await
+            ..World::at(cluster, &namespace, &home, &namespace, load).await
         };
         world.allow("*").await;
         world
@@ -76,11 +78,17 @@ impl<'a> World<'a> {
 
     /// Where everything is called as it is shipped, and is there already.
     pub async fn as_shipped(cluster: &'a dyn Cluster, load: &str) -> World<'a> {
-        World::at(cluster, "payments", "reshard", load).await
+        World::at(cluster, "payments", "reshard", RESOURCE, load).await
     }
 
-    async fn at(cluster: &'a dyn Cluster, namespace: &str, home: &str, load: &str) -> World<'a> {
-        let fixed = ["sandbox", "--listen", "127.0.0.1:0", "--stream", STREAM, "--enhanced-monitoring=ALL"];
+    async fn at(
+        cluster: &'a dyn Cluster,
+        namespace: &str,
+        home: &str,
+        stream: &str,
+        load: &str,
+    ) -> World<'a> {
+        let fixed = ["sandbox", "--listen", "127.0.0.1:0", "--stream", stream, "--enhanced-monitoring=ALL"];
         let line = fixed.into_iter().chain(["--speed", SPEED]).chain(load.split_whitespace());
         let Flags { options } = Flags::try_parse_from(line).unwrap();
         let objects = [super::shipped("rbac.yaml"), super::shipped("serviceaccount.yaml")].concat();
@@ -89,6 +97,7 @@ impl<'a> World<'a> {
             namespace: namespace.to_owned(),
             home: home.to_owned(),
             operator: Account::of(objects, "reshard", &[("reshard", home)]),
+            stream: stream.to_owned(),
             selector: String::new(),
             sandbox: Sandbox::open(&options, Timestamp::now()).await.unwrap(),
             files: TempDir::new().unwrap(),
@@ -109,9 +118,9 @@ impl<'a> World<'a> {
     pub async fn put(&self, mode: &str) {
         let object = json!({
             "apiVersion": API_VERSION, "kind": KIND,
-            "metadata": {"name": STREAM, "labels": {"test": self.namespace}},
+            "metadata": {"name": RESOURCE, "labels": {"test": self.namespace}},
             "spec": {
-                "streamRef": {"name": STREAM, "region": "us-east-1"}, "mode": mode,
+                "streamRef": {"name": self.stream, "region": "us-east-1"}, "mode": mode,
                 "minShards": 4, "maxShards": 16,
             },
         });
@@ -125,11 +134,11 @@ impl<'a> World<'a> {
     /// Sets annotations of the resource.
     pub async fn annotate(&self, annotations: Value) {
         let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
-        self.api().patch(STREAM, &PatchParams::default(), &patch).await.unwrap();
+        self.api().patch(RESOURCE, &PatchParams::default(), &patch).await.unwrap();
     }
 
     pub async fn status(&self) -> Status {
-        self.api().get(STREAM).await.unwrap().status()
+        self.api().get(RESOURCE).await.unwrap().status()
     }
 
     /// Waits until something is so.
@@ -137,7 +146,7 @@ impl<'a> World<'a> {
         let start = Instant::now();
         while !is_so().await {
             if start.elapsed() > PATIENCE {
-                let object = self.api().get_opt(STREAM).await;
+                let object = self.api().get_opt(RESOURCE).await;
                 panic!("{what}: {object:#?}\n{:#?}", self.events().await);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -186,7 +195,7 @@ impl<'a> World<'a> {
 
     /// How many shards the stream has ever had.
     pub fn shards_ever(&self) -> usize {
-        self.sandbox.with_cloud(|cloud| cloud.truth(STREAM).unwrap().shards.len())
+        self.sandbox.with_cloud(|cloud| cloud.truth(&self.stream).unwrap().shards.len())
     }
 
     /// Writes a file of the test.
