@@ -60,7 +60,7 @@ impl Cluster {
     }
 
     fn write_kubeconfig(&self) {
-        let server = loopback::serve(self.server.clone());
+        let server = loopback::serve(self.server.clone(), "operator");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "bench",
             "clusters": [{"name": "bench", "cluster": {"server": server}}],
