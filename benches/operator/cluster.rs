@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::Scale;
 use super::account::name;
-use super::support::http;
+use super::support::http as loopback;
 use super::support::kube::ApiServer;
 
 /// The namespace of all resources.
@@ -60,7 +60,7 @@ impl Cluster {
     }
 
     fn write_kubeconfig(&self) {
-        let server = http::serve(self.server.clone());
+        let server = loopback::serve(self.server.clone(), "operator");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "bench",
             "clusters": [{"name": "bench", "cluster": {"server": server}}],

@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Between two looks at the operator's metrics, as Prometheus takes them.
 const SCRAPE: Duration = Duration::from_secs(15);
 /// Seconds between the ends of two passes over one resource, beyond which the second was late: its
-/// interval, and as much again as a pass takes at the most.
+/// interval of 60 s, and five more.
 const LATE_SECONDS: f64 = 65.0;
 
 /// Who watches.

@@ -23,11 +23,15 @@ async fn five_streams_of_a_region_reshard_at_once_and_of_those_that_wait_the_one
     for name in warm {
         // Above the target, and nothing is rejected.
         rig.stream(name, 2, even(1_700_000)).await;
-        rig.put(name, spec(name, "Apply", json!({}))).await;
     }
     rig.stream("mild", 2, even(2_150_000)).await;
     rig.stream("fierce", 2, even(4_000_000)).await;
     let operator = rig.operator();
+    for name in warm {
+        // One after the other, so that one place after the other becomes free.
+        rig.put(name, spec(name, "Apply", json!({}))).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
     while resharding(&rig, &warm).len() < warm.len() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
