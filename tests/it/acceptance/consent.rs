@@ -35,7 +35,7 @@ fn a_plan_for_shards_that_somebody_else_has_changed_is_refused() {
     let at = (3_u128 << 126) + 12_345;
     world.wait_for(elsewhere.new_starting_hash_key(at.to_string()).send()).unwrap();
     world.skip(1);
-    let words = ["error: orders: ", "the shards are not as the plan expects them", "was expected"];
+    let words = ["orders.yaml: stream orders: ", "the shards are not as the plan expects them", "was expected"];
     refused(&world, || world.apply(&manifest, &["--plan", &plan]), &words);
 }
 
@@ -43,7 +43,7 @@ fn a_plan_for_shards_that_somebody_else_has_changed_is_refused() {
 fn a_plan_for_a_stream_that_was_made_anew_is_refused() {
     let (world, manifest, plan) = planned();
     world.recreate(2);
-    let words = ["error: orders: ", "the plan is for ", " made at "];
+    let words = ["orders.yaml: stream orders: ", "the plan is for ", " made at "];
     refused(&world, || world.apply(&manifest, &["--plan", &plan]), &words);
 }
 
