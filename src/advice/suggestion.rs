@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn policy() -> ScalingPolicy {
-        ScalingPolicy::for_stream("orders", 200)
+        ScalingPolicy::of_round_numbers("orders", 200)
     }
 
     #[test]

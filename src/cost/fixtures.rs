@@ -152,7 +152,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn policy() -> ScalingPolicy {
-    let mut policy = ScalingPolicy::for_stream("orders", 200);
+    let mut policy = ScalingPolicy::of_round_numbers("orders", 200);
     policy.stream.region = Some("eu-west-1".to_owned());
     policy
 }

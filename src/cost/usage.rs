@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn ten_shards_for_an_hour_cost_ten_shard_hours_and_their_metrics() {
         let prices = Prices::default();
-        let policy = ScalingPolicy::for_stream("orders", 20);
+        let policy = ScalingPolicy::of_round_numbers("orders", 20);
         assert_eq!(of_shard_seconds(10 * 3_600, &prices).to_string(), "$0.15");
         // 30 metrics for 1/730 of a month at $0.30; 30 shard and 10 stream metrics in 60 passes.
         let metrics = 30 * 300_000_000 / 730;

@@ -30,10 +30,18 @@ pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy)
         let narrow = ancestors.iter().take_while(|id| is_narrow(id)).count();
         next.extend(ancestors.into_iter().take(narrow + 1).next_back());
     }
+    if next.is_empty() {
+        return family;
+    }
+    let mut children: BTreeMap<&ShardId, Vec<&ShardId>> = BTreeMap::new();
+    for shard in &snapshot.shards {
+        for parent in shard.parents() {
+            children.entry(parent).or_default().push(&shard.id);
+        }
+    }
     while let Some(id) = next.pop() {
         if family.insert(id.clone()) {
-            let is_child = |shard: &&Shard| shard.parents().any(|parent| parent == id);
-            next.extend(snapshot.shards.iter().filter(is_child).map(|child| &child.id));
+            next.extend(children.get(id).into_iter().flatten());
         }
     }
     family

@@ -32,7 +32,7 @@ pub(crate) struct Story {
 
 /// A policy that looks at three minutes, and at ten for merges.
 pub(crate) fn policy() -> ScalingPolicy {
-    let mut policy = ScalingPolicy::for_stream("orders", 200);
+    let mut policy = ScalingPolicy::of_round_numbers("orders", 200);
     policy.scale_down.stabilization_window = Duration::from_secs(600);
     policy.scale_up.select_policy = SelectPolicy::Max;
     policy

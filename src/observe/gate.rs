@@ -12,6 +12,11 @@ const SLOT_MINUTES: i64 = 5;
 pub(super) const SUMMARY_SLOT_MINUTES: i64 = 2 * SLOT_MINUTES;
 /// From which share of its target on the stream as a whole is near it, in percent.
 const NEAR_TARGET_PERCENT: u64 = 80;
+/// From how much more in the newest minute than in the mean of the minutes before it writes are taken
+/// to rise, in percent of that mean.
+const RISE_PERCENT: u128 = 110;
+/// The minutes before it: a slot, after which the shards are looked at anyway.
+const RISE_MINUTES: u32 = SLOT_MINUTES as u32;
 /// Readers read far above ingest from so many percent of the day's own ratio on.
 const READ_SURGE_PERCENT: u128 = 150;
 
@@ -24,8 +29,9 @@ pub enum MetricLevel {
     Shards,
 }
 
-/// Whether this pass reads the shards' metrics, by those of [`StreamMetric::WATCHED`]: in each slot of five minutes once, and every minute
-/// while the stream rejects writes or lies near its target. `last_full` is the minute of the last
+/// Whether this pass reads the shards' metrics, by those of [`StreamMetric::WATCHED`]: in each slot of five
+/// minutes once, and every minute while the stream rejects writes, lies near its target or is written to
+/// more and more. `last_full` is the minute of the last
 /// pass that read them; not knowing it costs one reading.
 pub fn gate(
     metrics: &MetricHistory,
@@ -35,7 +41,11 @@ pub fn gate(
     now: Minute,
 ) -> MetricLevel {
     let due = last_full.is_none_or(|last| !same_slot(last, now));
-    if due || is_rejecting(metrics, policy) || is_near_target(metrics, policy, open_shards) {
+    if due
+        || is_rejecting(metrics, policy)
+        || is_near_target(metrics, policy, open_shards)
+        || is_rising(metrics)
+    {
         MetricLevel::Shards
     } else {
         MetricLevel::Stream
@@ -54,6 +64,17 @@ pub(super) fn same_summary_slot(a: Minute, b: Minute) -> bool {
 
 fn is_rejecting(metrics: &MetricHistory, policy: &ScalingPolicy) -> bool {
     window(metrics, policy, StreamMetric::WriteProvisionedThroughputExceeded).any(|rejected| rejected > 0)
+}
+
+/// Whether more is written in the newest minute than in the minutes before: what was cool on the whole
+/// a moment ago may have hot shards now, and a burst is best met before it rejects.
+fn is_rising(metrics: &MetricHistory) -> bool {
+    [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords].into_iter().any(|metric| {
+        let mut newest_first = metrics.newest(metric, 1 + RISE_MINUTES).map(u128::from);
+        let Some(newest) = newest_first.next() else { return false };
+        let (count, sum) = newest_first.fold((0, 0), |(count, sum), value| (count + 1, sum + value));
+        count == u128::from(RISE_MINUTES) && newest * count * 100 > sum * RISE_PERCENT
+    })
 }
 
 /// Any minute of the window counts, not the mean: this only opens the purse.
@@ -121,7 +142,7 @@ mod tests {
             let last = values.iter().find(|(of, _)| *of == metric).map_or(0, |(_, value)| *value);
             let mut day = vec![Some(0); 100];
             day[50] = Some(1_000);
-            day[99] = Some(last);
+            day[94..].fill(Some(last));
             metrics.stream.insert(metric, Series { start: Minute(900), values: day, complete: true });
         }
         metrics
@@ -149,6 +170,18 @@ mod tests {
         assert_eq!(near(Metric::IncomingRecords, 33_600), MetricLevel::Shards);
         assert_eq!(near(Metric::IncomingRecords, 33_500), MetricLevel::Stream);
         assert_eq!(near(Metric::GetRecordsBytes, 77_000_000), MetricLevel::Shards);
+    }
+
+    #[test]
+    fn a_stream_that_is_written_to_a_tenth_more_than_before_is_looked_at_closely_though_it_is_calm() {
+        for metric in [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords] {
+            let after = |newest| {
+                let mut metrics = history(&[(metric, 10_000)]);
+                metrics.stream.get_mut(&metric).expect("is there").values[99] = Some(newest);
+                gate(&metrics, &policy(1, 10), 1, Some(Minute(1_000)), Minute(1_001))
+            };
+            assert_eq!([after(11_000), after(11_001)], [MetricLevel::Stream, MetricLevel::Shards]);
+        }
     }
 
     #[test]

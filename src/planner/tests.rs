@@ -57,7 +57,7 @@ fn demand(shards: &[&[u32]]) -> Demand {
 
 /// Target 70 %, packing to 56 %.
 fn policy() -> ScalingPolicy {
-    ScalingPolicy::for_stream("orders", 200)
+    ScalingPolicy::of_round_numbers("orders", 200)
 }
 
 fn plan_within(demand: &Demand, min: u32, max: u32) -> Proposal {

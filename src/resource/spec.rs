@@ -177,11 +177,11 @@ pub struct AwsAccess {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Targets {
-    /// Bytes written, of 1 MB/s. Default: 70.
+    /// Bytes written, of 1 MB/s. Default: 90.
     pub ingest_bytes: Target,
-    /// Records written, of 1,000 a second. Default: 70.
+    /// Records written, of 1,000 a second. Default: 90.
     pub ingest_records: Target,
-    /// Bytes read by the polling consumers together, of 2 MB/s. Default: 80.
+    /// Bytes read by the polling consumers together, of 2 MB/s. Default: 90.
     pub read_bytes: Target,
     /// GetRecords calls, of 5 a second. No split relieves them: above it there is a verdict only.
     /// Default: 80.
@@ -225,7 +225,7 @@ pub struct Metrics {
     /// `Shard` reads each shard's metrics; `Stream` spreads the stream's load evenly over the key
     /// space, which is the owner's word that the keys are even. Default: `Shard`.
     pub source: MetricsSource,
-    /// The span over which demand is averaged: whole minutes, 1m to 60m. Default: 3m.
+    /// The span over which demand is averaged: whole minutes, 1m to 60m. Default: 1m.
     #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::WINDOW)))]
     pub window: DurationText,
     /// How old the newest complete minute may be before nothing is done any more, 3m to 1h.

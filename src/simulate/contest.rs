@@ -236,3 +236,58 @@ fn jump(options: &Options) -> Option<(Load, usize)> {
     let tick = usize::try_from(at / i64::from(options.load.tick_seconds)).ok()?;
     Some((Load::new(&trace.ok()?, &options.load), tick))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::Money;
+
+    /// A day and a half, a value every 5 minutes: by day two and a half times as much as by night, noise,
+    /// and three quarters of an hour in which all at once half as much again is written.
+    fn day_with_a_burst() -> Load {
+        let mut dice = 12_345_u64;
+        let rows = (0..=36 * 12).map(|row| {
+            dice = (dice * 1_103_515_245 + 12_345) % (1 << 31);
+            let noise = 0.94 + 0.12 * (dice >> 16) as f64 / f64::from(1 << 15);
+            let hour = f64::from(row) / 12.0;
+            let daily = 12.0 - 7.0 * ((hour - 4.0) * std::f64::consts::TAU / 24.0).cos();
+            let burst = if (20.0..20.75).contains(&hour) { 1.6 } else { 1.0 };
+            format!("{},{}\n", row * 300, daily * noise * burst)
+        });
+        let scale = Scale { peak_units: 30.0, peak_quantile: None, clip_units: None };
+        let trace = Trace::from_csv(&rows.collect::<String>()).expect("a trace");
+        let trace = trace.scaled(Span::default(), scale).expect("a trace of a day and a half");
+        let options = LoadOptions { keys: 20_000, ..OPTIONS.load };
+        Load::new(&trace, &options)
+    }
+
+    const OPTIONS: Options = Options {
+        load: LoadOptions {
+            tick_seconds: 30,
+            record_bytes: 2_000,
+            keys: 1_000_000,
+            skew: 0.6,
+            keys_per_tenant: 64,
+            noise: 0.0,
+            seed: 1,
+        },
+        stream: StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0 },
+        metric_delay: SignedDuration::from_secs(120),
+        jump_units: 60.0,
+    };
+
+    #[test]
+    fn who_names_only_a_stream_and_max_shards_does_better_than_every_peer() {
+        let load = day_with_a_burst();
+        let optimum = optimum_of(&load, &OPTIONS);
+        let score = |contestant: &Contestant| {
+            let course = play_one(&load, &OPTIONS, contestant, &|_| {});
+            Score::of_course(&contestant.name(), &load, &course, &optimum, Money::default(), None)
+        };
+        let policy = ScalingPolicy::for_stream("orders", MAX_SHARDS);
+        let ours = score(&Contestant::Ours("ours".to_owned(), Box::new(policy)));
+        for peer in Contestant::peers().iter().map(score) {
+            assert!(ours.r20 < peer.r20 && ours.r200 < peer.r200, "{ours:#?}\nis no better than\n{peer:#?}");
+        }
+    }
+}

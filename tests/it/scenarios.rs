@@ -54,6 +54,11 @@ impl World {
         cloud.advance_seconds(60);
         let mut policy = ScalingPolicy::for_stream(STREAM, 64);
         policy.mode = Mode::Apply;
+        // The stories are reckoned with these numbers.
+        policy.targets.limits = Loads::from_array([70, 70, 80].map(Load::from_percent));
+        policy.tolerance_millionths = 200_000;
+        policy.metrics.window_minutes = 3;
+        policy.scale_down.stabilization_window = Duration::from_secs(3_600);
         let world = World { plane: SimulatedControlPlane::new(cloud), policy };
         world.load(workload);
         world.pass(SignedDuration::from_hours(2));

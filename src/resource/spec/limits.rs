@@ -53,18 +53,18 @@ impl Default for ScaleUp {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ScaleDown {
-    /// The span over which the highest load counts, in seconds, 0 to 86400. Default: 3600.
+    /// The span over which the highest load counts, in seconds, 0 to 86400. Default: 600.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STABILIZATION_SECONDS)))]
     pub stabilization_window_seconds: i64,
     /// Which of the policies counts: `Max`, the one that allows the most; `Min`, the one that
     /// allows the least; `Disabled`, no shards are removed. Default: `Max`.
     pub select_policy: SelectPolicy,
     /// How far below its target a merged shard must stay, as a share of the target, 0 to 0.9.
-    /// Default: 0.2, which merges up to 80 % of the target.
+    /// Default: 0.05, which merges up to 95 % of the target.
     #[cfg_attr(feature = "operator", schemars(transform = schema::number(ranges::TOLERANCE)))]
     pub tolerance: f64,
     /// How many shards may be removed in a period. An empty list sets no limit; at most 10.
-    /// Default: 15 % or 2 shards in 900 seconds.
+    /// Default: 50 % or 4 shards in 900 seconds.
     #[cfg_attr(feature = "operator", schemars(transform = schema::list(ranges::MOST_RATE_POLICIES)))]
     pub policies: Vec<RatePolicy>,
 }
@@ -155,7 +155,7 @@ pub struct Budgets {
     /// Steps in one plan, 1 to 400. Default: 20.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STEPS_PER_PLAN)))]
     pub max_steps_per_plan: i64,
-    /// Merges in the last 24 hours, whoever did them, 0 to 10000. Default: 150.
+    /// Merges in the last 24 hours, whoever did them, 0 to 10000. Default: 400.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::MERGES_PER_DAY)))]
     pub max_merges_per_day: i64,
 }

@@ -102,6 +102,7 @@ fn case(seed: u64, shards: usize) -> Case {
     let demand = case::demand(&profile, random, &vec![16; shards]);
     let mut policy = ScalingPolicy::for_stream("orders", 200);
     policy.targets.limits = Loads::from_array([60, 72, 54].map(Load));
+    policy.tolerance_millionths = 200_000;
     policy.tradeoff = Tradeoff {
         step_cost_shard_seconds: random.one_of(&[0, 300, 900]),
         horizon_seconds: random.one_of(&[900, 14_400]),
