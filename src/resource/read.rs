@@ -13,29 +13,46 @@ impl KinesisStreamAutoscaler {
     /// The first field that has another shape, with its path from the resource's root.
     pub fn from_tree(tree: Value) -> Result<KinesisStreamAutoscaler, FieldError> {
         let resource = serde_path_to_error::deserialize(&tree).map_err(|error| field_error(&error))?;
-        // The decoder takes a list for a mapping, field by field in the order of their declaration.
-        let read = serde_json::to_value(&resource).unwrap_or_default();
-        match list_for_mapping(&tree, &read, "") {
-            Some(path) => Err(FieldError { path, message: "is a list: give a mapping".to_owned() }),
+        let mut lists = Vec::new();
+        find_lists(&tree["spec"], "/spec", &mut lists);
+        // The decoder takes a list for a mapping too, its fields in the order of their declaration. What a
+        // list belongs to, by contrast, takes no mapping.
+        match lists.into_iter().find(|pointer| !wants_a_list(&tree, pointer)) {
+            Some(pointer) => {
+                let path = pointer.trim_start_matches('/').replace('/', ".");
+                Err(FieldError { path, message: "is a list: give a mapping".to_owned() })
+            }
             None => Ok(resource),
         }
     }
 }
 
-/// The path of the first list in `tree` that was read as a mapping.
-fn list_for_mapping(tree: &Value, read: &Value, path: &str) -> Option<String> {
-    match (tree, read) {
-        (Value::Array(_), Value::Object(_)) => Some(path.to_owned()),
-        (Value::Array(items), Value::Array(read)) => items
-            .iter()
-            .zip(read)
-            .enumerate()
-            .find_map(|(index, (item, read))| list_for_mapping(item, read, &format!("{path}[{index}]"))),
-        (Value::Object(fields), Value::Object(read)) => fields
-            .iter()
-            .find_map(|(name, field)| list_for_mapping(field, read.get(name)?, &join(path, name))),
-        _ => None,
+/// The pointers to all lists, the outer ones first.
+fn find_lists(tree: &Value, pointer: &str, found: &mut Vec<String>) {
+    match tree {
+        Value::Array(items) => {
+            found.push(pointer.to_owned());
+            for (index, item) in items.iter().enumerate() {
+                find_lists(item, &format!("{pointer}/{index}"), found);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                find_lists(field, &format!("{pointer}/{name}"), found);
+            }
+        }
+        _ => {}
     }
+}
+
+/// Whether the field there refuses a mapping because it wants a list.
+fn wants_a_list(tree: &Value, pointer: &str) -> bool {
+    let mut probe = tree.clone();
+    if let Some(field) = probe.pointer_mut(pointer) {
+        *field = Value::Object(serde_json::Map::new());
+    }
+    let read: Result<KinesisStreamAutoscaler, _> = serde_json::from_value(probe);
+    read.is_err_and(|error| error.to_string().starts_with("invalid type: map, expected a sequence"))
 }
 
 fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldError {
@@ -110,11 +127,13 @@ mod tests {
         assert!(resource(json!({"aws": {}, "schedules": []})).is_ok());
         for (spec, path) in [
             (json!({"aws": []}), "spec.aws"),
+            (json!({"tradeoff": []}), "spec.tradeoff"),
+            (json!({"behavior": []}), "spec.behavior"),
             (json!({"metrics": ["Shard"]}), "spec.metrics"),
             (json!({"behavior": {"scaleUp": []}}), "spec.behavior.scaleUp"),
             (
                 json!({"behavior": {"scaleUp": {"policies": [["Shards", 4, 60]]}}}),
-                "spec.behavior.scaleUp.policies[0]",
+                "spec.behavior.scaleUp.policies.0",
             ),
         ] {
             let error = resource(spec).unwrap_err();

@@ -35,7 +35,8 @@ fn a_plan_for_shards_that_somebody_else_has_changed_is_refused() {
     let at = (3_u128 << 126) + 12_345;
     world.wait_for(elsewhere.new_starting_hash_key(at.to_string()).send()).unwrap();
     world.skip(1);
-    let words = ["orders.yaml: stream orders: ", "the shards are not as the plan expects them", "was expected"];
+    let words =
+        ["orders.yaml: stream orders: ", "the shards are not as the plan expects them", "was expected"];
     refused(&world, || world.apply(&manifest, &["--plan", &plan]), &words);
 }
 
