@@ -80,6 +80,8 @@ fn demand(
         merge_bars: Vec::new(),
         verdicts: Vec::new(),
         merges_in_the_last_day: 0,
+        count_updates_in_the_last_day: 0,
+        count_update_refused: None,
         scale_up_limit: u32::MAX,
         scale_down_limit: 1,
         summary: DemandSummary::default(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::types::ScalingType;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::time::Instant;
@@ -261,6 +262,27 @@ impl ControlPlane for AwsControlPlane {
             .send()
             .await;
         self.finish(("MergeShards", "kinesis:MergeShards"), &exchange, outcome, |_| Ok(()))
+    }
+
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        let target = i32::try_from(target)
+            .map_err(|_| refused("UpdateShardCount", format!("{target} shards are too many")))?;
+        let config = self.once("UpdateShardCount", &self.limits.update_shard_count).await?;
+        let (exchange, (name, arn)) = (Exchange::default(), name_and_arn(stream));
+        let outcome = self
+            .clients
+            .kinesis
+            .update_shard_count()
+            .set_stream_name(name)
+            .set_stream_arn(arn)
+            .target_shard_count(target)
+            .scaling_type(ScalingType::UniformScaling)
+            .customize()
+            .config_override(config)
+            .interceptor(exchange.clone())
+            .send()
+            .await;
+        self.finish(("UpdateShardCount", "kinesis:UpdateShardCount"), &exchange, outcome, |_| Ok(()))
     }
 
     async fn enable_enhanced_monitoring(

@@ -11,6 +11,7 @@ use crate::plan::{Plan, PlanIdentity};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
 
+mod count;
 mod description;
 mod known;
 mod replay;

@@ -49,6 +49,14 @@ pub trait ControlPlane: Send + Sync {
         adjacent_shard: &ShardId,
     ) -> impl Future<Output = Result<Reply<()>, RequestError>> + Send;
 
+    /// `UpdateShardCount` to so many shards of equal ranges, sent once. Any error but a refusal leaves
+    /// open whether it took effect.
+    fn update_shard_count(
+        &self,
+        stream: &StreamId,
+        target: u32,
+    ) -> impl Future<Output = Result<Reply<()>, RequestError>> + Send;
+
     /// `EnableEnhancedMonitoring`; turning on what is on changes nothing.
     fn enable_enhanced_monitoring(
         &self,

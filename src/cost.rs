@@ -297,7 +297,7 @@ fn newly_enabled(plan: &Plan) -> u64 {
         .iter()
         .map(|step| match step {
             Step::EnableShardMetrics { metrics } => metrics.len() as u64,
-            Step::Split { .. } | Step::Merge { .. } => 0,
+            Step::Split { .. } | Step::Merge { .. } | Step::UpdateShardCount { .. } => 0,
         })
         .sum()
 }

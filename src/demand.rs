@@ -73,6 +73,7 @@ use crate::quota::{Dimension, SHARD_WRITE_BYTES_PER_SECOND};
 use crate::snapshot::{Minute, Snapshot};
 use crate::stream::{OpenShards, ShardId};
 
+use self::count_updates::CountUpdates;
 use self::history::{Amounts, Reports, Span, Totals};
 use self::ingest::Windows;
 use self::lineage::Lineage;
@@ -82,6 +83,7 @@ use self::view::View;
 pub use self::ancestry::{ancestry_of, ancestry_of_heat};
 
 mod ancestry;
+mod count_updates;
 mod density;
 #[cfg(test)]
 mod fixture;
@@ -111,6 +113,10 @@ pub struct Demand {
     pub verdicts: Vec<Verdict>,
     /// How many merges were made in the last 24 hours, as far as the look-back goes.
     pub merges_in_the_last_day: u32,
+    /// How often UpdateShardCount was called in the last 24 hours, as far as the shards tell.
+    pub count_updates_in_the_last_day: u32,
+    /// AWS's refusal, where it has just refused an UpdateShardCount.
+    pub count_update_refused: Option<String>,
     /// The most shards that `behavior.scaleUp` allows now.
     pub scale_up_limit: u32,
     /// The fewest shards that `behavior.scaleDown` allows now.
@@ -233,12 +239,15 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     }
     let count = if tiling.is_ok() { open.len() } else { snapshot.summary.open_shard_count };
     let current = u32::try_from(count).unwrap_or(u32::MAX);
+    let updates = CountUpdates::read(snapshot, &lineage);
     Demand {
         stops,
         split_bars: if in_force.allow.scale_up() { Vec::new() } else { frozen(true) },
         merge_bars,
         verdicts,
-        merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage),
+        merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage, &updates),
+        count_updates_in_the_last_day: updates.calls,
+        count_update_refused: snapshot.update_shard_count_refused.clone(),
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
         summary: summary(&shards, &readers, !policy.consumers.is_empty(), window, &written),

@@ -13,6 +13,7 @@ use crate::control_plane::{ControlPlane, ErrorClass, RequestError, ShardLimits, 
 use crate::observe::stream_id;
 use crate::plan::{Plan, ResolvedStep, Step};
 use crate::policy::ScalingPolicy;
+use crate::stream::OpenShards;
 use crate::turns::{Turn, Turns, scope_of};
 
 mod backoff;
@@ -35,6 +36,8 @@ pub struct ExecutorOptions {
     /// For how long a step, or somebody else's reshard, is waited for (AWS's own sample gives up
     /// after 10 minutes).
     pub give_up_after: Duration,
+    /// The same of an UpdateShardCount, which takes the longer the more shards there are.
+    pub give_up_on_count_after: Duration,
     /// For how long a stream must look untouched, ACTIVE with the step's shards open, until a
     /// request without a clear reply counts as lost.
     pub lost_after: Duration,
@@ -48,6 +51,7 @@ impl Default for ExecutorOptions {
             fastest_poll: Duration::from_secs(1),
             slowest_poll: Duration::from_secs(5),
             give_up_after: Duration::from_secs(600),
+            give_up_on_count_after: Duration::from_secs(3_600),
             lost_after: Duration::from_secs(30),
             tries: 5,
         }
@@ -154,8 +158,8 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
             }
             let look = self.look_when_active(plan, &mut patience).await?;
             let open = look.open()?;
-            if step.is_complete(open, &look.summary.enhanced_metrics) && is_projected(plan, index + 1, &look)?
-            {
+            let is_complete = step.is_complete(open, &look.summary.enhanced_metrics);
+            if is_complete && shows(plan, index + 1, open)? {
                 return Ok(StepOutcome::AlreadyDone);
             }
             if let Some(difference) = TilingDifference::between(&before, open) {
@@ -172,6 +176,13 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
             };
             (self.progress)(&Event::NotAccepted { error: &error });
             match error.class {
+                // What the calls of the day and the right to make them are, no observation tells: only
+                // AWS does. Splits and merges have to do.
+                ErrorClass::LimitExceeded | ErrorClass::Invalid | ErrorClass::AccessDenied
+                    if matches!(step, Step::UpdateShardCount { .. }) =>
+                {
+                    return Err(ExecuteError::CountRefused(error));
+                }
                 ErrorClass::Ambiguous => return self.settle(plan, index, Some(error)).await,
                 ErrorClass::AccessDenied => return Err(ExecuteError::AccessDenied(error)),
                 ErrorClass::Credentials => return Err(ExecuteError::Refused(error)),
@@ -220,13 +231,17 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
         }
         let in_force = self.policy.in_force(look.now);
         let open = u32::try_from(look.summary.open_shard_count).unwrap_or(u32::MAX);
+        let bounds = in_force.bounds;
         let (allowed, bound) = match step {
             Step::Split { .. } => (in_force.allow.scale_up(), open < in_force.bounds.max()),
             Step::Merge { .. } => (in_force.allow.scale_down(), open > in_force.bounds.min()),
+            Step::UpdateShardCount { from, to } => {
+                let is_open = if to > from { in_force.allow.scale_up() } else { in_force.allow.scale_down() };
+                (is_open, (bounds.min()..=bounds.max()).contains(to))
+            }
             Step::EnableShardMetrics { .. } => (true, true),
         };
         if !bound {
-            let bounds = in_force.bounds;
             return Err(ExecuteError::OutOfBounds {
                 open,
                 kind: step.kind(),
@@ -248,6 +263,9 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
             }
             ResolvedStep::Merge { shard, adjacent } => {
                 self.plane.merge_shards(&self.stream, shard, adjacent).await.map(drop)
+            }
+            ResolvedStep::UpdateShardCount { target } => {
+                self.plane.update_shard_count(&self.stream, *target).await.map(drop)
             }
             ResolvedStep::EnableShardMetrics { metrics } => {
                 self.plane.enable_enhanced_monitoring(&self.stream, metrics).await.map(drop)
@@ -278,7 +296,11 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
     }
 }
 
-fn is_projected(plan: &Plan, count: usize, look: &Look) -> Result<bool, ExecuteError> {
-    let projected = plan.projected_ranges(count)?;
-    Ok(TilingDifference::between(&projected, look.open()?).is_none())
+/// Whether the open shards are those that the plan projects after `count` steps. Where the last of
+/// them is an UpdateShardCount, it is its completion that tells: AWS does not say how it rounds.
+fn shows(plan: &Plan, count: usize, open: &OpenShards) -> Result<bool, ExecuteError> {
+    match count.checked_sub(1).and_then(|last| plan.steps().get(last)) {
+        Some(step @ Step::UpdateShardCount { .. }) => Ok(step.is_complete(open, &[])),
+        _ => Ok(TilingDifference::between(&plan.projected_ranges(count)?, open).is_none()),
+    }
 }

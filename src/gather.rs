@@ -167,6 +167,10 @@ impl<P: ControlPlane> ControlPlane for Gathered<P> {
         self.plane.merge_shards(stream, shard, adjacent_shard).await
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.plane.update_shard_count(stream, target).await
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,

@@ -195,6 +195,53 @@ impl HashKeyRange {
         (1..parts).filter(move |_| width > 0).map(move |i| HashKey(self.start.0 + i * width))
     }
 
+    /// `parts` equal parts in order (the last takes the remainder); fewer if the range has fewer keys.
+    pub fn equal_parts(self, parts: u32) -> Vec<HashKeyRange> {
+        let mut start = self.start;
+        let mut equal = Vec::new();
+        for next in self.inner_boundaries(parts) {
+            equal.push(HashKeyRange { start, end: HashKey(next.0 - 1) });
+            start = next;
+        }
+        equal.push(HashKeyRange { start, end: self.end });
+        equal
+    }
+
+    /// How far a boundary may lie from that of `parts` equal parts of the whole space and still be the
+    /// same: AWS does not say how it rounds. A 4,096th of a part, far below what any load is known to.
+    pub fn leeway(parts: u32) -> u128 {
+        u128::MAX / u128::from(parts.max(1)) / 4_096
+    }
+
+    /// Whether ranges that tile the space in order are as `UpdateShardCount` leaves so many.
+    pub fn are_equal(ranges: impl ExactSizeIterator<Item = HashKeyRange>) -> bool {
+        let Ok(count) = u32::try_from(ranges.len()) else { return false };
+        let leeway = HashKeyRange::leeway(count);
+        let equal = HashKeyRange::WHOLE.inner_boundaries(count);
+        ranges.skip(1).zip(equal).all(|(range, start)| range.start.0.abs_diff(start.0) <= leeway)
+    }
+
+    /// What of an `amount` that is spread evenly over the range lies below `key`, rounded down.
+    pub fn portion_below(self, amount: u64, key: HashKey) -> u64 {
+        let Some(offset) = key.0.checked_sub(self.start.0) else { return 0 };
+        let span = self.span();
+        if offset > span {
+            return amount;
+        }
+        // Down to 64 bits: amount × offset must fit 128.
+        let shift = 64_u32.saturating_sub(span.leading_zeros());
+        let part = u128::from(amount) * (offset >> shift) / ((span >> shift) + 1);
+        u64::try_from(part).unwrap_or(u64::MAX)
+    }
+
+    /// What `part` of keys has, rounded up, where this range has `amount` and all keys are alike.
+    pub fn as_dense(self, amount: u64, part: HashKeyRange) -> u64 {
+        let (span, width) = (self.span().max(1), part.span());
+        let shift = 64_u32.saturating_sub(span.max(width).leading_zeros());
+        let dense = (u128::from(amount) * (width >> shift)).div_ceil((span >> shift).max(1));
+        u64::try_from(dense).unwrap_or(u64::MAX)
+    }
+
     /// The share of the whole space, above 0 and up to 1. For display: decisions use integers.
     pub fn fraction_of_space(self) -> f64 {
         (self.span() as f64 + 1.0) / (u128::MAX as f64)
@@ -234,6 +281,37 @@ mod tests {
         for (at, taken) in [(11, false), (12, true), (19, true), (20, false)] {
             assert_eq!(range(10, 20).split(HashKey(at)).is_ok(), taken, "split at {at}");
         }
+    }
+
+    #[test]
+    fn equal_parts_tile_the_space_and_are_known_as_such_however_they_are_rounded() {
+        for parts in [1, 2, 3, 7, 60, 200] {
+            let mut equal = HashKeyRange::WHOLE.equal_parts(parts);
+            assert_eq!((equal.len(), equal[0].start()), (parts as usize, HashKey::MIN));
+            assert_eq!(equal[equal.len() - 1].end(), HashKey::MAX);
+            assert!(equal.windows(2).all(|pair| pair[0].is_followed_by(pair[1])), "{parts}");
+            assert!(HashKeyRange::are_equal(equal.iter().copied()), "{parts}");
+            if parts > 2 {
+                let (low, high) = (equal[0], equal[1]);
+                for (shift, is_equal) in [(1_000, true), (u128::MAX / 100 / u128::from(parts), false)] {
+                    equal[0].end = HashKey(low.end.0 + shift);
+                    equal[1].start = HashKey(high.start.0 + shift);
+                    assert_eq!(
+                        HashKeyRange::are_equal(equal.iter().copied()),
+                        is_equal,
+                        "{parts} by {shift}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_below_a_key_of_a_range_grows_from_nothing_to_all() {
+        let range = range(100, 199);
+        let below = |key| range.portion_below(1_000, HashKey(key));
+        assert_eq!([0, 100, 101, 150, 199, 200, 500].map(below), [0, 0, 10, 500, 990, 1_000, 1_000]);
+        assert_eq!(HashKeyRange::WHOLE.portion_below(u64::MAX, HashKey(1 << 127)), u64::MAX / 2);
     }
 
     #[test]

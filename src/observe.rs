@@ -226,6 +226,7 @@ impl Observer {
             look_back_start: span.look_back_start,
             past_topologies: Vec::new(),
             metrics,
+            update_shard_count_refused: None,
         };
         self.last_full = Some(last);
         let (level, metrics_requested) = (MetricLevel::Stream, *requested);
@@ -292,6 +293,7 @@ impl Observer {
             look_back_start: span.look_back_start,
             past_topologies,
             metrics,
+            update_shard_count_refused: None,
         };
         let ancestry = ancestry_of_heat(&snapshot, policy);
         if !ancestry.is_empty() && !snapshot.metrics.shards.is_empty() {
@@ -352,6 +354,7 @@ fn unborn(now: Timestamp, summary: StreamSummary, span: &Span) -> Snapshot {
         look_back_start: span.look_back_start,
         past_topologies: Vec::new(),
         metrics: MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() },
+        update_shard_count_refused: None,
     }
 }
 

@@ -172,6 +172,28 @@ pub enum StepReason {
         /// The fewest shards now.
         min_shards: u32,
     },
+    /// One after another, the splits that the heat needs would take too long.
+    SplitsTooSlow {
+        /// The splits.
+        splits: u32,
+        /// Of these, the ones that are left.
+        splits_left: u32,
+        /// How long they all take one after another, in seconds.
+        serial_seconds: u64,
+        /// How long an UpdateShardCount takes, in seconds.
+        update_seconds: u64,
+    },
+    /// Equal ranges are cheaper than what splits and merges lead to.
+    EqualRangesCheaper {
+        /// The shards that splits and merges lead to.
+        serial_shards: u32,
+        /// In how many steps.
+        serial_steps: u32,
+        /// What is saved over the horizon, in shard-seconds, steps included.
+        saved_shard_seconds: u64,
+        /// The calls of the last 24 hours, as far as the shards tell.
+        calls_made: u32,
+    },
     /// There are more shards than `maxShards`.
     AboveMaxShards {
         /// The most shards now.
@@ -181,7 +203,8 @@ pub enum StepReason {
     ShardMetricsOff,
 }
 
-/// A range with its load and how that is known.
+/// A range with its load and how that is known. Of a part of the key space that the range cuts though
+/// no split would, it has the share of the keys, rounded down at each end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RangeLoad {

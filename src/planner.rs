@@ -85,10 +85,15 @@
 //! Shards whose load of now is not measured yet are reported as holds whatever the plan: that
 //! nothing is to be done is final only once it is measured.
 //!
+//! # One call for many steps
+//!
+//! [`update`] compares all this with what UpdateShardCount leads to, where the policy allows it.
+//!
 //! What guards, rates and budgets keep from the *ideal* tiling (no guards, merges judged by the
 //! load of now) is reported as holds.
 
 use crate::demand::Demand;
+use crate::hash_key::HashKeyRange;
 use crate::load::Loads;
 use crate::plan::{Explanation, Hold, RangeLoad, Step, StepReason, Verdict};
 use crate::policy::{EnhancedMonitoring, InForce, ScalingPolicy, Tradeoff};
@@ -97,6 +102,7 @@ use crate::snapshot::ShardMetric;
 use self::grid::{Grid, Rules};
 use self::optimum::{Asked, Tiling};
 use self::order::{Allowance, Walk};
+use self::update::{Call, Choice};
 
 mod grid;
 mod holds;
@@ -107,6 +113,7 @@ mod spread;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod update;
 
 /// What the planner proposes; `decision` makes a plan of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,6 +174,12 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
     if ideal.shard_count() < min {
         holds.push(Hold::BelowMinShards { min_shards: in_force.bounds.min() });
     }
+    let options = update::Options { grid: &grid, rules: &rules, goal: &goal, demand, policy, in_force };
+    match update::choose(options) {
+        Choice::Steps => {}
+        Choice::Held(hold) => holds.push(hold),
+        Choice::Call(call) => return called(&grid, demand, in_force, call),
+    }
     let explanations = explain(&grid, &rules, &walk, demand, in_force);
     let Walk { steps, boundaries, .. } = walk;
     Proposal {
@@ -215,6 +228,26 @@ fn aim(grid: &Grid, rules: &Rules, tradeoff: Tradeoff, min: usize, max: usize) -
             within(&raised, max_shards, Asked::Nothing)
         })
         .unwrap_or_else(|| Tiling::of(grid.shard_boundaries().to_vec()))
+}
+
+/// One call in place of splits and merges, which may follow it. What is held back now and what does not
+/// fit is told of what it leaves.
+fn called(grid: &Grid, demand: &Demand, in_force: &InForce, call: Call) -> Proposal {
+    let Call { from, to, reason, splits_left, cost_shard_seconds } = call;
+    let before = grid.range_loads(grid.shard_boundaries());
+    let ranges = HashKeyRange::WHOLE.equal_parts(to);
+    let after: Vec<RangeLoad> = ranges.into_iter().map(|range| grid.range_load(range)).collect();
+    let unsettled = demand.shards.iter().filter_map(|shard| shard.unsettled.clone());
+    Proposal {
+        steps: vec![Step::UpdateShardCount { from, to }],
+        explanations: vec![Explanation { reason, before: before.clone(), after: after.clone() }],
+        holds: combined(unsettled.collect()),
+        verdicts: Vec::new(),
+        desired_shards: to.saturating_add(splits_left).clamp(in_force.bounds.min(), in_force.bounds.max()),
+        before,
+        after,
+        cost_shard_seconds,
+    }
 }
 
 /// Where every step is barred: only turning metrics on may be left to do.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::schedule::{Phase, Schedule};
 use crate::load::{Load, Loads};
-use crate::quota::{MAX_SHARDS, MIN_SHARDS};
+use crate::quota::{MAX_SHARDS, MIN_SHARDS, UPDATE_SHARD_COUNT_CALLS_PER_DAY};
 
 pub mod defaults;
 mod schedule;
@@ -46,8 +46,12 @@ pub struct ScalingPolicy {
     pub tolerance_millionths: u32,
     /// What a step is worth beside what a shard costs.
     pub tradeoff: Tradeoff,
+    /// How long changes of the shards take.
+    pub pace: Pace,
     /// How much may be done.
     pub budgets: Budgets,
+    /// Whether UpdateShardCount may be called.
+    pub update_shard_count: UpdateShardCount,
     /// What needs approval in [`Mode::Approve`].
     pub approval: Approval,
     /// Who reads the stream. Empty: derived from metrics.
@@ -78,6 +82,23 @@ impl ScalingPolicy {
             }
         }
         in_force
+    }
+
+    /// Seconds until there are `to` shards instead of `from`: one by one, or by calls of
+    /// UpdateShardCount, each to double or half at the most, where the policy lets them follow the load
+    /// and they are faster. The time that a look ahead has to cover.
+    pub fn seconds_between(&self, from: u32, to: u32) -> u64 {
+        let serial = self.pace.serial_seconds(u64::from(from.abs_diff(to)));
+        let (mut calls, mut reached) = (0_u64, u64::from(from.max(1)));
+        let to = u64::from(to.max(1));
+        while reached != to {
+            let next = if to > reached { to.min(2 * reached) } else { to.max(reached.div_ceil(2)) };
+            (reached, calls) = (next, calls + 1);
+        }
+        match self.update_shard_count {
+            UpdateShardCount::Never | UpdateShardCount::Emergency => serial,
+            UpdateShardCount::Auto => serial.min(calls.saturating_mul(self.pace.update_seconds)),
+        }
     }
 
     /// The load above which a shard is to be split: the targets.
@@ -248,6 +269,53 @@ pub struct Tradeoff {
     pub horizon_seconds: u64,
 }
 
+/// How long changes of the shards take. AWS tells of neither, so it is the owner who knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pace {
+    /// Seconds of a split or a merge; one goes on at a time.
+    pub step_seconds: u64,
+    /// Seconds of an UpdateShardCount.
+    pub update_seconds: u64,
+}
+
+impl Pace {
+    /// Seconds of so many splits and merges, one after another.
+    pub fn serial_seconds(self, steps: u64) -> u64 {
+        steps.saturating_mul(self.step_seconds)
+    }
+}
+
+/// Whether UpdateShardCount may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+pub enum UpdateShardCount {
+    /// Never: every change is a split or a merge.
+    Never,
+    /// For heat that splits are too slow for.
+    Emergency,
+    /// Also where equal ranges are cheaper than what splits and merges lead to.
+    Auto,
+}
+
+impl UpdateShardCount {
+    /// How often it may be called in 24 hours: as often as AWS allows where there is no time for
+    /// splits, and else less often, so that some calls are left for that.
+    pub fn calls_a_day(self, is_emergency: bool) -> u32 {
+        match self {
+            UpdateShardCount::Never => 0,
+            UpdateShardCount::Emergency | UpdateShardCount::Auto if is_emergency => {
+                UPDATE_SHARD_COUNT_CALLS_PER_DAY
+            }
+            UpdateShardCount::Emergency => 0,
+            UpdateShardCount::Auto => UPDATE_SHARD_COUNT_CALLS_PER_DAY - CALLS_KEPT_FOR_EMERGENCIES,
+        }
+    }
+}
+
+/// Calls of UpdateShardCount that are left for heat: two double a stream twice.
+const CALLS_KEPT_FOR_EMERGENCIES: u32 = 2;
+
 /// How much may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -367,6 +435,30 @@ impl Allow {
             (true, false) => Allow::ScaleUpOnly,
             (false, true) => Allow::ScaleDownOnly,
             (false, false) => Allow::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_takes_as_many_steps_or_calls_as_it_needs_whichever_is_sooner() {
+        let mut policy = ScalingPolicy::for_stream("orders", 200);
+        assert_eq!(policy.seconds_between(20, 60), 40 * 30);
+        policy.update_shard_count = UpdateShardCount::Auto;
+        // 20 → 40 → 60, and 60 → 30 → 20.
+        for (from, to, seconds) in [
+            (20, 60, 360),
+            (60, 20, 360),
+            (20, 40, 180),
+            (20, 25, 150),
+            (1, 200, 8 * 180),
+            (7, 7, 0),
+            (1, 1, 0),
+        ] {
+            assert_eq!(policy.seconds_between(from, to), seconds, "{from} to {to}");
         }
     }
 }

@@ -27,7 +27,9 @@ pub const MAX_SHARDS: u32 = 200;
 pub const RESHARD_CALLS_PER_SECOND: u32 = 5;
 /// UpdateShardCount calls of a stream in any 24 hours (API), each to at most double and at least half
 /// the shards.
-pub const UPDATE_SHARD_COUNT_CALLS_PER_DAY: usize = 10;
+pub const UPDATE_SHARD_COUNT_CALLS_PER_DAY: u32 = 10;
+/// UpdateShardCount calls a second of an account (API).
+pub const UPDATE_SHARD_COUNT_CALLS_PER_SECOND: u32 = 10;
 /// DescribeStreamSummary calls a second of an account (Q).
 pub const DESCRIBE_STREAM_SUMMARY_CALLS_PER_SECOND: u32 = 20;
 /// DescribeLimits calls a second of an account (Q).

@@ -388,7 +388,7 @@ fn summary(plan: &Plan, open_shards: usize) -> String {
     }
     let change: i64 = plan.steps().iter().map(|step| i64::from(step.shard_delta())).sum();
     let start = plan.identity.start.len() as i64;
-    let kinds = [("split", "Split"), ("merge", "Merge")]
+    let kinds = [("split", "Split"), ("merge", "Merge"), ("UpdateShardCount", "UpdateShardCount")]
         .map(|(noun, kind)| (noun, plan.steps().iter().filter(|step| step.kind() == kind).count()));
     let parts: Vec<_> =
         kinds.iter().filter(|(_, n)| *n > 0).map(|(noun, n)| layout::count(*n, noun)).collect();

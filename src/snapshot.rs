@@ -31,6 +31,10 @@ pub struct Snapshot {
     pub past_topologies: Vec<PastTopology>,
     /// The metrics.
     pub metrics: MetricHistory,
+    /// AWS's refusal, where it has just refused an UpdateShardCount: in this pass splits and merges
+    /// have to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_shard_count_refused: Option<String>,
 }
 
 /// The shards that were open at a moment (`ListShards` with `AT_TIMESTAMP`).

@@ -16,6 +16,8 @@ use crate::snapshot::Minute;
 pub(super) struct RateLimits {
     /// `SplitShard` and `MergeShards` together.
     pub(super) reshard: Pace,
+    /// `UpdateShardCount`.
+    pub(super) update_shard_count: Pace,
     /// `DescribeStreamSummary`.
     pub(super) describe_stream_summary: Pace,
     /// `DescribeLimits`.
@@ -40,6 +42,7 @@ impl RateLimits {
         let evenly = |calls: u32| Pace::new(1, second / calls);
         RateLimits {
             reshard: evenly(quota::RESHARD_CALLS_PER_SECOND),
+            update_shard_count: evenly(quota::UPDATE_SHARD_COUNT_CALLS_PER_SECOND),
             describe_stream_summary: Pace::new(describe_calls_per_second, second),
             describe_limits: evenly(quota::DESCRIBE_LIMITS_CALLS_PER_SECOND),
             get_metric_data: Pace::new(

@@ -140,6 +140,7 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
     let monitored = &[ShardMetric::IncomingBytes];
     let RateLimits {
         reshard,
+        update_shard_count,
         describe_stream_summary,
         describe_limits,
         get_metric_data,
@@ -149,6 +150,7 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
     } = &*plane.limits;
     let buckets = [
         ("reshard", reshard),
+        ("count", update_shard_count),
         ("summary", describe_stream_summary),
         ("limits", describe_limits),
         ("metrics", get_metric_data),
@@ -167,6 +169,10 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
     assert_eq!(taken(), ["reshard"]);
     plane.merge_shards(stream, shard, shard).await.expect_err("denied");
     assert_eq!(taken(), ["reshard"]);
+    let denied = plane.update_shard_count(stream, 4).await.expect_err("denied");
+    assert_eq!(taken(), ["count"]);
+    assert_eq!(denied.class, ErrorClass::AccessDenied);
+    assert!(denied.message.contains("kinesis:UpdateShardCount"), "{denied}");
     plane.describe_stream_summary(stream).await.expect_err("denied");
     assert_eq!(taken(), ["summary"]);
     plane.describe_limits().await.expect_err("denied");

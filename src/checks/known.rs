@@ -2,7 +2,7 @@
 
 use crate::demand::{Demand, Segment, ShardDemand};
 use crate::hash_key::{HashKey, HashKeyRange};
-use crate::load::Loads;
+use crate::load::{Load, Loads};
 use crate::plan::Evidence;
 
 /// The demand, by range.
@@ -18,15 +18,24 @@ impl<'a> Known<'a> {
         Known { shards: &demand.shards, segments: segments.collect() }
     }
 
-    /// The load that decides splits, and the peak that decides merges. A segment counts where it
-    /// starts: no range of a sound plan holds a part of a segment.
+    /// The load that decides splits, and the peak that decides merges. Of a segment that an end of the
+    /// range cuts, as the equal ranges of an UpdateShardCount do, it has the share of the keys.
     pub(super) fn loads_and_peaks(&self, range: HashKeyRange) -> (Loads, Loads) {
-        let from = self.segments.partition_point(|segment| segment.range.start() < range.start());
+        let from = self.segments.partition_point(|segment| segment.range.end() < range.start());
         let to = self.segments.partition_point(|segment| segment.range.start() <= range.end());
-        let within = &self.segments[from..to];
+        let within = self.segments.get(from..to).unwrap_or_default();
+        let part = |of: HashKeyRange, loads: Loads| {
+            let below = |amount: u64, key: HashKey| of.portion_below(amount, key);
+            let past = range.end().0.checked_add(1);
+            let share = |Load(load): Load| {
+                let up_to = past.map_or(load, |past| below(load, HashKey(past)));
+                Load(up_to - below(load, range.start()))
+            };
+            Loads::from_array(loads.as_array().map(share))
+        };
         (
-            within.iter().map(|segment| segment.loads).sum(),
-            within.iter().map(|segment| segment.peak_loads).sum(),
+            within.iter().map(|segment| part(segment.range, segment.loads)).sum(),
+            within.iter().map(|segment| part(segment.range, segment.peak_loads)).sum(),
         )
     }
 

@@ -36,6 +36,16 @@ pub(super) fn take(step: &Step, open: &mut Vec<HashKeyRange>) -> Result<Effect, 
             }
             (consumed, between(low.start().0, high.end().0).into_iter().collect())
         }
+        Step::UpdateShardCount { from, to } => {
+            let (before, after) = (u128::from(*from), u128::from(*to));
+            if open.len() as u128 != before {
+                return Err(StepFlaw::OtherCount { expected: *from, open: open.len() });
+            }
+            if after == before || after > 2 * before || 2 * after < before {
+                return Err(StepFlaw::CountOutOfReach { from: *from, to: *to });
+            }
+            (open.clone(), equal(after))
+        }
         Step::EnableShardMetrics { .. } => (Vec::new(), Vec::new()),
     };
     open.retain(|range| !consumed.contains(range));
@@ -71,6 +81,15 @@ pub(super) fn cover(space: HashKeyRange, ranges: &[HashKeyRange]) -> Result<(), 
 
 fn flaw(kind: fn(HashKeyRange) -> CoverFlaw, start: u128, end: u128) -> CoverFlaw {
     kind(between(start, end).expect("the first key without an owner lies before the next owner's"))
+}
+
+/// So many equal ranges, two or more or one: of 2^128 keys each has the whole part, the last what is left.
+fn equal(count: u128) -> Vec<HashKeyRange> {
+    // 2^128 does not fit: it is one more than the largest key.
+    let keys = if u128::MAX % count == count - 1 { u128::MAX / count + 1 } else { u128::MAX / count };
+    let start = |place: u128| if count == 1 { 0 } else { place * keys };
+    let end = |place: u128| if place + 1 == count { u128::MAX } else { start(place + 1) - 1 };
+    (0..count).filter_map(|place| between(start(place), end(place))).collect()
 }
 
 fn between(start: u128, end: u128) -> Option<HashKeyRange> {

@@ -115,12 +115,12 @@ fn budgets(identity: &PlanIdentity, policy: &ScalingPolicy, demand: &Demand) -> 
 }
 
 /// All that the rules for a single step look at.
-struct Rules<'a> {
-    snapshot: &'a Snapshot,
-    policy: &'a ScalingPolicy,
-    demand: &'a Demand,
-    in_force: InForce,
-    known: Known<'a>,
+pub(super) struct Rules<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) policy: &'a ScalingPolicy,
+    pub(super) demand: &'a Demand,
+    pub(super) in_force: InForce,
+    pub(super) known: Known<'a>,
 }
 
 impl Rules<'_> {
@@ -131,7 +131,7 @@ impl Rules<'_> {
         let mut covered = replay::cover(HashKeyRange::WHOLE, &open).is_ok();
         for (index, step) in identity.steps.iter().enumerate() {
             let flaws = match replay::take(step, &mut open) {
-                Ok(effect) => self.flaws(step, &effect),
+                Ok(effect) => self.flaws(step, &effect, identity.steps.len()),
                 Err(flaw) => vec![flaw],
             };
             let number = index + 1;
@@ -145,7 +145,7 @@ impl Rules<'_> {
         found
     }
 
-    fn flaws(&self, step: &Step, effect: &Effect) -> Vec<StepFlaw> {
+    fn flaws(&self, step: &Step, effect: &Effect, steps: usize) -> Vec<StepFlaw> {
         let cured = |stop: &&Hold| {
             matches!(step, Step::EnableShardMetrics { .. }) && matches!(stop, Hold::ShardMetricsOff { .. })
         };
@@ -159,6 +159,13 @@ impl Rules<'_> {
                 found.extend(self.split_flaws(effect));
             }
             Step::Merge { .. } => found.extend(self.merge_flaws(effect)),
+            Step::UpdateShardCount { from, to } => {
+                if steps > 1 {
+                    found.push(StepFlaw::NotAlone);
+                }
+                found.extend(self.count_flaws(*from, *to, effect));
+                return found;
+            }
             Step::EnableShardMetrics { metrics } => {
                 if self.policy.metrics.enhanced_monitoring != EnhancedMonitoring::Manage {
                     found.push(StepFlaw::MonitoringNotManaged);
@@ -256,7 +263,7 @@ impl Rules<'_> {
     }
 }
 
-fn by_dimension(loads: Loads, limits: Loads) -> impl Iterator<Item = (Dimension, Load, Load)> {
+pub(super) fn by_dimension(loads: Loads, limits: Loads) -> impl Iterator<Item = (Dimension, Load, Load)> {
     let (loads, limits) = (loads.as_array(), limits.as_array());
     Dimension::SPLITTABLE.into_iter().enumerate().map(move |(i, dimension)| (dimension, loads[i], limits[i]))
 }

@@ -14,6 +14,10 @@ use crate::policy::*;
 use crate::snapshot::{MetricHistory, SNAPSHOT_FORMAT, ShardMetric};
 use crate::stream::{Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
+use self::bugs::{BUGS, KINDS, kind};
+
+mod bugs;
+
 /// A quarter of the key space.
 const QUARTER: u128 = 1 << 126;
 
@@ -52,6 +56,8 @@ impl Case {
             merge_bars: vec![],
             verdicts: vec![],
             merges_in_the_last_day: 0,
+            count_updates_in_the_last_day: 0,
+            count_update_refused: None,
             scale_up_limit: 6,
             scale_down_limit: 2,
             summary: DemandSummary::default(),
@@ -93,6 +99,18 @@ impl Case {
         self.describe();
     }
 
+    /// A call to so many shards, which the policy leaves to reshard.
+    fn call(&mut self, to: u32) {
+        self.policy.update_shard_count = UpdateShardCount::Auto;
+        self.steps([Step::UpdateShardCount { from: 4, to }]);
+    }
+
+    /// A call to three shards, each of which has room for all there is.
+    fn call_for_less(&mut self) {
+        self.demand.shards = [20_000; 4].into_iter().enumerate().map(shard_demand).collect();
+        self.call(3);
+    }
+
     /// Describes the plan truly, by the model's own way of taking a step.
     fn describe(&mut self) {
         let tell = |ranges: &[HashKeyRange]| ranges.iter().map(|r| self.tell(*r)).collect::<Vec<_>>();
@@ -125,12 +143,14 @@ impl Case {
         let whole = range.start().0.checked_sub(1).is_none_or(|key| ends_with_a_shard(HashKey(key)))
             && ends_with_a_shard(range.end());
         let evidence = if whole { evidence } else { evidence.max(Evidence::Estimated) };
-        let within = || {
-            let segments = self.demand.shards.iter().flat_map(|shard| &shard.segments);
-            segments.filter(|segment| range.contains(segment.range.start()))
+        let segments = || self.demand.shards.iter().flat_map(|shard| &shard.segments);
+        let share = |of: HashKeyRange, loads: Loads| {
+            let below = |load: Load, end: u128| of.portion_below(load.0, HashKey(end));
+            let up_to = |load: Load| range.end().0.checked_add(1).map_or(load.0, |end| below(load, end));
+            Loads::from_array(loads.as_array().map(|load| Load(up_to(load) - below(load, range.start().0))))
         };
-        let loads = within().map(|segment| segment.loads).sum();
-        let peak_loads = within().map(|segment| segment.peak_loads).sum();
+        let loads = segments().map(|segment| share(segment.range, segment.loads)).sum();
+        let peak_loads = segments().map(|segment| share(segment.range, segment.peak_loads)).sum();
         RangeLoad { range, loads, peak_loads, evidence }
     }
 }
@@ -182,6 +202,7 @@ fn snapshot(demand: &Demand) -> Snapshot {
         },
         shards: shards.collect(),
         look_back_start: at(900_000),
+        update_shard_count_refused: None,
         past_topologies: vec![],
         metrics: MetricHistory::default(),
     }
@@ -215,7 +236,9 @@ fn policy() -> ScalingPolicy {
         scale_down: rules,
         tolerance_millionths: 200_000,
         tradeoff: Tradeoff { step_cost_shard_seconds: 900, horizon_seconds: 14_400 },
+        pace: Pace::default(),
         budgets: Budgets { max_steps_per_plan: 20, max_merges_per_day: 150 },
+        update_shard_count: UpdateShardCount::Never,
         approval: Approval { required: ApprovalRequired::All, expire_after: Duration::from_secs(60) },
         consumers: vec![],
         max_iterator_age: Duration::from_secs(120),
@@ -260,178 +283,6 @@ fn enable(metrics: &[ShardMetric]) -> Step {
     Step::EnableShardMetrics { metrics: metrics.to_vec() }
 }
 
-/// Names every kind of violation: a new one does not compile until it has a name here, and fails
-/// the test below until something triggers it.
-macro_rules! kinds {
-    ($($pattern:pat => $name:literal,)*) => {
-        fn kind(violation: &Violation) -> &'static str {
-            match violation { $($pattern => $name,)* }
-        }
-        const KINDS: &[&str] = &[$($name,)*];
-    };
-}
-
-use StepFlaw as F;
-use Violation as V;
-
-kinds! {
-    V::Format { .. } => "format",
-    V::Stream { .. } => "stream",
-    V::CreationTime { .. } => "creation time",
-    V::Generation { .. } => "generation",
-    V::Hash { .. } => "hash",
-    V::Start { .. } => "start",
-    V::DemandOfOtherShards => "demand of other shards",
-    V::Segments { .. } => "segments",
-    V::NotExactCover { .. } => "cover",
-    V::ShardCountMismatch { .. } => "shard count",
-    V::NotActive { .. } => "not active",
-    V::OnDemand => "on-demand",
-    V::Suspended => "suspended",
-    V::StepBudget { .. } => "step budget",
-    V::MergeBudget { .. } => "merge budget",
-    V::ExplanationCount { .. } => "explanation count",
-    V::Explanation { .. } => "explanation",
-    V::ProjectedRanges { .. } => "projected ranges",
-    V::ProjectedLoads { .. } => "projected loads",
-    V::OverstatedEvidence { .. } => "overstated evidence",
-    V::Desired { .. } => "desired",
-    V::Step { flaw: F::NoSuchShard(_), .. } => "no such shard",
-    V::Step { flaw: F::IllegalSplitPoint, .. } => "illegal split point",
-    V::Step { flaw: F::CutsSegment(_), .. } => "cuts segment",
-    V::Step { flaw: F::NotAdjacent, .. } => "not adjacent",
-    V::Step { flaw: F::Stopped(_), .. } => "stopped",
-    V::Step { flaw: F::SplitBarred(_), .. } => "split barred",
-    V::Step { flaw: F::MergeBarred(_), .. } => "merge barred",
-    V::Step { flaw: F::Frozen, .. } => "frozen",
-    V::Step { flaw: F::SplitGuarded { .. }, .. } => "split guarded",
-    V::Step { flaw: F::MergeGuarded { .. }, .. } => "merge guarded",
-    V::Step { flaw: F::MergeOfUnmeasured { .. }, .. } => "unmeasured",
-    V::Step { flaw: F::MergeOfUnknownPart { .. }, .. } => "unknown part",
-    V::Step { flaw: F::AboveMaxShards { .. }, .. } => "above max",
-    V::Step { flaw: F::BelowMinShards { .. }, .. } => "below min",
-    V::Step { flaw: F::AboveScaleUpLimit { .. }, .. } => "scale-up limit",
-    V::Step { flaw: F::BelowScaleDownLimit { .. }, .. } => "scale-down limit",
-    V::Step { flaw: F::MergeAbovePackLimit { .. }, .. } => "above pack limit",
-    V::Step { flaw: F::RaisesLoad { .. }, .. } => "raises load",
-    V::Step { flaw: F::MonitoringNotManaged, .. } => "monitoring not managed",
-    V::Step { flaw: F::NoMetrics, .. } => "no metrics",
-    V::Step { flaw: F::MetricIsOn(_), .. } => "metric is on",
-}
-
-/// A way to break the sound case, and what it is to be found as.
-type Bug = (&'static str, fn(&mut Case));
-
-#[rustfmt::skip]
-const BUGS: &[Bug] = &[
-    ("format", |c| { c.plan.identity.format += 1; c.describe(); }),
-    ("stream", |c| { c.plan.identity.stream_arn.push('2'); c.describe(); }),
-    ("creation time", |c| c.snapshot.summary.created_at = at(1)),
-    ("generation", |c| c.policy.generation = 8),
-    ("hash", |c| c.plan.hash = PlanIdentity { generation: 8, ..c.plan.identity.clone() }.hash()),
-    ("start", |c| {
-        let (low, high) = quarter(2).split(HashKey(quarter(2).start().0 + QUARTER / 2)).expect("legal");
-        c.plan.identity.start.splice(2..=2, [low, high]);
-        c.describe();
-    }),
-    ("start", |c| { c.steps([]); c.plan.identity.start.pop(); c.describe(); }),
-    ("demand of other shards", |c| { c.demand.shards.pop(); c.steps([merge_first()]); }),
-    ("demand of other shards", |c| {
-        let shard = c.shard(2);
-        shard.range = range(shard.range.start().0, shard.range.end().0 - 1);
-        shard.segments[3].range = range(shard.segments[3].range.start().0, shard.range.end().0);
-        c.describe();
-    }),
-    ("demand of other shards", |c| c.shard(2).id = ShardId::new("shardId-000000000009")),
-    ("segments", |c| {
-        let last = &mut c.shard(2).segments[3].range;
-        *last = range(last.start().0, last.end().0 - 1);
-    }),
-    ("cover", |c| {
-        c.snapshot.shards.retain(|shard| shard.range != quarter(2));
-        c.snapshot.summary.open_shard_count = 3;
-        c.demand.shards.remove(2);
-        c.plan.identity.start.remove(2);
-        c.describe();
-    }),
-    ("shard count", |c| c.snapshot.summary.open_shard_count = 5),
-    ("not active", |c| c.snapshot.summary.status = StreamStatus::Updating),
-    ("on-demand", |c| c.snapshot.summary.mode = StreamMode::OnDemand),
-    ("suspended", |c| c.policy.suspend = true),
-    ("step budget", |c| c.policy.budgets.max_steps_per_plan = 2),
-    ("merge budget", |c| c.demand.merges_in_the_last_day = 150),
-    ("explanation count", |c| drop(c.plan.explanations.pop())),
-    ("explanation", |c| c.plan.explanations[0].after[0].loads = Loads::default()),
-    ("explanation", |c| c.plan.explanations[1].before.reverse()),
-    ("explanation", |c| c.plan.explanations.swap(0, 1)),
-    ("projected ranges", |c| c.plan.after.truncate(2)),
-    ("projected ranges", |c| c.plan.before.truncate(2)),
-    ("projected loads", |c| c.plan.after[0].loads.read_bytes += Load(1)),
-    ("projected loads", |c| c.plan.before[3].peak_loads = Loads::default()),
-    ("overstated evidence", |c| c.shard(2).evidence = Evidence::Estimated),
-    ("desired", |c| c.plan.desired_shards = 1),
-    ("desired", |c| c.plan.desired_shards = 7),
-    ("no such shard", |c| c.steps([Step::Split { range: range(0, QUARTER), at: HashKey(QUARTER / 2) }])),
-    ("no such shard", |c| c.steps([merge_first(), merge(1, 2)])),
-    ("illegal split point", |c| c.steps([Step::Split { range: quarter(3), at: HashKey(3 * QUARTER + 1) }])),
-    ("illegal split point", |c| c.steps([Step::Split { range: quarter(3), at: HashKey::MAX }])),
-    ("cuts segment", |c| c.steps([split_at(3, 7)])),
-    ("not adjacent", |c| c.steps([merge(0, 2)])),
-    ("not adjacent", |c| c.steps([merge(1, 0)])),
-    ("stopped", |c| c.demand.stops.push(Hold::SilentStream)),
-    ("stopped", |c| {
-        c.demand.stops.push(Hold::SilentStream);
-        c.steps([enable(&[ShardMetric::OutgoingBytes])]);
-    }),
-    ("split barred", |c| c.demand.split_bars.push(Hold::SilentStream)),
-    ("merge barred", |c| c.demand.merge_bars.push(Hold::SilentStream)),
-    ("frozen", |c| c.policy.schedules.push(always(Allow::ScaleUpOnly))),
-    ("frozen", |c| c.policy.schedules.push(always(Allow::ScaleDownOnly))),
-    ("split guarded", |c| c.shard(3).split_guard = Some(Hold::SilentStream)),
-    ("merge guarded", |c| c.shard(0).merge_guard = Some(Hold::SilentStream)),
-    ("merge guarded", |c| c.shard(1).merge_guard = Some(Hold::SilentStream)),
-    ("unmeasured", |c| { c.shard(1).evidence = Evidence::Estimated; c.describe(); }),
-    ("unmeasured", |c| { c.shard(0).evidence = Evidence::Unknown; c.describe(); }),
-    ("unmeasured", |c| {
-        // A piece of a shard whose load is estimated.
-        c.shard(1).evidence = Evidence::Estimated;
-        let (low, _) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
-        c.steps([split_at(1, 8), Step::Merge { low: quarter(0), high: low }]);
-    }),
-    ("unknown part", |c| {
-        c.shard(1).density = Evidence::Estimated;
-        let (low, _) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
-        c.steps([split_at(1, 8), Step::Merge { low: quarter(0), high: low }]);
-    }),
-    ("unknown part", |c| {
-        c.shard(1).density = Evidence::Estimated;
-        let (_, high) = quarter(1).split(HashKey(quarter(1).start().0 + QUARTER / 2)).expect("legal");
-        c.steps([split_at(1, 8), Step::Merge { low: high, high: quarter(2) }]);
-    }),
-    ("overstated evidence", |c| c.plan.after[2].evidence = Evidence::Measured),
-    ("above max", |c| c.policy.bounds = bounds(2, 4)),
-    ("above max", |c| { c.policy.bounds = bounds(1, 2); c.plan.desired_shards = 2; }),
-    ("below min", |c| { c.policy.bounds = bounds(4, 6); c.steps([merge_first(), split_last()]); }),
-    ("below min", |c| { c.policy.bounds = bounds(5, 6); c.plan.desired_shards = 5; c.steps([merge_first()]); }),
-    ("scale-up limit", |c| c.demand.scale_up_limit = 4),
-    ("scale-up limit", |c| { c.demand.scale_up_limit = 4; c.shard(2).rejecting = true; }),
-    ("scale-down limit", |c| c.demand.scale_down_limit = 5),
-    ("above pack limit", |c| {
-        for segment in &mut c.shard(0).segments { segment.peak_loads.read_bytes = Load(150_000) }
-        c.describe();
-    }),
-    ("raises load", |c| {
-        for i in [0, 1] {
-            for segment in &mut c.shard(i).segments { segment.loads.ingest_records = Load(75_000) }
-        }
-        c.describe();
-    }),
-    ("monitoring not managed", |c| c.policy.metrics.enhanced_monitoring = EnhancedMonitoring::Require),
-    ("no metrics", |c| c.steps([enable(&[])])),
-    ("metric is on", |c| c.steps([enable(&[ShardMetric::IncomingBytes])])),
-    ("metric is on", |c| c.steps([enable(&[ShardMetric::OutgoingBytes, ShardMetric::OutgoingBytes])])),
-];
-
 /// The kinds of all that is found, in order.
 fn found_in(case: &Case) -> Vec<&'static str> {
     match case.check() {
@@ -464,6 +315,24 @@ fn every_kind_of_violation_is_found_as_what_it_is_and_nothing_else() {
     }
     let planted: BTreeSet<_> = BUGS.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(planted, KINDS.iter().copied().collect(), "each kind has a planted bug");
+}
+
+#[test]
+fn a_call_passes_up_by_what_is_settled_and_down_by_what_is_measured() {
+    let mut up = Case::sound();
+    for i in 0..4 {
+        up.shard(i).evidence = Evidence::Estimated;
+        up.shard(i).merge_guard = Some(Hold::LoadEstimated { shards: vec![] });
+    }
+    up.call(6);
+    assert_eq!(up.check(), Ok(()));
+    let mut down = Case::sound();
+    down.call_for_less();
+    assert_eq!(down.check(), Ok(()));
+    // What rejects is bound by maxShards alone.
+    up.demand.scale_up_limit = 4;
+    up.shard(3).rejecting = true;
+    assert_eq!(up.check(), Ok(()));
 }
 
 #[test]

@@ -296,6 +296,52 @@ pub enum StepFlaw {
         /// The load that it makes.
         load: Load,
     },
+    /// The step starts from another count than there is.
+    #[error("{open} shards are open, and it starts from {expected}")]
+    OtherCount {
+        /// The count that it starts from.
+        expected: u32,
+        /// The shards that are open.
+        open: usize,
+    },
+    /// AWS refuses the count: less than half, more than double, or the same.
+    #[error("no UpdateShardCount leads from {from} shards to {to}")]
+    CountOutOfReach {
+        /// The shards before.
+        from: u32,
+        /// The shards after.
+        to: u32,
+    },
+    /// The policy does not leave UpdateShardCount to reshard, or not for this.
+    #[error("updateShardCount does not allow it")]
+    CountNotAllowed,
+    /// Beside an UpdateShardCount there is another step.
+    #[error("it does not stand alone in its plan")]
+    NotAlone,
+    /// As many calls as may be were made in the last 24 hours.
+    #[error(
+        "UpdateShardCount was called {made} times in 24 hours, and {calls_a_day} calls may be made for this"
+    )]
+    CallBudget {
+        /// The calls made, as far as the shards tell.
+        made: u32,
+        /// The calls that may be made.
+        calls_a_day: u32,
+    },
+    /// AWS has refused an UpdateShardCount in this pass.
+    #[error("AWS has just refused it: {0}")]
+    JustRefused(String),
+    /// A range would hold more than the ceiling, and than what was there, if the parts of shards in it
+    /// were as dense as the densest shard.
+    #[error("{} may reach {load} in {range}", dimension.label())]
+    MayExceedCeiling {
+        /// The range.
+        range: HashKeyRange,
+        /// The dimension.
+        dimension: Dimension,
+        /// What the load may be in it.
+        load: Load,
+    },
     /// Metrics are to be turned on that the policy leaves to the owner.
     #[error("metrics.enhancedMonitoring does not leave them to reshard")]
     MonitoringNotManaged,

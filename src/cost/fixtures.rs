@@ -82,6 +82,7 @@ pub(crate) fn with_loads(ingest_bytes: &[u64]) -> Sample {
         },
         shards,
         look_back_start: at("2026-11-21T04:32:31Z"),
+        update_shard_count_refused: None,
         past_topologies: Vec::new(),
         metrics: MetricHistory::default(),
     };

@@ -220,17 +220,7 @@ impl Density {
 impl Piece {
     /// The weight of the keys of this piece that lie below `key`.
     fn below(&self, key: HashKey, of: usize) -> u64 {
-        if key <= self.range.start() {
-            return 0;
-        }
-        let (offset, span) = (key.0 - self.range.start().0, self.range.span());
-        if offset > span {
-            return self.weights[of];
-        }
-        // Down to 64 bits: weight × offset must fit 128.
-        let shift = 64_u32.saturating_sub(span.leading_zeros());
-        let part = u128::from(self.weights[of]) * (offset >> shift) / ((span >> shift) + 1);
-        u64::try_from(part).unwrap_or(u64::MAX)
+        self.range.portion_below(self.weights[of], key)
     }
 
     fn weight(&self, part: HashKeyRange, of: usize) -> u64 {

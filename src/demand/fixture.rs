@@ -204,6 +204,7 @@ impl Story {
             },
             shards: self.shards.clone(),
             look_back_start,
+            update_shard_count_refused: None,
             past_topologies,
             metrics: self.metrics(end),
         }

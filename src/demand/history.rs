@@ -255,7 +255,8 @@ impl<'a> Reports<'a> {
         Some(Amounts { bytes, records, rejected })
     }
 
-    /// What two shards carried over the same minutes, the last before both were closed.
+    /// What two shards carried over the same minutes, the last before both were closed and in which both
+    /// were open: those in between that an UpdateShardCount makes live for none.
     pub(super) fn before_merge(
         &self,
         lineage: &Lineage,
@@ -265,7 +266,10 @@ impl<'a> Reports<'a> {
         let closed = parents.iter().filter_map(|at| lineage.members()[*at].closed_by()).min()?;
         let all = || parents.iter().flat_map(|at| self.series[*at]);
         let to = all().map(|series| series.map(Series::end)).min()??.min(Minute::of(closed).plus(1));
+        let [low, high] = parents.map(|at| lineage.members()[at].opened_from());
+        let opened = low?.max(high?);
         let from = all().map(|series| series.map(|series| series.start)).max()??.max(to.plus(-minutes));
+        let from = from.max(opened);
         if to <= from {
             return None;
         }

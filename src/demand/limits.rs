@@ -9,6 +9,7 @@ use crate::policy::{RateAmount, RatePolicy, ScalingRules, SelectPolicy};
 use crate::quota::{MAX_SHARDS, MIN_SHARDS};
 use crate::snapshot::Snapshot;
 
+use super::count_updates::CountUpdates;
 use super::lineage::Lineage;
 
 /// How long before a period's start a topology may have been read and still stand for it.
@@ -110,12 +111,19 @@ fn before(now: Timestamp, period: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
+/// The start of the last 24 hours, or of the look-back where that is shorter.
+pub(super) fn day(snapshot: &Snapshot) -> Timestamp {
+    snapshot.observed_at.checked_sub(DAY).unwrap_or(Timestamp::MIN).max(snapshot.look_back_start)
+}
+
 /// Merges in the last day, as far as the look-back goes: merged shards that are not proved to be
-/// older.
-pub(super) fn merges_in_the_last_day(snapshot: &Snapshot, lineage: &Lineage) -> u32 {
-    let day = snapshot.observed_at.checked_sub(DAY).unwrap_or(Timestamp::MIN).max(snapshot.look_back_start);
-    let merged = lineage.members().iter().filter(|member| {
-        member.shard.adjacent_parent.is_some() && member.opened_by().is_none_or(|by| by > day)
+/// older, and that no UpdateShardCount has made, whose calls have a budget of their own.
+pub(super) fn merges_in_the_last_day(snapshot: &Snapshot, lineage: &Lineage, updates: &CountUpdates) -> u32 {
+    let day = day(snapshot);
+    let merged = lineage.members().iter().enumerate().filter(|(at, member)| {
+        member.shard.adjacent_parent.is_some()
+            && member.opened_by().is_none_or(|by| by > day)
+            && !updates.made(*at)
     });
     u32::try_from(merged.count()).unwrap_or(u32::MAX)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::ExecutorOptions;
-use crate::plan::PlanHash;
+use crate::plan::{PlanHash, Step};
 
 /// How long a wait between tries may get.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -37,6 +37,17 @@ impl Patience {
             waited: Duration::ZERO,
             give_up_after: options.give_up_after,
         }
+    }
+
+    /// As long as `step` may take.
+    pub(super) fn with(options: &ExecutorOptions, step: &Step) -> Self {
+        let give_up_after = match step {
+            Step::UpdateShardCount { .. } => options.give_up_on_count_after,
+            Step::Split { .. } | Step::Merge { .. } | Step::EnableShardMetrics { .. } => {
+                options.give_up_after
+            }
+        };
+        Patience { give_up_after, ..Patience::new(options) }
     }
 
     /// How long was waited so far.

@@ -141,16 +141,17 @@ impl<P: ControlPlane> Executor<'_, P> {
         V: Display,
     {
         let (mut waited, mut setbacks) = (Duration::ZERO, 0);
-        let mut came = None;
+        let (mut came, mut refused) = (None, None);
         while done.len() < MAX_STEPS {
             if self.stop.is_set() {
                 return End::Stopped;
             }
             let turn = came.take();
-            let snapshot = match observer.observe(self.plane, self.policy).await {
+            let mut snapshot = match observer.observe(self.plane, self.policy).await {
                 Ok(observation) => observation.snapshot,
                 Err(error) => return End::CannotObserve(error),
             };
+            snapshot.update_shard_count_refused = refused.take();
             let plan = match decide(&snapshot, self.policy) {
                 Ok(plan) => plan,
                 Err(veto) => return End::Vetoed(veto.to_string()),
@@ -182,6 +183,11 @@ impl<P: ControlPlane> Executor<'_, P> {
                 Err(ExecuteError::Stopped) => return End::Stopped,
                 // Somebody else was faster: a new plan takes it from there.
                 Err(ExecuteError::ShardsMoved(_)) => None,
+                // Without it, splits and merges are planned, or nothing: there is no second refusal in a row.
+                Err(ExecuteError::CountRefused(error)) => {
+                    refused = Some(error.to_string());
+                    continue;
+                }
                 Err(error) => return End::Failed { step: Some(step.clone()), error },
             };
             if let Some(outcome) = outcome {
@@ -249,7 +255,7 @@ impl<P: ControlPlane> Executor<'_, P> {
         let look = self.look_when_active(plan, &mut patience).await?;
         let open = look.open()?;
         for index in 0..=plan.steps().len() {
-            if TilingDifference::between(&plan.projected_ranges(index)?, open).is_none() {
+            if super::shows(plan, index, open)? {
                 return Ok(index);
             }
         }

@@ -117,6 +117,9 @@ pub enum ExecuteError {
     /// AWS refuses it for good.
     #[error(transparent)]
     Refused(RequestError),
+    /// AWS refuses an UpdateShardCount: splits and merges have to do.
+    #[error(transparent)]
+    CountRefused(RequestError),
     /// The account has as many shards in the region as its quota allows.
     #[error(
         "the account's quota of {limit} shards in this region is used up ({open} are open): raise it in Service Quotas, or lower maxShards"

@@ -35,7 +35,7 @@ impl<P: ControlPlane> Executor<'_, P> {
         unclear: Option<RequestError>,
     ) -> Result<StepOutcome, ExecuteError> {
         let step = plan.steps().get(index).ok_or(ExecuteError::NoSuchStep { index })?;
-        let mut patience = Patience::new(&self.options);
+        let mut patience = Patience::with(&self.options, step);
         let mut untouched_since: Option<Duration> = None;
         let mut last = unclear.map_or_else(String::new, |error| error.to_string());
         loop {
@@ -97,6 +97,7 @@ fn sign(step: &Step, look: &Look) -> Sign {
     let made: Vec<HashKeyRange> = match step {
         Step::Split { range, at } => range.split(*at).map_or(Vec::new(), |(low, high)| vec![low, high]),
         Step::Merge { low, high } => low.merge(*high).into_iter().collect(),
+        Step::UpdateShardCount { to, .. } => HashKeyRange::WHOLE.equal_parts(*to),
         Step::EnableShardMetrics { .. } => Vec::new(),
     };
     let expected = made.into_iter().find(|range| open.owning(*range).is_none());

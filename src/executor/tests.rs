@@ -13,6 +13,7 @@ use crate::policy::{Allow, Schedule};
 use crate::snapshot::{ShardMetric, Snapshot};
 use crate::stream::{OpenShards, StreamMode, StreamStatus, StreamSummary};
 
+mod count;
 mod crash;
 mod runs;
 

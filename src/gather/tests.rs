@@ -58,6 +58,10 @@ impl ControlPlane for SharedPlane {
         self.0.merge_shards(stream, shard, adjacent).await
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.0.update_shard_count(stream, target).await
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,

@@ -44,7 +44,9 @@ pub(crate) fn policy(min: u32, max: u32) -> ScalingPolicy {
         scale_down: rules(3_600),
         tolerance_millionths: 200_000,
         tradeoff: Tradeoff { step_cost_shard_seconds: 900, horizon_seconds: 14_400 },
+        pace: Pace::default(),
         budgets: Budgets { max_steps_per_plan: 20, max_merges_per_day: 150 },
+        update_shard_count: UpdateShardCount::Never,
         approval: Approval { required: ApprovalRequired::All, expire_after: Duration::from_secs(14_400) },
         consumers: Vec::new(),
         max_iterator_age: Duration::from_secs(120),
@@ -90,8 +92,10 @@ pub(crate) struct State {
     pub(crate) reshards: usize,
     /// By the number of the request, counted from 0.
     pub(crate) faults: Vec<(usize, Fault)>,
-    /// Errors that SplitShard and MergeShards answer with, first to last.
+    /// Errors that reshards are answered with, first to last.
     pub(crate) refusals: Vec<ErrorClass>,
+    /// The error that every UpdateShardCount is answered with.
+    pub(crate) refuses_counts: Option<ErrorClass>,
     pub(crate) page_size: usize,
     pub(crate) ignores_filters: bool,
     /// So many listings of open shards still show the shards that the stream was made with.
@@ -145,6 +149,7 @@ impl TestPlane {
             reshards: 0,
             faults: Vec::new(),
             refusals: Vec::new(),
+            refuses_counts: None,
             page_size: 1_000,
             ignores_filters: false,
             stale_listings: 0,
@@ -426,6 +431,23 @@ impl ControlPlane for TestPlane {
             let (low, high) = (state.open("MergeShards", shard)?, state.open("MergeShards", adjacent)?);
             let merged = low.merge(high).ok_or_else(|| error("MergeShards", ErrorClass::Invalid))?;
             state.reshard("MergeShards", &[shard, adjacent], vec![merged])
+        })
+        .await
+    }
+
+    async fn update_shard_count(&self, _: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.request("UpdateShardCount", |state| {
+            if let Some(class) = state.refuses_counts {
+                return Err(error("UpdateShardCount", class));
+            }
+            let open: Vec<ShardId> =
+                state.listing().into_iter().filter(|shard| !shard.closed).map(|shard| shard.id).collect();
+            let count = open.len() as u32;
+            if !(count.div_ceil(2)..=2 * count).contains(&target) {
+                return Err(error("UpdateShardCount", ErrorClass::Invalid));
+            }
+            let closes: Vec<&ShardId> = open.iter().collect();
+            state.reshard("UpdateShardCount", &closes, HashKeyRange::WHOLE.equal_parts(target))
         })
         .await
     }

@@ -31,6 +31,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::status::{PlanState, PlanStatus, RecentStep, Status, whole_second};
 use crate::decision::Decision;
+use crate::hash_key::HashKeyRange;
 use crate::plan::{PLAN_FORMAT, Plan, PlanIdentity, Step};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::snapshot::Snapshot;
@@ -336,22 +337,33 @@ pub fn untold(snapshot: &Snapshot, status: &Status) -> Option<(PlanIdentity, usi
 
 /// The plan with its start, and how many of its steps the stream shows; `None` where the open
 /// ranges are on none of the plan's stations.
+///
+/// Equal ranges do not tell what an UpdateShardCount began with. It stands alone in its plan: where the
+/// stream shows what it leaves, all of the plan is done, and from where does not matter any more.
 pub(super) fn recover(snapshot: &Snapshot, plan: &PlanStatus) -> Option<(PlanIdentity, usize)> {
     let open = OpenShards::tile(&snapshot.shards).ok()?;
     let ranges: Vec<_> = open.ranges().collect();
-    let starts_after = |done: usize| {
-        let mut start = ranges.clone();
-        for step in plan.steps.iter().take(done).rev() {
-            step.undo(&mut start).ok()?;
-        }
-        let identity = PlanIdentity {
+    let identity_from = |start: Vec<HashKeyRange>| {
+        Some(PlanIdentity {
             format: PLAN_FORMAT,
             stream_arn: snapshot.summary.arn.clone(),
             stream_created_at: snapshot.summary.created_at,
             generation: u64::try_from(plan.generation).ok()?,
             start,
             steps: plan.steps.clone(),
-        };
+        })
+    };
+    if let [call @ Step::UpdateShardCount { .. }] = &plan.steps[..]
+        && call.is_complete(&open, &[])
+    {
+        return identity_from(ranges).map(|identity| (identity, 1));
+    }
+    let starts_after = |done: usize| {
+        let mut start = ranges.clone();
+        for step in plan.steps.iter().take(done).rev() {
+            step.undo(&mut start).ok()?;
+        }
+        let identity = identity_from(start)?;
         (identity.hash() == plan.hash).then_some((identity, done))
     };
     let (identity, mut done) = (0..=plan.steps.len()).find_map(starts_after)?;

@@ -242,6 +242,8 @@ fn scaling_limited(decided: &Decided) -> Said {
                 | Hold::RateLimited { .. }
                 | Hold::StepBudget { .. }
                 | Hold::MergeBudget { .. }
+                | Hold::UpdateShardCountBudget { .. }
+                | Hold::UpdateShardCountRefused { .. }
                 | Hold::Frozen { .. }
         )
     };

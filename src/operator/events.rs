@@ -80,7 +80,12 @@ fn happenings(decided: &Decided, before: &Status, events: &mut Vec<Event>) {
         }
         Act::Stepped(stepped) => {
             let reason = format!("{}{}", stepped.step.kind(), stepped.reason());
-            events.push(event(true, &reason, stepped.to_string()));
+            // The same refusal comes before each split that makes up for it: it is told without the plan.
+            let note = match &stepped.result {
+                Err(ExecuteError::CountRefused(error)) => error.to_string(),
+                _ => stepped.to_string(),
+            };
+            events.push(event(true, &reason, note));
         }
         Act::Nothing | Act::Begins | Act::AwaitsTurn | Act::Unconfirmed(_) => {}
     }

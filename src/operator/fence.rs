@@ -77,6 +77,11 @@ impl<P: ControlPlane> ControlPlane for Fenced<P> {
         self.plane.merge_shards(stream, shard, adjacent_shard).await
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.admit("UpdateShardCount")?;
+        self.plane.update_shard_count(stream, target).await
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,
@@ -118,6 +123,7 @@ mod tests {
             let refused = [
                 plane.split_shard(&stream, &shard(0), HashKey(7)).await.map(drop),
                 plane.merge_shards(&stream, &shard(0), &shard(1)).await.map(drop),
+                plane.update_shard_count(&stream, 4).await.map(drop),
                 plane.enable_enhanced_monitoring(&stream, &ShardMetric::INGEST).await.map(drop),
             ];
             for refused in refused {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::hash_key::{HashKey, HashKeyRange};
+use crate::hash_key::HashKeyRange;
 use crate::plan::Step;
 
 /// The open ranges at a moment.
@@ -90,27 +90,22 @@ pub fn between(before: &Tiling, now: &Tiling, own: &[Step]) -> Option<Foreign> {
         let taken: Vec<_> = taken.filter(|ranges| !explained.contains(ranges)).collect();
         explained.extend(taken);
     }
-    (!explained.contains(&now.ranges)).then(|| Foreign::Resharded {
+    let even = HashKeyRange::are_equal(now.ranges.iter().copied()) && now.ranges.len() > 1;
+    // How AWS rounds is not known.
+    let called = |step: &Step| matches!(step, Step::UpdateShardCount { to, .. } if even && *to as usize == now.ranges.len());
+    (!explained.contains(&now.ranges) && !own.iter().any(called)).then_some(Foreign::Resharded {
         after: before.at,
         by: now.at,
         from: before.ranges.len(),
         to: now.ranges.len(),
-        even: is_even(&now.ranges) && now.ranges.len() > 1,
+        even,
     })
-}
-
-/// Whether the ranges are all of one size. How AWS rounds the boundaries is not documented: a key
-/// more or less for each shard is the same.
-fn is_even(ranges: &[HashKeyRange]) -> bool {
-    let Ok(count) = u32::try_from(ranges.len()) else { return false };
-    let boundaries = ranges.iter().skip(1).map(|range| range.start());
-    let even = HashKeyRange::WHOLE.inner_boundaries(count);
-    boundaries.zip(even).all(|(HashKey(a), HashKey(b))| a.abs_diff(b) <= u128::from(count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash_key::HashKey;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")

@@ -24,7 +24,7 @@ use super::session::Session;
 use super::status::{self, Status};
 use crate::control_plane::ControlPlane;
 use crate::cost::Prices;
-use crate::executor::{Executor, StepOutcome, StopSignal};
+use crate::executor::{ExecuteError, Executor, StepOutcome, StopSignal};
 use crate::observe::{MetricLevel, Observation, ObserveError, stream_id};
 use crate::plan::{Hold, Plan};
 use crate::policy::ScalingPolicy;
@@ -86,6 +86,8 @@ enum Next {
     /// A step is wanted, and as many as may are under way. What was decided is old once the turn
     /// comes: look again, closely.
     AwaitTurn { scope: String, urgency: u64, interval: Duration },
+    /// AWS refuses an UpdateShardCount, and says this: look again, and decide without.
+    DecideWithoutCount(String),
     /// Nothing more for now.
     Rest(Rest),
 }
@@ -105,12 +107,16 @@ struct Work<P> {
 impl<P: Planes> Shared<P> {
     /// Passes over `key` until nothing is left to do for now.
     pub async fn work(&self, key: &Key, session: &mut Session, stop: &StopSignal) -> Rest {
-        let (mut turn, mut arrival) = (None, None);
+        let (mut turn, mut arrival, mut refused) = (None, None, None);
         loop {
-            let pass = self.pass(key, session, stop, turn.take()).instrument(self.span(key));
-            match pass.await {
+            let pass = self.pass(key, session, stop, turn.take(), refused.take());
+            match pass.instrument(self.span(key)).await {
                 _ if stop.is_set() => return Rest::After(Duration::ZERO),
                 Next::LookAgain => arrival = None,
+                Next::DecideWithoutCount(why) => {
+                    session.observer.look_closely();
+                    refused = Some(why);
+                }
                 Next::AwaitTurn { scope, urgency, interval } => {
                     let since = *arrival.get_or_insert_with(|| self.turns.arrive());
                     tokio::select! {
@@ -136,7 +142,15 @@ impl<P: Planes> Shared<P> {
         tracing::error_span!("pass", namespace = &*key.namespace, resource = &*key.name, stream)
     }
 
-    async fn pass(&self, key: &Key, session: &mut Session, stop: &StopSignal, turn: Option<Turn>) -> Next {
+    /// One pass. `refused` is what AWS has just said to an UpdateShardCount, if it has.
+    async fn pass(
+        &self,
+        key: &Key,
+        session: &mut Session,
+        stop: &StopSignal,
+        turn: Option<Turn>,
+        refused: Option<String>,
+    ) -> Next {
         let begun = Instant::now();
         let Some(view) = self.view(key) else { return Next::Rest(Rest::After(SELDOM)) };
         let Some(grants) = view.grants.clone() else { return Next::Rest(Rest::After(SHORTLY)) };
@@ -145,7 +159,7 @@ impl<P: Planes> Shared<P> {
         };
         let (mut outcome, work) = {
             let Ok(_place) = self.places.acquire().await else { return Next::Rest(Rest::After(SHORTLY)) };
-            self.look(key, session, &view, &grants, &before).await
+            self.look(key, session, &view, &grants, &before, refused).await
         };
         let mut next = None;
         if let (Outcome::Decided(decided), Some(work)) = (&mut outcome, work) {
@@ -191,6 +205,7 @@ impl<P: Planes> Shared<P> {
         view: &View,
         grants: &Grants,
         before: &Status,
+        refused: Option<String>,
     ) -> (Outcome, Option<Work<Fenced<P::Plane>>>) {
         let policy = match &*view.policy {
             Ok(policy) => policy,
@@ -224,12 +239,13 @@ impl<P: Planes> Shared<P> {
         }
         self.look_closely_if_asked(session, &view.object, before);
         let observed = timeout(OBSERVATION_TIMEOUT, session.observer.observe(&plane, policy)).await;
-        let Observation { snapshot, level, metrics_requested } = match observed {
+        let Observation { mut snapshot, level, metrics_requested } = match observed {
             Ok(Ok(observation)) => observation,
             Ok(Err(error)) => return (self.failed(Failure::Unobserved(error), session), None),
             Err(_) => return (self.failed(Failure::TooSlow(OBSERVATION_TIMEOUT), session), None),
         };
         session.failures = 0;
+        snapshot.update_shard_count_refused = refused;
         if level == MetricLevel::Stream {
             return (Outcome::Idle { metrics_requested }, None);
         }
@@ -529,6 +545,12 @@ fn next_of(
     policy: &Result<ScalingPolicy, Vec<crate::resource::FieldError>>,
     session: &Session,
 ) -> Next {
+    if let Outcome::Decided(decided) = outcome
+        && let Act::Stepped(stepped) = &decided.act
+        && let Err(ExecuteError::CountRefused(error)) = &stepped.result
+    {
+        return Next::DecideWithoutCount(error.to_string());
+    }
     let interval = policy.as_ref().map_or(SELDOM, |policy| policy.interval);
     let rest = match outcome {
         // What lifts it is seen by the watches.

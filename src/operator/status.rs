@@ -158,7 +158,7 @@ struct StepSchema {}
 pub struct RecentStep {
     /// What was done, for people.
     pub step: String,
-    /// Split, Merge, EnableShardMetrics.
+    /// Split, Merge, UpdateShardCount, EnableShardMetrics.
     pub kind: String,
     /// Done, AlreadyDone, Lost, Overtaken, or why it failed.
     pub result: String,

@@ -108,6 +108,19 @@ pub enum Hold {
         /// The merges within the last 24 hours.
         merged: u32,
     },
+    /// AWS allows so many calls of UpdateShardCount in 24 hours, and some are kept for emergencies:
+    /// splits and merges have to do.
+    UpdateShardCountBudget {
+        /// The calls that may be made for this.
+        calls_a_day: u32,
+        /// The calls of the last 24 hours, as far as the shards tell.
+        made: u32,
+    },
+    /// AWS has refused an UpdateShardCount in this pass: splits and merges have to do.
+    UpdateShardCountRefused {
+        /// What AWS said.
+        message: String,
+    },
     /// No merge while a consumer lags.
     ConsumerLagging {
         /// Which consumer; none where it is the stream's own iterator age.
@@ -193,6 +206,8 @@ impl Hold {
             | Hold::RateLimited { .. }
             | Hold::StepBudget { .. }
             | Hold::MergeBudget { .. }
+            | Hold::UpdateShardCountBudget { .. }
+            | Hold::UpdateShardCountRefused { .. }
             | Hold::ConsumerLagging { .. }
             | Hold::ConsumerSilent { .. }
             | Hold::ParentsDraining { .. }
@@ -235,6 +250,8 @@ impl Hold {
             Hold::RateLimited { .. } => "RateLimited",
             Hold::StepBudget { .. } => "StepBudget",
             Hold::MergeBudget { .. } => "MergeBudget",
+            Hold::UpdateShardCountBudget { .. } => "UpdateShardCountBudget",
+            Hold::UpdateShardCountRefused { .. } => "UpdateShardCountRefused",
             Hold::ConsumerLagging { .. } => "ConsumerLagging",
             Hold::ConsumerSilent { .. } => "ConsumerSilent",
             Hold::ParentsDraining { .. } => "ParentsDraining",
@@ -313,6 +330,13 @@ impl fmt::Display for Hold {
                 f,
                 "budgets.maxMergesPerDay is {max_merges_per_day}, and {merged} merges were made in the last 24 hours"
             ),
+            Hold::UpdateShardCountBudget { calls_a_day, made } => write!(
+                f,
+                "splits and merges have to do: the shards tell of {made} UpdateShardCount calls in the last 24 hours, and {calls_a_day} may be spent on this"
+            ),
+            Hold::UpdateShardCountRefused { message } => {
+                write!(f, "splits and merges have to do: {message}")
+            }
             Hold::ConsumerLagging { consumer, lag_millis, limit_millis } => write!(
                 f,
                 "merges wait: {} {} s behind, more than lagGuard.maxIteratorAge ({} s)",

@@ -27,6 +27,15 @@ pub enum Step {
         /// The range of the higher shard.
         high: HashKeyRange,
     },
+    /// The whole space is cut anew into equal ranges, in one call: between half and double as many as
+    /// there are. No other step stands beside it in a plan: AWS does not say to the key where the
+    /// new boundaries lie.
+    UpdateShardCount {
+        /// The open shards before.
+        from: u32,
+        /// The open shards after.
+        to: u32,
+    },
     /// Shard-level metrics are turned on.
     EnableShardMetrics {
         /// Those that are off.
@@ -51,6 +60,25 @@ pub enum StepError {
     /// AWS would refuse the split point.
     #[error(transparent)]
     SplitPoint(#[from] HashKeyError),
+    /// There are other shards than the step is to start from.
+    #[error("{found} shards are open where {expected} were expected")]
+    OtherCount {
+        /// The shards that the step starts from.
+        expected: u32,
+        /// The shards that are there.
+        found: usize,
+    },
+    /// AWS would refuse the count.
+    #[error("UpdateShardCount leads from {from} shards to between half and double as many, and not to {to}")]
+    CountOutOfReach {
+        /// The shards before.
+        from: u32,
+        /// The shards asked for.
+        to: u32,
+    },
+    /// Equal ranges do not tell which ranges there were before them.
+    #[error("what UpdateShardCount found, it does not leave to be seen")]
+    CannotBeTakenBack,
 }
 
 /// A step with the IDs of the open shards that it consumes: ready to be sent.
@@ -69,6 +97,11 @@ pub enum ResolvedStep {
         shard: ShardId,
         /// Its higher neighbour.
         adjacent: ShardId,
+    },
+    /// `UpdateShardCount`.
+    UpdateShardCount {
+        /// `TargetShardCount`.
+        target: u32,
     },
     /// `EnableEnhancedMonitoring`.
     EnableShardMetrics {
@@ -95,6 +128,10 @@ impl Step {
                 let merged = low.merge(*high).ok_or(StepError::NotAdjacent { low: *low, high: *high })?;
                 ranges.splice(index..=index + 1, [merged]);
             }
+            Step::UpdateShardCount { from, to } => {
+                within_reach(*from, *to, ranges.len())?;
+                *ranges = HashKeyRange::WHOLE.equal_parts(*to);
+            }
             Step::EnableShardMetrics { .. } => {}
         }
         Ok(())
@@ -103,7 +140,8 @@ impl Step {
     /// Takes the step back: replaces the ranges that it makes by those that it consumes.
     ///
     /// # Errors
-    /// [`StepError`] if what the step makes is not in `ranges`, which then stay as they are.
+    /// [`StepError`] if what the step makes is not in `ranges`, or does not tell what was there
+    /// before; they then stay as they are.
     pub fn undo(&self, ranges: &mut Vec<HashKeyRange>) -> Result<(), StepError> {
         match self {
             Step::Split { range, at } => {
@@ -117,6 +155,7 @@ impl Step {
                 let index = find(ranges, &merged)?;
                 ranges.splice(index..=index, [*low, *high]);
             }
+            Step::UpdateShardCount { .. } => return Err(StepError::CannotBeTakenBack),
             Step::EnableShardMetrics { .. } => {}
         }
         Ok(())
@@ -139,6 +178,10 @@ impl Step {
                 low.merge(*high).ok_or(StepError::NotAdjacent { low: *low, high: *high })?;
                 ResolvedStep::Merge { shard: owner(low)?, adjacent: owner(high)? }
             }
+            Step::UpdateShardCount { from, to } => {
+                within_reach(*from, *to, open.len())?;
+                ResolvedStep::UpdateShardCount { target: *to }
+            }
             Step::EnableShardMetrics { metrics } => {
                 ResolvedStep::EnableShardMetrics { metrics: metrics.clone() }
             }
@@ -154,6 +197,9 @@ impl Step {
                 range.split(*at).is_ok_and(|(low, high)| is_open(low) && is_open(high))
             }
             Step::Merge { low, high } => low.merge(*high).is_some_and(is_open),
+            Step::UpdateShardCount { to, .. } => {
+                open.len() == *to as usize && HashKeyRange::are_equal(open.ranges())
+            }
             Step::EnableShardMetrics { metrics } => {
                 metrics.iter().all(|metric| enhanced_metrics.iter().any(|on| on == metric.name()))
             }
@@ -165,15 +211,20 @@ impl Step {
         match self {
             Step::Split { .. } => 1,
             Step::Merge { .. } => -1,
+            Step::UpdateShardCount { from, to } => {
+                let count = |count: &u32| i32::try_from(*count).unwrap_or(i32::MAX);
+                count(to) - count(from)
+            }
             Step::EnableShardMetrics { .. } => 0,
         }
     }
 
-    /// "Split", "Merge" or "EnableShardMetrics": the label in metrics and tables.
+    /// "Split", "Merge", "UpdateShardCount" or "EnableShardMetrics": the label in metrics and tables.
     pub fn kind(&self) -> &'static str {
         match self {
             Step::Split { .. } => "Split",
             Step::Merge { .. } => "Merge",
+            Step::UpdateShardCount { .. } => "UpdateShardCount",
             Step::EnableShardMetrics { .. } => "EnableShardMetrics",
         }
     }
@@ -185,12 +236,25 @@ impl Step {
             Step::Merge { low, high } => {
                 format!("merge {}-{} {}-{}", low.start(), low.end(), high.start(), high.end())
             }
+            Step::UpdateShardCount { from, to } => format!("update-shard-count {from} {to}"),
             Step::EnableShardMetrics { metrics } => {
                 let names: Vec<_> = metrics.iter().map(|metric| metric.name()).collect();
                 format!("enable-shard-metrics {}", names.join(","))
             }
         }
     }
+}
+
+/// Whether `UpdateShardCount` leads from the shards that are there to so many.
+fn within_reach(from: u32, to: u32, found: usize) -> Result<(), StepError> {
+    if found != from as usize {
+        return Err(StepError::OtherCount { expected: from, found });
+    }
+    let (half, double) = (u64::from(from).div_ceil(2), 2 * u64::from(from));
+    if to == from || !(half..=double).contains(&u64::from(to)) {
+        return Err(StepError::CountOutOfReach { from, to });
+    }
+    Ok(())
 }
 
 /// The place of `range` among ranges in hash-key order.
@@ -203,6 +267,9 @@ impl fmt::Display for Step {
         match self {
             Step::Split { range, at } => write!(f, "split {range} at {at}"),
             Step::Merge { low, high } => write!(f, "merge {low} with {high}"),
+            Step::UpdateShardCount { from, to } => {
+                write!(f, "update the shard count from {from} to {to}, all of equal ranges")
+            }
             Step::EnableShardMetrics { metrics } => {
                 let names: Vec<_> = metrics.iter().map(|metric| metric.name()).collect();
                 write!(f, "turn on the shard-level metrics {}", names.join(", "))
@@ -248,6 +315,26 @@ mod tests {
                 assert!(step.apply(&mut after.clone()).is_err());
             }
         }
+    }
+
+    #[test]
+    fn an_update_of_the_count_leaves_equal_ranges_and_cannot_be_taken_back() {
+        let start = vec![range(0, 99), range(100, 199), range(200, u128::MAX)];
+        for (to, reached) in [(1, false), (2, true), (3, false), (6, true), (7, false)] {
+            let mut ranges = start.clone();
+            let step = Step::UpdateShardCount { from: 3, to };
+            assert_eq!(step.apply(&mut ranges).is_ok(), reached, "{step}");
+            if !reached {
+                assert_eq!(ranges, start);
+                continue;
+            }
+            assert_eq!(ranges, HashKeyRange::WHOLE.equal_parts(to));
+            assert_eq!(step.shard_delta(), to as i32 - 3);
+            assert_eq!(step.undo(&mut ranges), Err(StepError::CannotBeTakenBack));
+            assert_eq!(ranges.len(), to as usize);
+        }
+        let other = Step::UpdateShardCount { from: 4, to: 6 };
+        assert_eq!(other.apply(&mut start.clone()), Err(StepError::OtherCount { expected: 4, found: 3 }));
     }
 
     #[test]

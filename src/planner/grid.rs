@@ -132,6 +132,49 @@ impl Grid {
         positions.windows(2).map(interval).collect()
     }
 
+    /// The shard of B₀ that owns a key.
+    pub(super) fn shard_at(&self, key: HashKey) -> usize {
+        self.shard_of(self.segment_at(key))
+    }
+
+    /// The position of the segment that holds a key.
+    fn segment_at(&self, key: HashKey) -> usize {
+        self.starts.partition_point(|start| *start <= key).saturating_sub(1)
+    }
+
+    /// A range that may cut segments with its loads and how these are known.
+    pub(super) fn range_load(&self, range: HashKeyRange) -> RangeLoad {
+        let peaks = if self.peaks_differ() { &self.peaks_before } else { &self.loads_before };
+        let within = |before: &[[u64; 3]]| {
+            let below = self.below(before, range.start());
+            let up_to = match range.end().0.checked_add(1) {
+                Some(next) => self.below(before, HashKey(next)),
+                None => before[self.last()],
+            };
+            Loads::from_array(std::array::from_fn(|i| Load(up_to[i] - below[i])))
+        };
+        let (low, high) = (self.segment_at(range.start()), self.segment_at(range.end()));
+        let (first, last) = (self.shard_of(low), self.shard_of(high));
+        let begins = |position: usize, key| self.is_shard_boundary(position) && self.starts[position] == key;
+        let ends = range.end() == self.end
+            || begins((high + 1).min(self.last() - 1), HashKey(range.end().0.saturating_add(1)));
+        let whole = begins(low, range.start()) && ends;
+        let parts = if whole { Evidence::Measured } else { Evidence::Estimated };
+        RangeLoad {
+            range,
+            loads: within(&self.loads_before),
+            peak_loads: within(peaks),
+            evidence: self.evidence[first..=last].iter().copied().fold(parts, Evidence::max),
+        }
+    }
+
+    /// The sums of what lies below a key: of the segment that holds it, the share of the keys.
+    fn below(&self, before: &[[u64; 3]], key: HashKey) -> [u64; 3] {
+        let at = self.segment_at(key);
+        let segment = self.range(at, at + 1);
+        std::array::from_fn(|i| before[at][i] + segment.portion_below(before[at + 1][i] - before[at][i], key))
+    }
+
     /// How the load between two positions is known: the union of whole shards as the least known
     /// of them, anything with a part of a shard at best as an estimate.
     fn evidence(&self, low: usize, high: usize) -> Evidence {

@@ -9,6 +9,8 @@ use super::*;
 pub const MODE: Mode = Mode::DryRun;
 /// The fewest shards.
 pub const MIN_SHARDS: u32 = crate::quota::MIN_SHARDS;
+/// Whether UpdateShardCount may be called: its IAM action cannot be scoped to one stream.
+pub const UPDATE_SHARD_COUNT: UpdateShardCount = UpdateShardCount::Never;
 /// Time between two passes of the loop: CloudWatch has a new minute each minute.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 /// The iterator age above which nothing is merged.
@@ -40,7 +42,9 @@ impl ScalingPolicy {
             scale_down: ScalingRules::scale_down(),
             tolerance_millionths: TOLERANCE_MILLIONTHS,
             tradeoff: Tradeoff::default(),
+            pace: Pace::default(),
             budgets: Budgets::default(),
+            update_shard_count: UPDATE_SHARD_COUNT,
             approval: Approval::default(),
             consumers: Vec::new(),
             max_iterator_age: MAX_ITERATOR_AGE,
@@ -125,6 +129,14 @@ impl ScalingRules {
 impl Default for Tradeoff {
     fn default() -> Tradeoff {
         Tradeoff { step_cost_shard_seconds: 900, horizon_seconds: 4 * 3_600 }
+    }
+}
+
+/// Half a minute a step (awslabs/amazon-kinesis-scaling-utils#87 tells of 45 s and more), three minutes
+/// an UpdateShardCount ("a few minutes", the FAQ).
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { step_seconds: 30, update_seconds: 180 }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::layout::percent;
+use super::layout::{count, percent};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Explanation, Plan, Step, StepReason};
@@ -15,7 +15,7 @@ use crate::stream::{Shard, ShardId};
 pub struct StepReport {
     /// Its place in the plan, from 1.
     pub number: usize,
-    /// "Split", "Merge" or "EnableShardMetrics".
+    /// "Split", "Merge", "UpdateShardCount" or "EnableShardMetrics".
     pub kind: &'static str,
     /// What is done.
     pub action: String,
@@ -71,7 +71,8 @@ impl Names {
             Step::Merge { low, high } => {
                 self.0.extend(low.merge(*high).map(|range| (range, format!("the shard of step {number}"))));
             }
-            Step::EnableShardMetrics { .. } => {}
+            // No step follows that could name one of its shards.
+            Step::UpdateShardCount { .. } | Step::EnableShardMetrics { .. } => {}
         }
     }
 
@@ -92,7 +93,7 @@ fn action(step: &Step, names: &Names) -> String {
             format!("split {} at {at} ({} of the key space)", names.of(*range), place(*at))
         }
         Step::Merge { low, high } => format!("merge {} and {}", names.of(*low), names.of(*high)),
-        Step::EnableShardMetrics { .. } => step.to_string(),
+        Step::UpdateShardCount { .. } | Step::EnableShardMetrics { .. } => step.to_string(),
     }
 }
 
@@ -128,6 +129,32 @@ fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
             "moves a boundary: a split and a merge that save a shard elsewhere".to_owned(),
             made.binding(targets).0,
         ),
+        StepReason::SplitsTooSlow { splits, splits_left, serial_seconds, update_seconds } => {
+            let left = match splits_left {
+                0 => String::new(),
+                left => format!(" and leaves {}", count(*left as usize, "split")),
+            };
+            (
+                format!(
+                    "heat: {} one after another would take {}, one call takes {}{left}",
+                    count(*splits as usize, "split"),
+                    minutes(*serial_seconds),
+                    minutes(*update_seconds)
+                ),
+                made.binding(targets).0,
+            )
+        }
+        StepReason::EqualRangesCheaper { serial_shards, serial_steps, saved_shard_seconds, calls_made } => (
+            format!(
+                "cheaper: splits and merges would lead to {} in {}, equal ranges save {:.1} shard-hours over \
+                 the horizon; {} made in the last 24 h",
+                count(*serial_shards as usize, "shard"),
+                count(*serial_steps as usize, "step"),
+                *saved_shard_seconds as f64 / 3_600.0,
+                count(*calls_made as usize, "such call")
+            ),
+            made.binding(targets).0,
+        ),
         StepReason::BelowMinShards { min_shards } => {
             (format!("fewer shards than minShards ({min_shards})"), made.binding(targets).0)
         }
@@ -141,6 +168,11 @@ fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
     (why, effect(explanation, dimension))
 }
 
+/// A time in minutes, in seconds where it is short.
+fn minutes(seconds: u64) -> String {
+    if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
+}
+
 fn effect(explanation: &Explanation, dimension: Dimension) -> String {
     let Some(slot) = Dimension::SPLITTABLE.iter().position(|of| *of == dimension) else {
         return String::new();
@@ -152,9 +184,12 @@ fn effect(explanation: &Explanation, dimension: Dimension) -> String {
     }
     let loads: Vec<Load> = after.iter().map(|shard| shard.loads.as_array()[slot]).collect();
     let shown: Vec<String> = loads.iter().map(|load| percent(*load)).collect();
-    let text = match shown.as_slice() {
-        [low, high] if low == high => format!("2 × {low}"),
-        shown => shown.join(" + "),
+    let text = match (shown.as_slice(), loads.iter().min(), loads.iter().max()) {
+        ([low, high], ..) if low == high => format!("2 × {low}"),
+        ([_, _, _, ..], Some(least), Some(most)) => {
+            format!("{} × {} to {}", loads.len(), percent(*least), percent(*most))
+        }
+        (shown, ..) => shown.join(" + "),
     };
     match worst {
         Evidence::Estimated => format!("{text} (estimated)"),

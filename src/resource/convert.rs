@@ -70,6 +70,7 @@ fn convert_spec(
         metrics,
         behavior: spec::Behavior { scale_up, scale_down },
         tradeoff,
+        pace,
         budgets,
         update_shard_count,
         approval,
@@ -99,9 +100,7 @@ fn convert_spec(
     };
     let tradeoff = convert_tradeoff(tradeoff, &at.at("tradeoff"));
     let budgets = convert_budgets(budgets, &at.at("budgets"));
-    at.at("updateShardCount").require(*update_shard_count == spec::UpdateShardCount::Never, || {
-        format!("`{update_shard_count:?}` belongs to a later release: give `Never`, or leave it out")
-    });
+    let pace = convert_pace(pace, &at.at("pace"));
     let expire_after =
         at.at("approval").at("expireAfter").duration(&approval.expire_after, &ranges::EXPIRE_AFTER);
     let consumers = readers::convert(consumers, &at.at("consumers"));
@@ -124,7 +123,9 @@ fn convert_spec(
         scale_down,
         tolerance_millionths: u32::try_from(tolerance_millionths).ok()?,
         tradeoff: tradeoff?,
+        pace: pace?,
         budgets: budgets?,
+        update_shard_count: *update_shard_count,
         approval: policy::Approval { required: approval.required, expire_after: expire_after? },
         consumers,
         max_iterator_age: max_iterator_age?,
@@ -275,6 +276,13 @@ fn convert_tradeoff(tradeoff: &spec::Tradeoff, at: &Field<'_>) -> Option<policy:
         step_cost_shard_seconds: (millionths? * HOUR + 500_000) / 1_000_000,
         horizon_seconds: horizon?.as_secs(),
     })
+}
+
+fn convert_pace(pace: &spec::Pace, at: &Field<'_>) -> Option<policy::Pace> {
+    let spec::Pace { step, update_shard_count } = pace;
+    let step = at.at("step").duration(step, &ranges::STEP_TIME);
+    let update = at.at("updateShardCount").duration(update_shard_count, &ranges::UPDATE_TIME);
+    Some(policy::Pace { step_seconds: step?.as_secs(), update_seconds: update?.as_secs() })
 }
 
 fn convert_budgets(budgets: &spec::Budgets, at: &Field<'_>) -> Option<policy::Budgets> {

@@ -54,6 +54,10 @@ pub(super) const WINDOW: DurationRange = DurationRange {
 pub(super) const MAX_AGE: DurationRange = DurationRange::seconds(3 * MINUTE, HOUR);
 /// From a few steps' time to a month.
 pub(super) const HORIZON: DurationRange = DurationRange::seconds(5 * MINUTE, 30 * DAY);
+/// From a small stream's split to where something is wrong.
+pub(super) const STEP_TIME: DurationRange = DurationRange::seconds(1, 10 * MINUTE);
+/// From a small stream's to that of thousands of shards.
+pub(super) const UPDATE_TIME: DurationRange = DurationRange::seconds(10, 2 * HOUR);
 /// From what a person needs to answer to a week.
 pub(super) const EXPIRE_AFTER: DurationRange = DurationRange::seconds(MINUTE, 7 * DAY);
 /// A stream keeps its records for a day, unless told otherwise.

@@ -10,7 +10,7 @@ pub use self::readers::*;
 use super::duration::DurationText;
 #[cfg(feature = "operator")]
 use super::{ranges, schema};
-use crate::policy::{self, EnhancedMonitoring, MetricsSource, Mode, defaults};
+use crate::policy::{self, EnhancedMonitoring, MetricsSource, Mode, UpdateShardCount, defaults};
 
 mod limits;
 mod readers;
@@ -69,8 +69,13 @@ pub struct KinesisStreamAutoscalerSpec {
     /// How much may be done.
     #[serde(default)]
     pub budgets: Budgets,
-    /// Whether UpdateShardCount may be called. Default: `Never`.
+    /// How long changes of the shards take.
     #[serde(default)]
+    pub pace: Pace,
+    /// Whether UpdateShardCount may be called: `Never`; `Emergency`, for heat that splits are too slow
+    /// for; `Auto`, also where equal ranges are cheaper than what splits and merges lead to. Its IAM
+    /// action cannot be scoped to one stream. Default: `Never`.
+    #[serde(default = "update_shard_count")]
     pub update_shard_count: UpdateShardCount,
     /// What needs approval in mode `Approve`, and for how long a proposal stands.
     #[serde(default)]
@@ -105,7 +110,8 @@ impl KinesisStreamAutoscalerSpec {
             behavior: Behavior::default(),
             tradeoff: Tradeoff::default(),
             budgets: Budgets::default(),
-            update_shard_count: UpdateShardCount::default(),
+            pace: Pace::default(),
+            update_shard_count: update_shard_count(),
             approval: Approval::default(),
             consumers: Vec::new(),
             lag_guard: LagGuard::default(),
@@ -120,6 +126,10 @@ fn mode() -> Mode {
 
 fn interval() -> DurationText {
     defaults::INTERVAL.into()
+}
+
+fn update_shard_count() -> UpdateShardCount {
+    defaults::UPDATE_SHARD_COUNT
 }
 
 fn min_shards() -> i64 {

@@ -191,7 +191,7 @@ impl<'a> Fluid<'a> {
         target != count
             && target <= 2 * count
             && 2 * target >= count
-            && recent < UPDATE_SHARD_COUNT_CALLS_PER_DAY
+            && recent < UPDATE_SHARD_COUNT_CALLS_PER_DAY as usize
     }
 
     /// Begins a change. Whether it was taken: nothing else is under way, and its shards are there.

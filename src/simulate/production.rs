@@ -30,6 +30,8 @@ pub struct Counts {
     pub decisions: u64,
     /// Plans that failed their checks, which is a mistake of ours.
     pub vetoes: u64,
+    /// Calls of UpdateShardCount that the stream refused.
+    pub refusals: u64,
 }
 
 impl Production {
@@ -46,6 +48,19 @@ impl Production {
     /// One pass: what is to be done now. The loop looks again at once after a step, else after its
     /// interval.
     fn pass(&mut self, view: &mut View) -> Option<Step> {
+        let step = self.look(view, None)?;
+        match step {
+            Step::UpdateShardCount { to, .. } if !view.stream.takes_count(to, view.now) => {
+                self.counts.refusals += 1;
+                let refused = "UpdateShardCount: LimitExceededException".to_owned();
+                self.last_full = None;
+                self.look(view, Some(refused))
+            }
+            step => Some(step),
+        }
+    }
+
+    fn look(&mut self, view: &mut View, refused: Option<String>) -> Option<Step> {
         self.counts.passes += 1;
         let minute = Minute::of(view.now);
         let open = view.stream.open_count() as usize;
@@ -56,7 +71,7 @@ impl Production {
         }
         self.last_full = Some(minute);
         self.counts.decisions += 1;
-        let snapshot = view.watch.snapshot(view.stream, &self.policy, view.now)?;
+        let snapshot = view.watch.snapshot(view.stream, &self.policy, view.now, refused)?;
         let demand = demand::assess(snapshot, &self.policy);
         // What an observation reads besides, where something is hot.
         let ancestry = demand::ancestry_of(&demand, snapshot, &self.policy);
@@ -91,6 +106,7 @@ impl Scaler for Production {
         let action = match self.pass(view) {
             Some(Step::Split { range, at }) => Some(Action::Split { range, at }),
             Some(Step::Merge { low, high }) => Some(Action::Merge { low, high }),
+            Some(Step::UpdateShardCount { to, .. }) => Some(Action::UpdateShardCount(to)),
             Some(Step::EnableShardMetrics { .. }) | None => None,
         };
         let interval = SignedDuration::try_from(self.policy.interval).unwrap_or(SignedDuration::ZERO);

@@ -5,12 +5,13 @@ use jiff::SignedDuration;
 use super::course;
 use super::fluid::{Action, Fluid, StreamOptions};
 use super::load::{Load, LoadOptions};
+use super::production::Production;
 use super::trace::{Scale, Span, Trace};
 use super::watch::Watch;
 use crate::demand::ancestry_of_heat;
 use crate::hash_key::HashKeyRange;
 use crate::observe::Observer;
-use crate::policy::ScalingPolicy;
+use crate::policy::{ScalingPolicy, UpdateShardCount as UpdateShardCountPolicy};
 use crate::simulator::api::{
     ChangeEnhancedMonitoring, CreateStream, MergeShards, SplitShard, StreamRef, UpdateShardCount,
 };
@@ -144,7 +145,7 @@ fn both_after(ticks: usize) -> (Snapshot, Snapshot) {
         watch.publish(now);
         // Looks in between must not change what is seen later.
         if tick % 7 == 0 {
-            watch.snapshot(&stream, &policy, now);
+            watch.snapshot(&stream, &policy, now, None);
         }
         if let Some(action) = action(tick, &stream) {
             request(&mut plane.cloud(), &stream, action);
@@ -152,7 +153,7 @@ fn both_after(ticks: usize) -> (Snapshot, Snapshot) {
         }
     }
     let now = load.after(ticks);
-    let seen = watch.snapshot(&stream, &policy, now).expect("the shards are watched");
+    let seen = watch.snapshot(&stream, &policy, now, None).expect("the shards are watched");
     let ancestry = ancestry_of_heat(seen, &policy);
     let seen = watch.snapshot_since_the_look_back(&ancestry).expect("the shards are watched").clone();
     let observe = async { Observer::one_shot().observe(&plane, &policy).await };
@@ -221,4 +222,43 @@ fn a_stream_that_nobody_touches_takes_what_its_ceilings_let_through() {
     assert!((played.rejected_unit_seconds - over).abs() < 1e-6 * all);
     assert!((played.accepted_unit_seconds + over - all).abs() < 1e-6 * all);
     assert_eq!(played.shards, vec![1; load.totals().len()]);
+}
+
+/// Minutes until no shard is offered more than it takes, after a jump from 20 shard-units to 60, and how
+/// many calls of UpdateShardCount were made and refused.
+fn absorbed(leave: UpdateShardCountPolicy) -> (f64, usize, u64) {
+    let text = "0,20\n3600,20\n3601,60\n9000,60\n";
+    let scale = Scale { peak_units: 60.0, peak_quantile: None, clip_units: None };
+    let trace =
+        Trace::from_csv(text).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
+    let options = LoadOptions {
+        tick_seconds: 30,
+        record_bytes: 2_000,
+        keys: 100_000,
+        skew: 0.6,
+        keys_per_tenant: 1,
+        noise: 0.0,
+        seed: 1,
+    };
+    let load = Load::new(&trace, &options);
+    let mut policy = ScalingPolicy::for_stream(STREAM, 200);
+    policy.update_shard_count = leave;
+    let mut ours = Production::new(policy);
+    let course =
+        course::play(&load, STREAM_OPTIONS, SignedDuration::from_secs(120), 29, &mut ours, &mut |_| {});
+    assert_eq!(ours.counts().vetoes, 0);
+    let last = course.is_over.iter().rposition(|over| *over).expect("the jump is too much at first");
+    ((last + 1) as f64 / 2.0 - 60.0, course.updates.len(), ours.counts().refusals)
+}
+
+#[test]
+fn a_threefold_load_is_absorbed_by_calls_in_a_fraction_of_the_time_that_splits_take() {
+    let (by_splits, none, _) = absorbed(UpdateShardCountPolicy::Never);
+    assert_eq!(none, 0);
+    for leave in [UpdateShardCountPolicy::Emergency, UpdateShardCountPolicy::Auto] {
+        let (by_calls, calls, refusals) = absorbed(leave);
+        assert!(by_calls <= 13.0 && by_calls < by_splits / 2.0, "{by_calls} minutes beside {by_splits}");
+        println!("{leave:?}: {by_calls} minutes, {calls} calls; by splits {by_splits}");
+        assert!((1..=3).contains(&calls) && refusals == 0, "{calls} calls, {refusals} refused");
+    }
 }

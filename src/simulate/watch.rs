@@ -112,6 +112,7 @@ impl Watch {
                 settled_until: Some(Minute::of(stream.created_at())),
                 ..MetricHistory::default()
             },
+            update_shard_count_refused: None,
         };
         let by_shard =
             ByShard { snapshot, archive: BTreeMap::new(), topologies: VecDeque::new(), topology: None };
@@ -166,15 +167,17 @@ impl Watch {
         Some(&by_shard.snapshot.metrics)
     }
 
-    /// What an observation of the stream gives now.
+    /// What an observation of the stream gives now, after a refusal of an UpdateShardCount if there was one.
     pub(super) fn snapshot(
         &mut self,
         stream: &Fluid,
         policy: &ScalingPolicy,
         now: Timestamp,
+        refused: Option<String>,
     ) -> Option<&Snapshot> {
         let settled = self.settled_until();
         let by_shard = self.by_shard.as_mut()?;
+        by_shard.snapshot.update_shard_count_refused = refused;
         by_shard.update(stream, policy, now, settled);
         Some(&by_shard.snapshot)
     }

@@ -234,6 +234,17 @@ impl ControlPlane for SimulatedControlPlane {
         })
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.request("UpdateShardCount", |cloud| {
+            let request = api::UpdateShardCount {
+                stream: address(stream),
+                target_shard_count: i32::try_from(target).unwrap_or(i32::MAX),
+                scaling_type: "UNIFORM_SCALING".to_owned(),
+            };
+            cloud.update_shard_count(request).map(drop)
+        })
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,

@@ -2,6 +2,7 @@
 //! so that a test sees what was asked of AWS and moves the time.
 
 mod consent;
+mod count;
 mod holds;
 mod interrupt;
 mod replay;

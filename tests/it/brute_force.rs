@@ -12,6 +12,7 @@ use reshard::planner::{self, Proposal};
 use self::case::{Case, Profile};
 use self::exhaustive::{Goal, Search};
 
+mod calls;
 mod case;
 mod exhaustive;
 mod intervals;
@@ -103,7 +104,7 @@ fn told(case: &Case, proposal: &Proposal) -> String {
         .map(|step| match step {
             Step::Split { at, .. } => format!("split at {}", key(*at)),
             Step::Merge { high, .. } => format!("merge at {}", key(high.start())),
-            Step::EnableShardMetrics { .. } => "enable metrics".to_owned(),
+            Step::UpdateShardCount { .. } | Step::EnableShardMetrics { .. } => step.to_string(),
         })
         .collect();
     let after: Vec<usize> = proposal.after.iter().map(|after| key(after.range.start())).collect();

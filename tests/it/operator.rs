@@ -3,6 +3,7 @@
 
 mod access;
 mod approve;
+mod count;
 mod crash;
 mod day;
 mod fleet;

@@ -103,7 +103,7 @@ impl Board {
                 match step {
                     Step::Split { .. } => told.splits += 1,
                     Step::Merge { .. } => told.merges += 1,
-                    Step::EnableShardMetrics { .. } => {}
+                    Step::UpdateShardCount { .. } | Step::EnableShardMetrics { .. } => {}
                 }
                 let now = told.samples.last().map_or(told.start, |sample| sample.at);
                 let reason = told.plan.as_ref().and_then(|plan| reason_of(plan, step));
@@ -171,6 +171,10 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
         StepReason::MovesBoundary => "moves a boundary".to_owned(),
         StepReason::BelowMinShards { min_shards } => format!("minShards is {min_shards}"),
         StepReason::AboveMaxShards { max_shards } => format!("maxShards is {max_shards}"),
+        StepReason::SplitsTooSlow { splits, .. } => format!("{splits} splits would take too long"),
+        StepReason::EqualRangesCheaper { serial_shards, .. } => {
+            format!("cheaper than {serial_shards} shards of unequal ranges")
+        }
         StepReason::ShardMetricsOff => "they are off".to_owned(),
     })
 }
@@ -185,6 +189,7 @@ fn sentence(step: &Step) -> String {
         Step::Merge { low, high } => {
             format!("merge {} of the keys", low.merge(*high).map_or_else(String::new, |range| place(&range)))
         }
+        Step::UpdateShardCount { to, .. } => format!("cut all keys anew, into {to} equal ranges"),
         Step::EnableShardMetrics { .. } => "turn on shard metrics".to_owned(),
     }
 }

@@ -171,10 +171,17 @@ fn weigh(violation: &Violation, policy: &ScalingPolicy) -> Weight {
             | StepFlaw::MergeOfUnmeasured { .. }
             | StepFlaw::MergeOfUnknownPart { .. }
             | StepFlaw::AboveScaleUpLimit { .. }
-            | StepFlaw::BelowScaleDownLimit { .. } => true,
+            | StepFlaw::BelowScaleDownLimit { .. }
+            | StepFlaw::CallBudget { .. }
+            | StepFlaw::JustRefused(_) => true,
             StepFlaw::MergeAbovePackLimit { dimension, load, .. }
             | StepFlaw::RaisesLoad { dimension, load } => !above_target(*dimension, *load, policy),
             StepFlaw::NoSuchShard(_)
+            | StepFlaw::OtherCount { .. }
+            | StepFlaw::CountOutOfReach { .. }
+            | StepFlaw::CountNotAllowed
+            | StepFlaw::NotAlone
+            | StepFlaw::MayExceedCeiling { .. }
             | StepFlaw::IllegalSplitPoint
             | StepFlaw::CutsSegment(_)
             | StepFlaw::NotAdjacent
@@ -216,7 +223,12 @@ fn heat_elsewhere(question: &Question<'_>, plan: &PlanStatus) -> Option<String> 
 fn heat_among(question: &Question<'_>, steps: &[Step]) -> Option<String> {
     let fresh = &question.decision.plan;
     let splits = |range: HashKeyRange| {
-        steps.iter().any(|step| matches!(step, Step::Split { range: split, .. } if *split == range))
+        steps.iter().any(|step| match step {
+            Step::Split { range: split, .. } => *split == range,
+            // It makes more of every shard.
+            Step::UpdateShardCount { from, to } => to > from,
+            Step::Merge { .. } | Step::EnableShardMetrics { .. } => false,
+        })
     };
     let hot = fresh.steps().iter().zip(&fresh.explanations).find_map(|(step, explanation)| {
         let Step::Split { range, .. } = step else { return None };
@@ -233,13 +245,14 @@ fn is_no_longer_worth_it(question: &Question<'_>, identity: &PlanIdentity) -> bo
     let demand = &question.decision.demand;
     let is_free = demand.stops.is_empty() && demand.split_bars.is_empty();
     let wants_a_split = question.decision.plan.steps().iter().any(|step| step.shard_delta() > 0);
-    let mut split = identity
-        .steps
-        .iter()
-        .filter_map(
-            |step| if let Step::Split { range, .. } = step { shard_of(question, *range) } else { None },
-        )
-        .peekable();
+    let is_split = |shard: &&ShardDemand| {
+        identity.steps.iter().any(|step| match step {
+            Step::Split { range, .. } => *range == shard.range,
+            Step::UpdateShardCount { from, to } => to > from,
+            Step::Merge { .. } | Step::EnableShardMetrics { .. } => false,
+        })
+    };
+    let mut split = demand.shards.iter().filter(is_split).peekable();
     let is_cool = |shard: &ShardDemand| {
         shard.evidence != Evidence::Unknown
             && !shard.rejecting

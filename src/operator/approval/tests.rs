@@ -10,6 +10,8 @@ use crate::plan::{Evidence, Hold, PlanHash, StepReason};
 use crate::policy::ApprovalRequired;
 use crate::stream::{Shard, StreamStatus};
 
+mod count;
+
 /// A stream in mode Approve, told from the sample's shards and loads.
 struct World {
     sample: Sample,
@@ -53,6 +55,8 @@ fn demand_of(sample: &Sample) -> Demand {
         merge_bars: Vec::new(),
         verdicts: Vec::new(),
         merges_in_the_last_day: 0,
+        count_updates_in_the_last_day: 0,
+        count_update_refused: None,
         scale_up_limit: 200,
         scale_down_limit: 1,
         summary: DemandSummary::default(),

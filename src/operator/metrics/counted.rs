@@ -95,6 +95,10 @@ impl<P: ControlPlane> ControlPlane for Counted<P> {
         self.count("MergeShards", self.plane.merge_shards(stream, shard, adjacent_shard)).await
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.count("UpdateShardCount", self.plane.update_shard_count(stream, target)).await
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,

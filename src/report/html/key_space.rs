@@ -115,6 +115,7 @@ pub(super) fn consumed_by(report: &Report, range: HashKeyRange) -> Option<String
         Step::Merge { low, high } if *low == range || *high == range => {
             Some(format!("step {number} merges it"))
         }
+        Step::UpdateShardCount { .. } => Some(format!("step {number} cuts all keys anew")),
         _ => None,
     })
 }
@@ -124,6 +125,7 @@ pub(super) fn made_by(report: &Report, range: HashKeyRange) -> Option<usize> {
     let makes = |step: &Step| match step {
         Step::Split { range: of, at } => of.split(*at).is_ok_and(|(low, high)| low == range || high == range),
         Step::Merge { low, high } => low.merge(*high) == Some(range),
+        Step::UpdateShardCount { to, .. } => HashKeyRange::WHOLE.equal_parts(*to).contains(&range),
         Step::EnableShardMetrics { .. } => false,
     };
     report.plan.steps().iter().zip(1..).filter(|(step, _)| makes(step)).map(|(_, number)| number).last()

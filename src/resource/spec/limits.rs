@@ -147,6 +147,29 @@ impl Default for Tradeoff {
     }
 }
 
+/// How long changes of the shards take. AWS tells of neither: measure, where it matters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Pace {
+    /// One split or merge, 1s to 10m. Default: 30s.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::STEP_TIME)))]
+    pub step: DurationText,
+    /// One UpdateShardCount, 10s to 2h. Default: 3m.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::UPDATE_TIME)))]
+    pub update_shard_count: DurationText,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        let policy::Pace { step_seconds, update_seconds } = policy::Pace::default();
+        Pace {
+            step: Duration::from_secs(step_seconds).into(),
+            update_shard_count: Duration::from_secs(update_seconds).into(),
+        }
+    }
+}
+
 /// How much may be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
@@ -168,21 +191,6 @@ impl Default for Budgets {
             max_merges_per_day: i64::from(max_merges_per_day),
         }
     }
-}
-
-/// Whether UpdateShardCount may be called. Its IAM action cannot be scoped to one stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
-pub enum UpdateShardCount {
-    /// Never: every change is a split or a merge.
-    #[default]
-    Never,
-    /// Where splits are too slow. Not in this release.
-    #[cfg_attr(feature = "operator", schemars(skip))]
-    Emergency,
-    /// Where it is cheaper. Not in this release.
-    #[cfg_attr(feature = "operator", schemars(skip))]
-    Auto,
 }
 
 /// What needs approval in mode `Approve`.

@@ -5,12 +5,15 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 use reshard::manifest;
-use reshard::policy::{Allow, ApprovalRequired, EnhancedMonitoring, MetricsSource, Mode, SelectPolicy};
+use reshard::policy::{
+    Allow, ApprovalRequired, EnhancedMonitoring, MetricsSource, Mode, SelectPolicy, UpdateShardCount,
+};
 use reshard::resource::{
     Approval, AwsAccess, Behavior, Budgets, Consumer, ConsumerType, DurationText, KinesisStreamAutoscaler,
-    LagGuard, Metrics, RatePolicy, RatePolicyType, ScaleDown, ScaleUp, Schedule, StreamReference, Target,
-    Targets, Tradeoff, Utilization,
+    LagGuard, Metrics, Pace, RatePolicy, RatePolicyType, ScaleDown, ScaleUp, Schedule, StreamReference,
+    Target, Targets, Tradeoff, Utilization,
 };
 
 use super::fixture;
@@ -141,6 +144,9 @@ fn schedules(max_shards: i64) -> impl Strategy<Value = Vec<Schedule>> {
     })
 }
 
+const LEAVES: [UpdateShardCount; 3] =
+    [UpdateShardCount::Never, UpdateShardCount::Emergency, UpdateShardCount::Auto];
+
 prop_compose! {
     pub fn resource()(max_shards in 1..=200_i64)(
         names in ("[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", option::of("[a-z]{1,63}"), option::of(0..=i64::MAX)),
@@ -154,6 +160,8 @@ prop_compose! {
         step_cost in 0.0..=100.0,
         budgets in (1..=400_i64, 0..=10_000_i64),
         scale_down_only in any::<bool>(),
+        pace in (seconds(1, 600), seconds(10, 7_200)),
+        update_shard_count in select(LEAVES.to_vec()),
         consumers in consumers(),
         schedules in schedules(max_shards),
     ) -> KinesisStreamAutoscaler {
@@ -176,6 +184,8 @@ prop_compose! {
         spec.behavior = behavior;
         spec.tradeoff = Tradeoff { step_cost, horizon };
         spec.budgets = Budgets { max_steps_per_plan: budgets.0, max_merges_per_day: budgets.1 };
+        spec.pace = Pace { step: pace.0, update_shard_count: pace.1 };
+        spec.update_shard_count = update_shard_count;
         spec.approval = Approval { required, expire_after };
         spec.consumers = consumers;
         spec.lag_guard = LagGuard { max_iterator_age };

@@ -269,6 +269,8 @@ pub(super) fn demand(profile: &Profile, random: &mut Random, counts: &[u64]) -> 
         merge_bars: bar(8),
         verdicts: vec![],
         merges_in_the_last_day: 0,
+        count_updates_in_the_last_day: 0,
+        count_update_refused: None,
         scale_up_limit: NO_RATES.0,
         scale_down_limit: NO_RATES.1,
         summary: DemandSummary::default(),
@@ -301,6 +303,7 @@ pub(super) fn snapshot(demand: &Demand) -> Snapshot {
         },
         shards: demand.shards.iter().map(open).collect(),
         look_back_start: created_at,
+        update_shard_count_refused: None,
         past_topologies: vec![],
         metrics: MetricHistory::default(),
     }

@@ -110,6 +110,12 @@ impl ControlPlane for Judged {
         self.write("MergeShards", |aws| async move { aws.merge_shards(&stream, &low, &high).await }).await
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        let stream = stream.clone();
+        self.write("UpdateShardCount", |aws| async move { aws.update_shard_count(&stream, target).await })
+            .await
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,

@@ -103,6 +103,10 @@ impl ControlPlane for Aws {
         self.ask("MergeShards", self.plane.merge_shards(stream, shard, adjacent)).await
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.ask("UpdateShardCount", self.plane.update_shard_count(stream, target)).await
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,

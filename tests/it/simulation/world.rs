@@ -324,6 +324,10 @@ impl ControlPlane for Witness {
             .await
     }
 
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
+        self.pass(self.world.plane.update_shard_count(stream, target)).await
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         stream: &StreamId,

@@ -1,0 +1,352 @@
+//! The other actuator, UpdateShardCount: when one call that leaves equal ranges is better than splits
+//! and merges one after another.
+//!
+//! # The model
+//!
+//! A call leads from n shards to m equal ranges, n/2 ≤ m ≤ 2n, and takes U seconds whatever m is, while
+//! a split or a merge takes s and one goes on at a time. It consumes every shard that is not one of the
+//! equal ranges: what splits have fitted to uneven keys is lost. AWS takes ten calls in 24 hours.
+//!
+//! It is *admissible* within the bounds in force and what `behavior` allows, if each equal range is
+//!
+//! - **kept**: a shard as it is (up to rounding, [`HashKeyRange::leeway`]);
+//! - **part**: within one shard that may be split; or
+//! - **joined**: over several shards, none of which anything bars from merges, and which it takes parts
+//!   of only where they may be split. Its load must be no higher than where shards are packed to, or
+//!   than one of the shards that it takes from; and no higher than the ceiling, or than one of these,
+//!   even if each part whose load is a share were as dense as the densest shard (held all of the shard's
+//!   load, where no cut can relieve it).
+//!   Fewer shards than before need measurements over the whole stabilisation window, as merges do; more
+//!   shards take no capacity away, and for them the window that decides splits must be measured.
+//!
+//! So where loads are estimates yet, only a doubling of equal ranges is left, which merges nothing.
+//!
+//! **Emergency.** *Heat* is what lies above the targets, in all shards together. Where H₀ of it needs S₀
+//! splits (a shard of load l above its target needs ⌈l/pack⌉ − 1), they relieve it bit by bit: H₀/2 on
+//! the average over S₀·s seconds. A call relieves nothing for U seconds, and then leaves H₁ and S₁. It is
+//! made where that is less heat for less time,
+//!
+//! > H₀·S₀·s/2 > H₀·U + H₁·S₁·s/2,
+//!
+//! so never for less than S₀·s > 2U: 13 splits at 30 s and 180 s. Of the counts from n + S₀ up, for
+//! heat that grows is not to find fewer shards than splits would have made, the one is taken that leaves
+//! least heat for least time, and of these the cheapest.
+//!
+//! **Auto** also compares what a count costs, with the splits Σ of its ranges that lie above where shards
+//! are packed to, (m + Σ) × horizon + Σ × step cost, with the cost of the tiling that splits and merges
+//! lead to. The difference must pay for the call. Calls are few, so each has a price that rises with those of the last
+//! day: some are left for the hour in which they save more, and [`UpdateShardCount::calls_a_day`] keeps
+//! some for emergencies. Heat does not wait for savings: its splits go first, for what a call leaves is not
+//! measured for some minutes, in which nothing is split.
+
+use super::grid::{Grid, Rules, fill};
+use super::optimum::Tiling;
+use crate::demand::{Demand, ShardDemand};
+use crate::hash_key::{HashKey, HashKeyRange};
+use crate::load::{Load, Loads};
+use crate::plan::{Evidence, Hold, StepReason};
+use crate::policy::{InForce, ScalingPolicy, UpdateShardCount};
+
+/// How many hundredths of the shards the first call of a day has to save over the horizon, and each
+/// further one more. Measured on the tuning traces (docs/scorecard.md).
+const PRICE_PERCENT: u64 = 2;
+
+/// What is chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Choice {
+    /// Splits and merges.
+    Steps,
+    /// Splits and merges, for want of a call.
+    Held(Hold),
+    /// A call.
+    Call(Call),
+}
+
+/// A call that is better than splits and merges.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Call {
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) reason: StepReason,
+    /// Splits that its ranges need.
+    pub(super) splits_left: u32,
+    /// Of the shards and the splits that are left.
+    pub(super) cost_shard_seconds: u64,
+}
+
+/// What a call leaves to be done.
+#[derive(Debug, Clone, Copy, Default)]
+struct Left {
+    /// Splits of ranges above where shards are packed to.
+    splits: u32,
+    /// Those of ranges above their targets.
+    hot_splits: u32,
+    /// What lies above the targets, in millionths of a target.
+    heat: u128,
+}
+
+/// All that the choice is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options<'a> {
+    pub(super) grid: &'a Grid,
+    pub(super) rules: &'a Rules,
+    /// Where splits and merges lead to.
+    pub(super) goal: &'a Tiling,
+    pub(super) demand: &'a Demand,
+    pub(super) policy: &'a ScalingPolicy,
+    pub(super) in_force: &'a InForce,
+}
+
+/// Splits and merges, or a call.
+pub(super) fn choose(options: Options) -> Choice {
+    if options.policy.update_shard_count == UpdateShardCount::Never {
+        return Choice::Steps;
+    }
+    let shards = &options.demand.shards;
+    let densest = [Densest::of(shards, ShardDemand::loads), Densest::of(shards, ShardDemand::peak_loads)];
+    let Some(call) = Chooser { options, densest }.call() else { return Choice::Steps };
+    let Options { demand, policy, .. } = options;
+    let is_emergency = matches!(call.reason, StepReason::SplitsTooSlow { .. });
+    let (calls_a_day, made) =
+        (policy.update_shard_count.calls_a_day(is_emergency), demand.count_updates_in_the_last_day);
+    if let Some(message) = &demand.count_update_refused {
+        Choice::Held(Hold::UpdateShardCountRefused { message: message.clone() })
+    } else if made >= calls_a_day {
+        Choice::Held(Hold::UpdateShardCountBudget { calls_a_day, made })
+    } else {
+        Choice::Call(call)
+    }
+}
+
+/// The shard in which most lies on a key, in each dimension; but for those that no cut relieves, whose
+/// load is known to lie in one place.
+#[derive(Debug, Clone, Copy)]
+struct Densest([Option<(HashKeyRange, Load)>; 3]);
+
+impl Densest {
+    fn of(shards: &[ShardDemand], loads: fn(&ShardDemand) -> Loads) -> Densest {
+        let mut densest = [None; 3];
+        for shard in shards.iter().filter(|shard| shard.segments.len() > 1) {
+            for (most, load) in densest.iter_mut().zip(loads(shard).as_array()) {
+                let is_denser = |(range, most): (HashKeyRange, Load)| {
+                    shard.range.as_dense(load.0, HashKeyRange::WHOLE)
+                        > range.as_dense(most.0, HashKeyRange::WHOLE)
+                };
+                if most.is_none_or(is_denser) {
+                    *most = Some((shard.range, load));
+                }
+            }
+        }
+        Densest(densest)
+    }
+
+    /// What these keys would have if they were as dense.
+    fn over(&self, keys: HashKeyRange) -> Loads {
+        let dense = |most: Option<(HashKeyRange, Load)>| {
+            most.map_or(Load::ZERO, |(range, load)| Load(range.as_dense(load.0, keys)))
+        };
+        Loads::from_array(self.0.map(dense))
+    }
+}
+
+/// The choice, with what all counts are judged by.
+struct Chooser<'a> {
+    options: Options<'a>,
+    densest: [Densest; 2],
+}
+
+impl Chooser<'_> {
+    fn call(&self) -> Option<Call> {
+        self.emergency().or_else(|| self.savings())
+    }
+
+    /// The call that heat asks for, if splits would take too long.
+    fn emergency(&self) -> Option<Call> {
+        let Options { policy, demand, .. } = self.options;
+        let (pace, from, splits) = (policy.pace, self.from(), self.hot_splits());
+        let serial_seconds = pace.serial_seconds(splits.into());
+        if serial_seconds <= 2 * pace.update_seconds {
+            return None;
+        }
+        let heat: u128 = demand.shards.iter().map(|shard| self.heat(shard.loads())).sum();
+        // Twice the heat that is left on the average, times its seconds.
+        let by_splits = heat.saturating_mul(u128::from(serial_seconds));
+        let by_call = |left: &Left| {
+            let before = heat.saturating_mul(2 * u128::from(pace.update_seconds));
+            let seconds = pace.serial_seconds(u64::from(left.hot_splits));
+            before.saturating_add(left.heat.saturating_mul(u128::from(seconds)))
+        };
+        let most = self.counts().1;
+        let best = (from.saturating_add(splits).min(most).max(from + 1)..=most)
+            .filter_map(|to| Some((to, self.left_by(to, u64::MAX)?)))
+            .filter(|(_, left)| by_call(left) < by_splits)
+            .min_by_key(|(to, left)| (by_call(left), self.cost(*to, left.splits), *to));
+        best.map(|(to, left)| Call {
+            from,
+            to,
+            reason: StepReason::SplitsTooSlow {
+                splits,
+                splits_left: left.hot_splits,
+                serial_seconds,
+                update_seconds: pace.update_seconds,
+            },
+            splits_left: left.splits,
+            cost_shard_seconds: self.cost(to, left.splits),
+        })
+    }
+
+    /// How many splits heat asks for.
+    fn hot_splits(&self) -> u32 {
+        let Options { grid, rules, goal, demand, .. } = self.options;
+        let is_hot = |shard: &ShardDemand| shard.rejecting || !shard.loads().within(rules.limits.trigger);
+        let relieves = |position: &usize| is_hot(&demand.shards[grid.shard_of(*position)]);
+        u32::try_from(goal.inserted(grid).filter(relieves).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The call that saves most beside splits and merges, if it saves what a call must.
+    fn savings(&self) -> Option<Call> {
+        let Options { grid, rules, goal, policy, demand, .. } = self.options;
+        let made = demand.count_updates_in_the_last_day;
+        if policy.update_shard_count.calls_a_day(false) <= made
+            || demand.shards.iter().any(|shard| shard.rejecting)
+            || self.hot_splits() > 0
+        {
+            return None;
+        }
+        let (from, horizon) = (self.from(), policy.tradeoff.horizon_seconds);
+        let percent = PRICE_PERCENT * (1 + u64::from(made));
+        let price = (u64::from(from) * horizon * percent).div_ceil(100);
+        let serial = goal.cost_shard_seconds(grid, policy.tradeoff);
+        let mut most = serial.checked_sub(price + policy.tradeoff.step_cost_shard_seconds)?;
+        let all = fill(grid.loads(0, grid.last()), rules.limits.part).div_ceil(1_000_000);
+        let (least, largest) = self.counts();
+        let mut best: Option<(u32, u32)> = None;
+        // No count costs less than its shards.
+        for to in least.max(u32::try_from(all).unwrap_or(u32::MAX))..=largest {
+            if u64::from(to) * horizon >= most {
+                break;
+            }
+            if let Some(Left { splits, .. }) = self.left_by(to, most) {
+                most = self.cost(to, splits);
+                best = Some((to, splits));
+            }
+        }
+        best.map(|(to, splits_left)| Call {
+            from,
+            to,
+            reason: StepReason::EqualRangesCheaper {
+                serial_shards: u32::try_from(goal.shard_count()).unwrap_or(u32::MAX),
+                serial_steps: u32::try_from(goal.steps(grid)).unwrap_or(u32::MAX),
+                saved_shard_seconds: serial - most,
+                calls_made: made,
+            },
+            splits_left,
+            cost_shard_seconds: most,
+        })
+    }
+
+    fn from(&self) -> u32 {
+        u32::try_from(self.options.grid.shard_count()).unwrap_or(u32::MAX)
+    }
+
+    /// The fewest and the most shards that a call may lead to.
+    fn counts(&self) -> (u32, u32) {
+        let Options { demand, in_force, .. } = self.options;
+        let (from, bounds) = (self.from(), in_force.bounds);
+        let rejecting = demand.shards.iter().any(|shard| shard.rejecting);
+        let most = if rejecting { bounds.max() } else { demand.scale_up_limit };
+        let least = bounds.min().max(demand.scale_down_limit).max(from.div_ceil(2));
+        (least, most.min(bounds.max()).min(from.saturating_mul(2)))
+    }
+
+    /// What so many shards cost over the horizon, with the splits that they need.
+    fn cost(&self, to: u32, splits: u32) -> u64 {
+        let tradeoff = self.options.policy.tradeoff;
+        (u64::from(to) + u64::from(splits)) * tradeoff.horizon_seconds
+            + u64::from(splits) * tradeoff.step_cost_shard_seconds
+    }
+
+    /// What a call to so many shards leaves; `None` where it may not be, and where it costs `limit` or
+    /// more.
+    fn left_by(&self, to: u32, limit: u64) -> Option<Left> {
+        let mut left = Left::default();
+        for range in HashKeyRange::WHOLE.equal_parts(to) {
+            let loads = self.admissible(range, to)?;
+            let parts = fill(loads, self.options.rules.limits.part).div_ceil(1_000_000);
+            let splits = u32::try_from(parts.saturating_sub(1)).unwrap_or(u32::MAX);
+            let heat = self.heat(loads);
+            left.splits = left.splits.saturating_add(splits);
+            left.heat = left.heat.saturating_add(heat);
+            left.hot_splits = left.hot_splits.saturating_add(if heat > 0 { splits } else { 0 });
+            if self.cost(to, left.splits) >= limit {
+                return None;
+            }
+        }
+        (to != self.from()).then_some(left)
+    }
+
+    /// By how many millionths of a target a load lies above its targets.
+    fn heat(&self, loads: Loads) -> u128 {
+        fill(loads, self.options.rules.limits.trigger).saturating_sub(1_000_000)
+    }
+
+    /// The load of one of `to` equal ranges, if it may be a shard.
+    fn admissible(&self, range: HashKeyRange, to: u32) -> Option<Loads> {
+        let Options { grid, rules, demand, .. } = self.options;
+        let leeway = HashKeyRange::leeway(to);
+        let (low, high) = (HashKey(range.start().0 + leeway), HashKey(range.end().0 - leeway));
+        let (first, last) = (grid.shard_at(low), grid.shard_at(high));
+        let takes_all = |shard: usize| {
+            let of = demand.shards[shard].range;
+            of.start() >= HashKey(range.start().0.saturating_sub(leeway))
+                && of.end() <= HashKey(range.end().0.saturating_add(leeway))
+        };
+        let now = grid.range_load(range);
+        if first == last {
+            let may_be = takes_all(first) || !rules.bars_splits(first);
+            return may_be.then_some(now.loads);
+        }
+        let may_be =
+            |shard: usize| self.may_join(shard, to) && (takes_all(shard) || !rules.bars_splits(shard));
+        if !(first..=last).all(may_be) {
+            return None;
+        }
+        let mut was = [Loads::default(); 2];
+        let mut more = [Loads::default(); 2];
+        for shard in first..=last {
+            let of = &demand.shards[shard];
+            let whole = [of.loads(), of.peak_loads()];
+            was = [0, 1].map(|at| was[at].max(whole[at]));
+            let is_one = of.segments.len() == 1;
+            if !takes_all(shard) && (of.density != Evidence::Measured || is_one) {
+                let keys = of.range.intersection(range)?;
+                let part = grid.range_load(keys);
+                for (at, part) in [part.loads, part.peak_loads].into_iter().enumerate() {
+                    let rest = whole[at].zip(part, |whole, part| Load(whole.0.saturating_sub(part.0)));
+                    let dense = self.densest[at].over(keys);
+                    let denser = dense.zip(part, |dense, part| Load(dense.0.saturating_sub(part.0)));
+                    more[at] += if is_one { rest } else { rest.zip(denser, Ord::min) };
+                }
+            }
+        }
+        let ceiling = Loads::from_array([Load::CEILING; 3]);
+        let fits = |at: usize, load: Loads| {
+            load.within(rules.limits.pack.max(was[at])) && (load + more[at]).within(ceiling.max(was[at]))
+        };
+        (fits(0, now.loads) && fits(1, now.peak_loads)).then_some(now.loads)
+    }
+
+    /// Whether a part of the shard or all of it may be joined with a neighbour.
+    fn may_join(&self, shard: usize, to: u32) -> bool {
+        if to < self.from() {
+            return self.options.rules.may_merge(shard);
+        }
+        let demand = self.options.demand;
+        let shard = &demand.shards[shard];
+        let settled = matches!(shard.merge_guard, None | Some(Hold::LoadEstimated { .. }));
+        demand.merge_bars.is_empty() && shard.unsettled.is_none() && settled
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! When a call is better, case by case. That it is the cheapest that the checks let pass is shown by
+//! brute force in `tests/it/brute_force/calls.rs`.
+
+use crate::demand::{Demand, DemandSummary, Segment, ShardDemand};
+use crate::hash_key::HashKeyRange;
+use crate::load::{Load, Loads};
+use crate::plan::{Evidence, Hold, Step, StepReason};
+use crate::planner::{Proposal, plan};
+use crate::policy::{ScalingPolicy, UpdateShardCount};
+use crate::stream::ShardId;
+
+/// Equal shards with so many percent of a shard each, in two segments.
+fn equal(percents: &[u32]) -> Demand {
+    let ranges = HashKeyRange::WHOLE.equal_parts(percents.len() as u32);
+    let shard = |(index, (range, percent)): (usize, (HashKeyRange, &u32))| {
+        let loads = Loads { ingest_bytes: Load::from_percent(*percent).scaled(1, 2), ..Loads::default() };
+        let segment = |range: HashKeyRange| Segment { range, loads, peak_loads: loads };
+        ShardDemand {
+            id: ShardId::new(format!("shardId-{index:012}")),
+            range,
+            evidence: Evidence::Measured,
+            rejecting: false,
+            segments: halves(range).into_iter().map(segment).collect(),
+            density: Evidence::Estimated,
+            unsettled: None,
+            split_guard: None,
+            merge_guard: None,
+        }
+    };
+    Demand {
+        shards: ranges.into_iter().zip(percents).enumerate().map(shard).collect(),
+        stops: Vec::new(),
+        split_bars: Vec::new(),
+        merge_bars: Vec::new(),
+        verdicts: Vec::new(),
+        merges_in_the_last_day: 0,
+        count_updates_in_the_last_day: 0,
+        count_update_refused: None,
+        scale_up_limit: 200,
+        scale_down_limit: 1,
+        summary: DemandSummary::default(),
+    }
+}
+
+fn halves(range: HashKeyRange) -> [HashKeyRange; 2] {
+    let middle = range.inner_boundaries(2).next().expect("a wide range");
+    range.split(middle).expect("a split point").into()
+}
+
+/// Target 70 %, packing to 56 %.
+fn planned(demand: &Demand, leave: UpdateShardCount) -> Proposal {
+    let mut policy = ScalingPolicy::for_stream("orders", 200);
+    policy.update_shard_count = leave;
+    let in_force = policy.in_force(jiff::Timestamp::UNIX_EPOCH);
+    plan(demand, &policy, &in_force)
+}
+
+/// The count that is called for, if one is.
+fn called(proposal: &Proposal) -> Option<u32> {
+    match proposal.steps[..] {
+        [Step::UpdateShardCount { to, .. }] => Some(to),
+        _ => None,
+    }
+}
+
+#[test]
+fn heat_everywhere_is_a_call_and_says_what_splits_would_take() {
+    // Twenty shards of 120 % need two splits each; forty of 60 % none now.
+    let demand = equal(&[120; 20]);
+    for leave in [UpdateShardCount::Emergency, UpdateShardCount::Auto] {
+        let proposal = planned(&demand, leave);
+        assert!(called(&proposal).is_some_and(|to| to > 34), "{:?}", proposal.steps);
+        let StepReason::SplitsTooSlow { splits, splits_left, serial_seconds, update_seconds } =
+            proposal.explanations[0].reason
+        else {
+            panic!("{:?}", proposal.explanations)
+        };
+        assert_eq!((splits, splits_left, serial_seconds, update_seconds), (20, 0, 600, 180));
+    }
+    assert_eq!(called(&planned(&demand, UpdateShardCount::Never)), None);
+}
+
+#[test]
+fn up_to_twice_the_time_of_a_call_splits_are_made_one_by_one() {
+    let hot = |count: usize| {
+        let mut percents = [20; 26];
+        percents[..count].fill(100);
+        planned(&equal(&percents), UpdateShardCount::Emergency)
+    };
+    assert_eq!(called(&hot(12)), None);
+    let thirteen = hot(13);
+    assert!(called(&thirteen).is_some_and(|to| to > 26), "{:?}", thirteen.steps);
+    assert!(matches!(
+        thirteen.explanations[0].reason,
+        StepReason::SplitsTooSlow { splits: 13, splits_left: 0, serial_seconds: 390, update_seconds: 180 }
+    ));
+}
+
+#[test]
+fn a_call_that_leaves_the_heat_in_one_place_is_not_made() {
+    let mut demand = equal(&[10; 4]);
+    let hot = Load::from_percent(3);
+    let segment = |range| Segment {
+        range,
+        loads: Loads { ingest_bytes: hot, ..Loads::default() },
+        peak_loads: Loads { ingest_bytes: hot, ..Loads::default() },
+    };
+    let range = demand.shards[1].range;
+    demand.shards[1].segments = range.equal_parts(400).into_iter().map(segment).collect();
+    assert_eq!(called(&planned(&demand, UpdateShardCount::Auto)), None);
+    assert!(planned(&demand, UpdateShardCount::Auto).steps.len() >= 20);
+}
+
+#[test]
+fn what_is_not_settled_yet_leaves_a_doubling_alone() {
+    let mut demand = equal(&[[90; 15], [30; 15]].concat());
+    assert!(called(&planned(&demand, UpdateShardCount::Emergency)).is_some_and(|to| to < 60));
+    for shard in &mut demand.shards {
+        shard.evidence = Evidence::Estimated;
+        shard.unsettled = Some(Hold::MetricsSettling { shards: vec![shard.id.clone()] });
+        shard.merge_guard = Some(Hold::LoadEstimated { shards: vec![shard.id.clone()] });
+    }
+    assert_eq!(called(&planned(&demand, UpdateShardCount::Emergency)), Some(60));
+    for shard in &mut demand.shards {
+        shard.split_guard = shard.unsettled.clone();
+    }
+    assert_eq!(called(&planned(&demand, UpdateShardCount::Emergency)), None);
+}
+
+#[test]
+fn heat_gets_no_fewer_shards_by_a_call_than_by_splits_and_does_not_wait_for_savings() {
+    let mut percents = [10; 40];
+    percents[..14].fill(75);
+    let many = planned(&equal(&percents), UpdateShardCount::Auto);
+    assert!(called(&many).is_some_and(|to| to >= 54), "{:?}", many.steps);
+    percents[3..14].fill(10);
+    let few = planned(&equal(&percents), UpdateShardCount::Auto);
+    assert_eq!(called(&few), None, "three splits first, though there are too many cold shards");
+    assert!(few.steps.iter().any(|step| matches!(step, Step::Split { .. })));
+}
+
+#[test]
+fn once_the_calls_of_the_day_are_made_or_aws_refuses_splits_do_and_it_is_said() {
+    let mut demand = equal(&[90; 20]);
+    let serial = planned(&demand, UpdateShardCount::Never);
+    demand.count_updates_in_the_last_day = 9;
+    assert!(called(&planned(&demand, UpdateShardCount::Emergency)).is_some(), "some are kept for this");
+    demand.count_updates_in_the_last_day = 10;
+    let spent = planned(&demand, UpdateShardCount::Emergency);
+    assert_eq!(spent.steps, serial.steps);
+    assert!(spent.holds.contains(&Hold::UpdateShardCountBudget { calls_a_day: 10, made: 10 }));
+    demand.count_updates_in_the_last_day = 0;
+    demand.count_update_refused = Some("LimitExceededException".to_owned());
+    let refused = planned(&demand, UpdateShardCount::Auto);
+    assert_eq!(refused.steps, serial.steps);
+    let message = "LimitExceededException".to_owned();
+    assert!(refused.holds.contains(&Hold::UpdateShardCountRefused { message }));
+}
+
+#[test]
+fn cold_shards_that_no_merge_can_pair_are_a_call_where_that_is_left_to_reshard() {
+    // 34 % + 34 % is above the pack limit; 24 × 34 % fill 15 shards.
+    let demand = equal(&[34; 24]);
+    assert!(planned(&demand, UpdateShardCount::Never).steps.is_empty());
+    assert_eq!(called(&planned(&demand, UpdateShardCount::Emergency)), None);
+    let auto = planned(&demand, UpdateShardCount::Auto);
+    assert_eq!((called(&auto), auto.desired_shards), (Some(15), 15));
+    assert!(matches!(
+        auto.explanations[0].reason,
+        StepReason::EqualRangesCheaper { serial_shards: 24, serial_steps: 0, calls_made: 0, .. }
+    ));
+    assert!(auto.after.iter().all(|range| range.loads.ingest_bytes <= Load::from_percent(56)));
+    // The last calls are kept, and a later call has to save more than an earlier one.
+    let mut spent = demand.clone();
+    spent.count_updates_in_the_last_day = 8;
+    assert_eq!(called(&planned(&spent, UpdateShardCount::Auto)), None);
+}
+
+#[test]
+fn what_bars_merges_bars_a_call_for_fewer_shards() {
+    let demand = equal(&[34; 24]);
+    let barred = |change: fn(&mut Demand)| {
+        let mut demand = demand.clone();
+        change(&mut demand);
+        called(&planned(&demand, UpdateShardCount::Auto))
+    };
+    assert_eq!(barred(|demand| demand.merge_bars = vec![Hold::SilentStream]), None);
+    assert_eq!(barred(|demand| demand.shards[7].evidence = Evidence::Estimated), None);
+    assert_eq!(barred(|demand| demand.shards[7].merge_guard = Some(Hold::SilentStream)), None);
+    assert_eq!(barred(|demand| demand.shards[7].rejecting = true), None);
+    assert_eq!(barred(|demand| demand.scale_down_limit = 20), Some(20));
+}
+
+#[test]
+fn a_part_may_be_as_dense_as_the_densest_shard_and_must_stay_under_the_ceiling() {
+    let mut percents = [40; 15];
+    percents[14] = 70;
+    let mut demand = equal(&percents);
+    let mut policy = ScalingPolicy::for_stream("orders", 200);
+    policy.update_shard_count = UpdateShardCount::Auto;
+    policy.targets.limits = Loads::from_array([Load::CEILING; 3]);
+    policy.tolerance_millionths = 0;
+    let in_force = policy.in_force(jiff::Timestamp::UNIX_EPOCH);
+    // The last of nine holds 70 % and two thirds of 40 %; if those were as dense, 110 %.
+    let guess = plan(&demand, &policy, &in_force);
+    demand.shards.iter_mut().for_each(|shard| shard.density = Evidence::Measured);
+    let known = plan(&demand, &policy, &in_force);
+    assert_eq!((called(&guess), called(&known)), (Some(11), Some(9)));
+}

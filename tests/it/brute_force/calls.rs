@@ -1,0 +1,173 @@
+//! UpdateShardCount against a search of all counts: what the planner calls for passes the checks, is
+//! the cheapest that does, and is missed where none would pass or pay alone.
+
+use reshard::checks;
+use reshard::hash_key::HashKeyRange;
+use reshard::load::{Load, Loads};
+use reshard::plan::{PlanIdentity, Step, StepReason};
+use reshard::planner;
+use reshard::policy::UpdateShardCount;
+
+use super::case::{Case, Profile};
+use super::each_case;
+
+/// What a load of the small cases is in millionths, so that shares of parts are known well enough.
+const UNIT: u64 = 50_000;
+
+/// A case of many shards under a policy that lets UpdateShardCount be called.
+fn with_calls(case: &Case) -> Case {
+    let mut case = case.clone();
+    let scaled = |loads: Loads| Loads::from_array(loads.as_array().map(|load| Load(load.0 * UNIT)));
+    case.policy.targets.limits = scaled(case.policy.targets.limits);
+    for (index, shard) in case.demand.shards.iter_mut().enumerate() {
+        if shard.evidence != reshard::plan::Evidence::Measured && index.is_multiple_of(2) {
+            let shards = vec![shard.id.clone()];
+            shard.unsettled = Some(reshard::plan::Hold::MetricsSettling { shards });
+        }
+        for segment in &mut shard.segments {
+            segment.loads = scaled(segment.loads);
+            segment.peak_loads = scaled(segment.peak_loads);
+        }
+    }
+    let seed = case.seed;
+    case.policy.update_shard_count =
+        if seed.is_multiple_of(3) { UpdateShardCount::Emergency } else { UpdateShardCount::Auto };
+    case.policy.pace.step_seconds = [30, 90, 180][(seed / 3 % 3) as usize];
+    case.demand.count_updates_in_the_last_day = [0, 0, 1, 5, 9, 10][(seed / 9 % 6) as usize];
+    if seed.is_multiple_of(5) {
+        case.demand.shards.iter_mut().for_each(|shard| shard.rejecting = false);
+    }
+    case
+}
+
+/// What a count leaves: splits up to where shards are packed to, those of hot ranges, and the heat in
+/// shares of a target. `None` where a load is too near a limit to tell.
+fn left(case: &Case, to: u32) -> Option<(u64, u64, f64)> {
+    let (part, trigger) = (case.policy.pack().as_array(), case.policy.trigger().as_array());
+    let (mut splits, mut hot_splits, mut heat) = (0, 0, 0.0);
+    for range in HashKeyRange::WHOLE.equal_parts(to) {
+        let (mut parts, mut hottest) = (1, 0.0_f64);
+        for dimension in 0..3 {
+            let held: f64 = case
+                .demand
+                .shards
+                .iter()
+                .flat_map(|shard| &shard.segments)
+                .filter_map(|segment| {
+                    let common = segment.range.intersection(range)?;
+                    let share = common.fraction_of_space() / segment.range.fraction_of_space();
+                    Some(segment.loads.as_array()[dimension].0 as f64 * share)
+                })
+                .sum();
+            let limits = [part, trigger].map(|limits| limits[dimension].0 as f64);
+            for limit in limits {
+                let filled = held / limit;
+                if filled.round() >= 1.0 && (filled - filled.round()).abs() * limit < 50.0 {
+                    return None;
+                }
+            }
+            parts = parts.max((held / limits[0]).ceil() as u64);
+            hottest = hottest.max(held / limits[1] - 1.0);
+        }
+        splits += parts - 1;
+        hot_splits += if hottest > 0.0 { parts - 1 } else { 0 };
+        heat += hottest;
+    }
+    Some((splits, hot_splits, heat))
+}
+
+fn may_be(case: &Case, identity: &PlanIdentity, to: u32) -> bool {
+    let from = identity.start.len() as u32;
+    let identity = PlanIdentity { steps: vec![Step::UpdateShardCount { from, to }], ..identity.clone() };
+    checks::check_steps(&identity, &case.snapshot, &case.policy, &case.demand).is_ok()
+}
+
+#[test]
+fn a_call_is_the_cheapest_of_all_that_the_checks_let_pass() {
+    let profile = Profile { guards: true, limits: false, shards: 24, segments: 72, ..Profile::default() };
+    let (mut emergencies, mut savings) = (0, 0);
+    each_case(&profile, 4_000, |case| {
+        let case = with_calls(case);
+        let proposal = planner::plan(&case.demand, &case.policy, &case.in_force());
+        let plan = case.plan_of(&proposal);
+        if let Err(violations) = checks::check(&plan, &case.snapshot, &case.policy, &case.demand) {
+            panic!("{violations}\n{case}\n{:?}", proposal.steps);
+        }
+        let [Step::UpdateShardCount { from, to }] = proposal.steps[..] else {
+            assert!(!proposal.steps.iter().any(|step| matches!(step, Step::UpdateShardCount { .. })));
+            return;
+        };
+        let tradeoff = case.policy.tradeoff;
+        let cost = |count: u32, left: u64| {
+            (u64::from(count) + left) * tradeoff.horizon_seconds + left * tradeoff.step_cost_shard_seconds
+        };
+        let Some(chosen) = left(&case, to) else { return };
+        assert_eq!(proposal.cost_shard_seconds, cost(to, chosen.0), "{case}");
+        let pace = case.policy.pace;
+        let trigger = case.policy.trigger().as_array();
+        let heat: f64 = case
+            .demand
+            .shards
+            .iter()
+            .map(|shard| {
+                let filled = shard.loads().as_array().into_iter().zip(trigger);
+                filled.map(|(load, limit)| load.0 as f64 / limit.0 as f64 - 1.0).fold(0.0, f64::max)
+            })
+            .sum();
+        let heat_seconds = |(_, hot_splits, left): (u64, u64, f64)| {
+            heat * pace.update_seconds as f64 + left * pace.serial_seconds(hot_splits) as f64 / 2.0
+        };
+        let others = (from.div_ceil(2)..=2 * from).filter(|other| *other != to && *other != from);
+        match proposal.explanations[0].reason {
+            StepReason::SplitsTooSlow { splits, splits_left, serial_seconds, .. } => {
+                emergencies += 1;
+                assert_eq!(
+                    (u64::from(splits_left), pace.serial_seconds(splits.into())),
+                    (chosen.1, serial_seconds)
+                );
+                let here = heat_seconds(chosen);
+                assert!(here < heat * serial_seconds as f64 / 2.0 * 1.001, "{case}");
+                let least = (from + splits).min(to);
+                for other in others.filter(|other| *other >= least) {
+                    let Some(there) = left(&case, other) else { continue };
+                    let cooler = heat_seconds(there) < here * 0.999;
+                    let cheaper = heat_seconds(there) <= here && cost(other, there.0) < cost(to, chosen.0);
+                    if cooler || (cheaper && chosen.2 == 0.0) {
+                        assert!(!may_be(&case, &plan.identity, other), "{other} is better than {to}\n{case}");
+                    }
+                }
+            }
+            StepReason::EqualRangesCheaper { saved_shard_seconds, .. } => {
+                savings += 1;
+                assert!(saved_shard_seconds > 0, "{case}");
+                for other in others {
+                    if left(&case, other).is_some_and(|there| cost(other, there.0) < cost(to, chosen.0)) {
+                        assert!(
+                            !may_be(&case, &plan.identity, other),
+                            "{other} is cheaper than {to}\n{case}"
+                        );
+                    }
+                }
+            }
+            ref other => panic!("{other:?}"),
+        }
+    });
+    println!("{emergencies} emergencies, {savings} savings");
+    assert!(emergencies >= 40 && savings >= 40, "{emergencies} emergencies, {savings} savings");
+}
+
+#[test]
+fn without_leave_nothing_is_called_for_and_the_plan_is_the_same_as_ever() {
+    let profile = Profile { guards: true, limits: true, shards: 24, segments: 72, ..Profile::default() };
+    each_case(&profile, 500, |case| {
+        let mut case = with_calls(case);
+        case.policy.update_shard_count = UpdateShardCount::Never;
+        let never = planner::plan(&case.demand, &case.policy, &case.in_force());
+        assert!(!never.steps.iter().any(|step| matches!(step, Step::UpdateShardCount { .. })), "{case}");
+        // Neither is it once AWS has refused a call: then too it is splits and merges that are planned.
+        case.policy.update_shard_count = UpdateShardCount::Auto;
+        case.demand.count_update_refused = Some("LimitExceededException".to_owned());
+        let refused = planner::plan(&case.demand, &case.policy, &case.in_force());
+        assert_eq!(refused.steps, never.steps, "{case}");
+    });
+}
