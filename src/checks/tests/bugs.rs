@@ -186,12 +186,13 @@ pub(super) const BUGS: &[Bug] = &[
     ("call budget", |c| { c.call_for_less(); c.demand.count_updates_in_the_last_day = 8; }),
     ("just refused", |c| { c.call(6); c.demand.count_update_refused = Some("no".to_owned()); }),
     ("may exceed the ceiling", |c| {
-        // Two parts of the third, as dense as the last, beside a part of the last.
-        for (i, load) in [(2, 550_000), (3, 950_000)] {
-            c.demand.shards[i] = shard_demand((i, load));
-            c.shard(i).density = Evidence::Estimated;
+        // The last holds all of its shard and a third of the one before: 997, and as dense 1,040.
+        c.policy.targets.limits = Loads::from_array([Load::CEILING; 3]);
+        c.policy.tolerance_millionths = 0;
+        for (i, load) in [20_000, 20_000, 650_000, 780_000].into_iter().enumerate() {
+            c.demand.shards[i] = ShardDemand { density: Evidence::Estimated, ..shard_demand((i, load)) };
         }
-        c.call(5);
+        c.call(3);
     }),
     ("raises load", |c| { c.call_for_less(); c.demand.shards[2] = shard_demand((2, 600_000)); c.demand.shards[3] = shard_demand((3, 700_000)); c.describe(); }),
     ("above max", |c| { c.policy.bounds = bounds(2, 5); c.call(6); }),
