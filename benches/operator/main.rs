@@ -16,6 +16,7 @@ mod table;
 mod watch;
 
 /// The tests' API server.
+#[expect(clippy::unwrap_used, reason = "as in the tests")]
 #[path = "../../tests/it/support"]
 mod support {
     pub mod http;
