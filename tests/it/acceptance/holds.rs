@@ -52,7 +52,7 @@ fn a_stream_without_shard_metrics_is_held_and_told_how_to_turn_them_on() {
     world.cloud(|cloud| cloud.disable_enhanced_monitoring(all_shard_metrics())).unwrap();
     world.skip(15);
     // What each shard carries is not known, and unknown is not zero.
-    let unknown = "ingest bytes — — — 70.0 %";
+    let unknown = "ingest bytes — — — 90.0 %";
     is_left_alone(&world, &["HOLDS", "ShardMetricsOff", unknown, "aws kinesis enable-enhanced-monitoring"]);
 }
 

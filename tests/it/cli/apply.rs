@@ -5,6 +5,9 @@ use std::process::Stdio;
 
 use super::{Files, Ran, Sandbox, read_to_end, reshard, terminate};
 
+/// Nothing is cold for long enough to be merged.
+const SPLITS_ONLY: &str = "behavior: {scaleDown: {stabilizationWindowSeconds: 3600}}";
+
 /// How many shards `plan` sees.
 fn shards(sandbox: &Sandbox, manifest: &str) -> u64 {
     let ran = sandbox.run(&["plan", "-f", manifest, "-o", "json"]);
@@ -21,7 +24,7 @@ fn apply(sandbox: &Sandbox, manifest: &str, flags: &[&str]) -> Ran {
 fn a_plan_file_is_carried_out_whole_and_only_once() {
     let sandbox = Sandbox::with_a_hot_shard();
     let files = Files::new();
-    let manifest = files.manifest("orders.yaml", "maxShards: 16\nmode: Approve");
+    let manifest = files.manifest("orders.yaml", &format!("maxShards: 16\nmode: Approve\n{SPLITS_ONLY}"));
     let planned = sandbox.run(&["plan", "-f", &manifest, "-o", "json"]);
     let report: serde_json::Value = serde_json::from_str(&planned.stdout).unwrap();
     let steps = report["plan"]["steps"].as_array().unwrap().len() as u64;
@@ -66,7 +69,7 @@ fn giving_the_file_is_consent_but_never_to_a_suspended_stream() {
     );
     assert_eq!(shards(&sandbox, &suspended), 4);
 
-    let dry = files.manifest("dry.yaml", "maxShards: 6\nmode: DryRun");
+    let dry = files.manifest("dry.yaml", &format!("maxShards: 6\nmode: DryRun\n{SPLITS_ONLY}"));
     let ran = apply(&sandbox, &dry, &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let now = shards(&sandbox, &dry);
