@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::output::{Output, Spinner};
+use crate::control_plane::ErrorClass;
 use crate::executor::{Event, StepOutcome};
 use crate::report::{Report, StepReport};
 
@@ -19,6 +20,8 @@ pub(super) struct Narrator {
 struct Told {
     steps: Vec<StepReport>,
     current: usize,
+    /// Why UpdateShardCount was refused last.
+    refused: Option<ErrorClass>,
 }
 
 impl Narrator {
@@ -34,7 +37,7 @@ impl Narrator {
     /// The plan that the next events are about.
     pub fn plan(&self, report: &Report) {
         let mut told = self.told();
-        *told = Told { steps: report.steps.clone(), current: 0 };
+        (told.steps, told.current) = (report.steps.clone(), 0);
     }
 
     /// Says a line of result.
@@ -58,7 +61,15 @@ impl Narrator {
         tracing::info!(stream = self.stream, "{event}");
         let mut told = self.told();
         match event {
-            Event::Planned { .. } | Event::NotAccepted { .. } => {}
+            Event::Planned { .. } => {}
+            // A step of another kind does instead, so that no error at the end tells of it. It is asked
+            // for again before each of those, and told once.
+            Event::NotAccepted { error } if error.operation == "UpdateShardCount" => {
+                if told.refused.replace(error.class) != Some(error.class) {
+                    self.say(&format!("{error}; splits and merges have to do"));
+                }
+            }
+            Event::NotAccepted { .. } => {}
             Event::AwaitingTurn => {
                 self.spinner.say(format!("{}: waiting for its turn, other streams reshard", self.stream));
             }

@@ -163,7 +163,7 @@ async fn who_looks_back_for_a_day_has_no_company_of_those_that_look_back_for_min
     let minutes = [16, 16, 16, 1_440, 20, 1_440, 16];
     let requests = minutes.map(|minutes| request("orders", 10, minutes, 2));
     join_all(requests.iter().map(|request| whole(&gathered, request))).await;
-    let asked: Vec<_> = plane.0.state().asked.iter().map(|asked| Size::of(asked)).collect();
+    let asked: Vec<_> = plane.0.state().asked.iter().map(Size::of).collect();
     let spans: Vec<_> = asked.iter().map(|size| (size.queries, size.end.since(size.start))).collect();
     assert_eq!(spans, [(10, 16), (10, 16), (30, 20), (20, 1_440)]);
 }

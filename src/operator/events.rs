@@ -78,14 +78,11 @@ fn happenings(decided: &Decided, before: &Status, events: &mut Vec<Event>) {
         Act::Stepped(stepped) if stepped.is_done() => {
             events.push(event(false, stepped.step.kind(), stepped.to_string()));
         }
+        // The hold that this leaves is told as a condition, once for all the splits that make up for it.
+        Act::Stepped(stepped) if matches!(stepped.result, Err(ExecuteError::CountRefused(_))) => {}
         Act::Stepped(stepped) => {
             let reason = format!("{}{}", stepped.step.kind(), stepped.reason());
-            // The same refusal comes before each split that makes up for it: it is told without the plan.
-            let note = match &stepped.result {
-                Err(ExecuteError::CountRefused(error)) => error.to_string(),
-                _ => stepped.to_string(),
-            };
-            events.push(event(true, &reason, note));
+            events.push(event(true, &reason, stepped.to_string()));
         }
         Act::Nothing | Act::Begins | Act::AwaitsTurn | Act::Unconfirmed(_) => {}
     }

@@ -118,7 +118,9 @@ mod tests {
     fn a_list_is_not_taken_for_a_mapping_wherever_it_stands() {
         let resource = |spec: Value| {
             let mut all = json!({"streamRef": {"name": "orders"}, "maxShards": 4});
-            all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+            for (name, value) in spec.as_object().expect("a mapping") {
+                all[name] = value.clone();
+            }
             KinesisStreamAutoscaler::from_tree(json!({
                 "apiVersion": "reshard.dev/v1alpha1", "kind": "KinesisStreamAutoscaler",
                 "metadata": {"name": "orders"}, "spec": all,
@@ -136,7 +138,7 @@ mod tests {
                 "spec.behavior.scaleUp.policies.0",
             ),
         ] {
-            let error = resource(spec).unwrap_err();
+            let error = resource(spec).expect_err("a list");
             assert_eq!((error.path.as_str(), error.message.as_str()), (path, "is a list: give a mapping"));
         }
     }

@@ -38,8 +38,8 @@ fn a_hot_stream_is_split_as_planned_and_merged_back_when_the_load_is_gone() {
     assert_eq!(lineage(&world), Lineage { open: 4 + planned, split: planned, merged: 0 });
     assert_eq!(listed(&world), open_in(&report));
 
-    // 0.8 MB/s packed to 56 % of a shard: two shards.
-    world.load(even(800_000));
+    // 1.2 MB/s packed to 85.5 % of a shard: two shards.
+    world.load(even(1_200_000));
     world.skip(15);
     let applied = world.apply(&manifest, &["--wait"]);
     assert_eq!((applied.code, applied.stderr.as_str()), (Some(0), ""), "{}", applied.stdout);
