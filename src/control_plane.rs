@@ -213,7 +213,7 @@ pub struct MetricIdentity {
 
 impl MetricQuery {
     /// What CloudWatch calls this metric of the stream `stream_name`.
-    fn identity(&self, stream_name: &str) -> MetricIdentity {
+    pub fn identity(&self, stream_name: &str) -> MetricIdentity {
         let stream = || ("StreamName", stream_name.to_owned());
         let kinesis = |name, dimensions, statistic| MetricIdentity {
             namespace: "AWS/Kinesis".to_owned(),

@@ -162,6 +162,10 @@ impl ControlPlane for MetricsOnly<'_> {
         unreachable!("observing changes nothing")
     }
 
+    async fn update_shard_count(&self, _: &StreamId, _: u32) -> Result<Reply<()>, RequestError> {
+        unreachable!("observing changes nothing")
+    }
+
     async fn enable_enhanced_monitoring(
         &self,
         _: &StreamId,

@@ -82,7 +82,7 @@ async fn of_two_replicas_one_works_and_the_other_takes_over_where_it_dies() {
 #[tokio::test(start_paused = true)]
 async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_once() {
     let rig = Rig::start().await;
-    rig.stream("orders", 2, even(800_000)).await;
+    rig.stream("orders", 2, even(1_200_000)).await;
     rig.put("orders", spec("orders", "Apply", json!({}))).await;
     let one = Replica::start(&rig, "one");
     rig.until("orders", "seen", |status| status.shards.is_some()).await;
@@ -104,7 +104,7 @@ async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_on
 #[tokio::test(start_paused = true)]
 async fn cut_off_from_the_api_server_the_leader_stops_before_the_other_begins() {
     let rig = Rig::start().await;
-    rig.stream("orders", 2, even(800_000)).await;
+    rig.stream("orders", 2, even(1_200_000)).await;
     rig.put("orders", spec("orders", "Apply", json!({}))).await;
     let one = Replica::start(&rig, "one");
     rig.until("orders", "seen", |status| status.shards.is_some()).await;

@@ -22,7 +22,7 @@ const STATUSES: &str = "kinesisstreamautoscalers/status";
 #[tokio::test(start_paused = true)]
 async fn without_the_api_server_nothing_is_done_and_afterwards_everything() {
     let rig = Rig::start().await;
-    rig.stream("orders", 2, even(800_000)).await;
+    rig.stream("orders", 2, even(1_200_000)).await;
     rig.put("orders", spec("orders", "Apply", json!({}))).await;
     let operator = rig.operator();
     rig.until("orders", "seen", |status| status.shards.is_some()).await;
@@ -38,7 +38,7 @@ async fn without_the_api_server_nothing_is_done_and_afterwards_everything() {
 #[tokio::test(start_paused = true)]
 async fn watches_that_break_and_histories_that_are_gone_are_survived() {
     let rig = Rig::start().await;
-    rig.stream("orders", 2, even(800_000)).await;
+    rig.stream("orders", 2, even(1_200_000)).await;
     rig.put("orders", spec("orders", "Apply", json!({}))).await;
     let operator = rig.operator();
     rig.until("orders", "seen", |status| status.shards.is_some()).await;
@@ -178,7 +178,7 @@ async fn of_a_resource_that_is_deleted_while_a_step_is_under_way_nothing_is_left
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_gone_or_on_demand_is_told_and_comes_back() {
     let rig = Rig::start().await;
-    rig.stream("orders", 2, even(800_000)).await;
+    rig.stream("orders", 2, even(1_200_000)).await;
     rig.put("orders", spec("orders", "Apply", json!({"mode": "DryRun"}))).await;
     let operator = rig.operator();
     let seen = rig.until("orders", "seen", |status| status.shards.is_some()).await;
@@ -194,7 +194,7 @@ async fn a_stream_that_is_gone_or_on_demand_is_told_and_comes_back() {
     let request = DeleteStream { stream: StreamRef::name("orders"), enforce_consumer_deletion: None };
     rig.aws.cloud().delete_stream(request).unwrap();
     rig.until("orders", "gone", |status| is(status, "Stalled", "StreamNotFound")).await;
-    rig.stream("orders", 3, even(800_000)).await;
+    rig.stream("orders", 3, even(1_200_000)).await;
     rig.until("orders", "made anew", |status| {
         condition(status, "Stalled").is_none() && status.shards.is_some_and(|shards| shards.current == 3)
     })
