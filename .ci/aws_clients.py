@@ -30,6 +30,8 @@ spec:
   maxShards: 16
   interval: 10s
   metrics: {maxAge: 30m}
+  targets: {ingestBytes: {utilization: 70}, ingestRecords: {utilization: 70}}
+  behavior: {scaleDown: {stabilizationWindowSeconds: 3600, tolerance: 0.2}}
 """
 
 
