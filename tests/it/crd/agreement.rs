@@ -43,6 +43,9 @@ fn policy_faults(object: &Value) -> Vec<FieldError> {
         vec![FieldError { path: error.path().to_string(), message: error.inner().to_string() }]
     };
     let read: Result<KinesisStreamAutoscaler, _> = serde_path_to_error::deserialize(object).map_err(fault);
+    // The decoder alone would take a list for a mapping.
+    let read =
+        read.and_then(|_| KinesisStreamAutoscaler::from_tree(object.clone()).map_err(|fault| vec![fault]));
     match read.and_then(|resource| resource.to_policy()) {
         Ok(_) => Vec::new(),
         Err(faults) => faults,
