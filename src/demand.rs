@@ -96,6 +96,8 @@ mod readers;
 mod stops;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod unhindered;
 mod view;
 
 /// What the open ranges of a stream need.

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::demand::{DemandSummary, Segment, ShardDemand};
+use crate::demand::unhindered::{unhindered, unhindered_shard};
+use crate::demand::{Segment, ShardDemand};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::Load;
 use crate::plan::{Evidence, Hold};
@@ -29,32 +30,14 @@ fn demand(shards: &[&[u32]]) -> Demand {
         .map(|(index, loads)| {
             let segments: Vec<Segment> = loads.iter().map(&mut segment).collect();
             let (first, last) = (segments[0].range, segments[segments.len() - 1].range);
-            ShardDemand {
-                id: ShardId::new(format!("shardId-{index:012}")),
-                range: HashKeyRange::new(first.start(), last.end()).expect("ascending"),
-                evidence: Evidence::Measured,
-                rejecting: false,
+            unhindered_shard(
+                ShardId::new(format!("shardId-{index:012}")),
+                HashKeyRange::new(first.start(), last.end()).expect("ascending"),
                 segments,
-                density: Evidence::Measured,
-                unsettled: None,
-                split_guard: None,
-                merge_guard: None,
-            }
+            )
         })
         .collect();
-    Demand {
-        shards,
-        stops: Vec::new(),
-        split_bars: Vec::new(),
-        merge_bars: Vec::new(),
-        verdicts: Vec::new(),
-        merges_in_the_last_day: 0,
-        count_updates_in_the_last_day: 0,
-        count_update_refused: None,
-        scale_up_limit: 200,
-        scale_down_limit: 1,
-        summary: DemandSummary::default(),
-    }
+    unhindered(shards)
 }
 
 /// Target 70 %, packing to 56 %.

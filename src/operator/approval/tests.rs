@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::cost::fixtures::{self, Sample};
-use crate::demand::{Demand, DemandSummary, Segment, ShardDemand};
+use crate::demand::unhindered::{unhindered, unhindered_shard};
+use crate::demand::{Demand, Segment};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, PlanHash, StepReason};
 use crate::policy::ApprovalRequired;
@@ -36,31 +37,9 @@ fn demand_of(sample: &Sample) -> Demand {
     let shards = sample.snapshot.shards.iter().filter(|shard| !shard.closed).map(|shard| {
         let within = |load: &&crate::plan::RangeLoad| load.range == shard.range;
         let loads = sample.plan.before.iter().find(within).map(|load| load.loads).unwrap_or_default();
-        ShardDemand {
-            id: shard.id.clone(),
-            range: shard.range,
-            evidence: Evidence::Measured,
-            rejecting: false,
-            segments: quarters(shard.range, loads),
-            density: Evidence::Measured,
-            unsettled: None,
-            split_guard: None,
-            merge_guard: None,
-        }
+        unhindered_shard(shard.id.clone(), shard.range, quarters(shard.range, loads))
     });
-    Demand {
-        shards: shards.collect(),
-        stops: Vec::new(),
-        split_bars: Vec::new(),
-        merge_bars: Vec::new(),
-        verdicts: Vec::new(),
-        merges_in_the_last_day: 0,
-        count_updates_in_the_last_day: 0,
-        count_update_refused: None,
-        scale_up_limit: 200,
-        scale_down_limit: 1,
-        summary: DemandSummary::default(),
-    }
+    unhindered(shards.collect())
 }
 
 impl World {

@@ -1,7 +1,8 @@
 //! When a call is better, case by case. That it is the cheapest that the checks let pass is shown by
 //! brute force in `tests/it/brute_force/calls.rs`.
 
-use crate::demand::{Demand, DemandSummary, Segment, ShardDemand};
+use crate::demand::unhindered::{unhindered, unhindered_shard};
+use crate::demand::{Demand, Segment, ShardDemand};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, Step, StepReason};
@@ -16,30 +17,15 @@ fn equal(percents: &[u32]) -> Demand {
         let loads = Loads { ingest_bytes: Load::from_percent(*percent).scaled(1, 2), ..Loads::default() };
         let segment = |range: HashKeyRange| Segment { range, loads, peak_loads: loads };
         ShardDemand {
-            id: ShardId::new(format!("shardId-{index:012}")),
-            range,
-            evidence: Evidence::Measured,
-            rejecting: false,
-            segments: halves(range).into_iter().map(segment).collect(),
             density: Evidence::Estimated,
-            unsettled: None,
-            split_guard: None,
-            merge_guard: None,
+            ..unhindered_shard(
+                ShardId::new(format!("shardId-{index:012}")),
+                range,
+                halves(range).into_iter().map(segment).collect(),
+            )
         }
     };
-    Demand {
-        shards: ranges.into_iter().zip(percents).enumerate().map(shard).collect(),
-        stops: Vec::new(),
-        split_bars: Vec::new(),
-        merge_bars: Vec::new(),
-        verdicts: Vec::new(),
-        merges_in_the_last_day: 0,
-        count_updates_in_the_last_day: 0,
-        count_update_refused: None,
-        scale_up_limit: 200,
-        scale_down_limit: 1,
-        summary: DemandSummary::default(),
-    }
+    unhindered(ranges.into_iter().zip(percents).enumerate().map(shard).collect())
 }
 
 fn halves(range: HashKeyRange) -> [HashKeyRange; 2] {

@@ -79,8 +79,8 @@ async fn of_two_replicas_one_works_and_the_other_takes_over_where_it_dies() {
     two.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_once() {
+/// A stream in order, a replica that looks after it, and one that waits for the lease.
+async fn one_that_leads_and_one_that_stands_by() -> (Rig, Replica, Replica) {
     let rig = Rig::start().await;
     rig.stream("orders", 2, even(1_200_000)).await;
     rig.put("orders", spec("orders", "Apply", json!({}))).await;
@@ -88,6 +88,12 @@ async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_on
     rig.until("orders", "seen", |status| status.shards.is_some()).await;
     let two = Replica::start(&rig, "two");
     rig.pass_minutes(1).await;
+    (rig, one, two)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_once() {
+    let (rig, one, two) = one_that_leads_and_one_that_stands_by().await;
     let asked = Instant::now();
     one.stop().await;
     assert!(asked.elapsed() < Duration::from_secs(10));
@@ -103,13 +109,7 @@ async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_on
 
 #[tokio::test(start_paused = true)]
 async fn cut_off_from_the_api_server_the_leader_stops_before_the_other_begins() {
-    let rig = Rig::start().await;
-    rig.stream("orders", 2, even(1_200_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
-    let one = Replica::start(&rig, "one");
-    rig.until("orders", "seen", |status| status.shards.is_some()).await;
-    let two = Replica::start(&rig, "two");
-    rig.pass_minutes(1).await;
+    let (rig, one, two) = one_that_leads_and_one_that_stands_by().await;
     // From now on nothing of the first arrives: it cannot know, but by its own clock.
     use crate::support::wire::{Effect, Fault, When};
     rig.cluster.wire().fault(Fault::new(When::Always, Effect::Silence).of("one"));
