@@ -49,6 +49,18 @@ impl Plan {
         &self.identity.steps
     }
 
+    /// Whether a shard lies above `limits`, or may: its load is not known.
+    pub fn is_hot(&self, limits: Loads) -> bool {
+        let within = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && shard.loads.within(limits);
+        !self.before.iter().all(within)
+    }
+
+    /// Whether nothing but merges waits: no shard lies above `limits`, and no hold is about anything
+    /// else. Then it costs little to look at the stream less often.
+    pub fn merges_alone_wait(&self, limits: Loads) -> bool {
+        !self.is_hot(limits) && self.holds.iter().all(Hold::is_about_merges)
+    }
+
     /// The ranges of the shards after the first `count` steps.
     ///
     /// # Errors

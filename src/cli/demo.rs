@@ -93,12 +93,12 @@ async fn look_after(
 ) -> anyhow::Result<()> {
     let progress = |event: &crate::executor::Event<'_>| board.note(event);
     let executor = Executor::new(plane, policy).with_stop(stop.clone()).with_progress(&progress);
-    let mut observer = Observer::one_shot();
+    let mut observer = Observer::gated();
     while board.now() < end && !stop.is_set() {
         let decide = |snapshot: &_, policy: &_| decide(snapshot, policy).map(|decision| decision.plan);
         let report = executor.run_to_quiet(&mut observer, decide, None).await;
         match report.end {
-            End::Quiet { .. } | End::WaitedEnough { .. } | End::PlanDone | End::Stopped => {}
+            End::Quiet { .. } | End::Calm | End::WaitedEnough { .. } | End::PlanDone | End::Stopped => {}
             end => anyhow::bail!("{end}"),
         }
         tokio::select! {

@@ -230,6 +230,20 @@ impl Hold {
         }
     }
 
+    /// Whether it keeps merges waiting at the most, where no shard is hot.
+    pub fn is_about_merges(&self) -> bool {
+        match self {
+            Hold::LoadEstimated { .. }
+            | Hold::Stabilizing { .. }
+            | Hold::MergeBudget { .. }
+            | Hold::ConsumerLagging { .. }
+            | Hold::ConsumerSilent { .. }
+            | Hold::ParentsDraining { .. } => true,
+            Hold::RateLimited { scale_up, .. } | Hold::Frozen { scale_up, .. } => !scale_up,
+            _ => false,
+        }
+    }
+
     /// The name in metrics, events and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
