@@ -13,6 +13,7 @@ use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::quota::Dimension;
 
+mod gist;
 mod hold;
 mod step;
 mod verdict;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::load::Load;
 use crate::quota::Dimension;
 use crate::stream::{ShardId, StreamStatus, TilingError};
+use crate::units::duration;
 
 /// Why something is not done now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -353,10 +354,10 @@ impl fmt::Display for Hold {
             }
             Hold::ConsumerLagging { consumer, lag_millis, limit_millis } => write!(
                 f,
-                "merges wait: {} {} s behind, more than lagGuard.maxIteratorAge ({} s)",
+                "merges wait: {} {} behind, more than lagGuard.maxIteratorAge ({})",
                 consumer.as_ref().map_or("the slowest reader is".to_owned(), |name| format!("consumer {name} is")),
-                lag_millis / 1_000,
-                limit_millis / 1_000
+                duration(lag_millis / 1_000),
+                duration(limit_millis / 1_000)
             ),
             Hold::ConsumerSilent { consumer } => {
                 write!(f, "merges wait: consumer {consumer} reports no lag, and unknown is not zero")

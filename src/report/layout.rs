@@ -187,29 +187,6 @@ pub(super) fn signed_hours(before: u64, after: u64) -> String {
     format!("{sign}{} h", grouped(after.abs_diff(before)))
 }
 
-/// A rate with the unit that suits it: `1.43 MB/s`, `920 B/s`.
-pub(super) fn rate(per_second: u64, unit: &str) -> String {
-    let scaled = |divisor: f64, prefix: &str| format!("{:.2} {prefix}{unit}/s", per_second as f64 / divisor);
-    match per_second {
-        0..1_000 => format!("{per_second} {unit}/s"),
-        1_000..1_000_000 => scaled(1e3, "k"),
-        1_000_000..1_000_000_000 => scaled(1e6, "M"),
-        _ => scaled(1e9, "G"),
-    }
-}
-
-/// A span of time in the two largest units that say something: `2 min 5 s`, `3 h`.
-pub(crate) fn duration(seconds: u64) -> String {
-    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes, rest) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, 0) => format!("{m} min"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, 0, _) => format!("{h} h"),
-        (h, m, _) => format!("{h} h {m} min"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,15 +206,6 @@ mod tests {
         let painted = set_columns(&rows, 40, Painter { color: true });
         assert_eq!(plain, ["hot  9"]);
         assert_eq!(painted, ["\u{1b}[1;31mhot\u{1b}[0m  9"]);
-    }
-
-    #[test]
-    fn spans_and_rates_take_the_unit_that_suits_them() {
-        assert_eq!(
-            [0, 59, 60, 125, 3_600, 5_400].map(duration),
-            ["0 s", "59 s", "1 min", "2 min 5 s", "1 h", "1 h 30 min"]
-        );
-        assert_eq!([0, 999, 1_430_000].map(|n| rate(n, "B")), ["0 B/s", "999 B/s", "1.43 MB/s"]);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::operator::status::{
     Condition, ConditionStatus, PlanState, PlanStatus, ShardCounts, Status, StreamSeen, TopShard,
 };
 use crate::policy::ScalingPolicy;
-use crate::report::{Cell, Painter, Style, Tone, bar, duration, hang, set_columns};
+use crate::report::{Cell, Painter, Style, Tone, bar, hang, set_columns};
 use crate::stream::{ShardId, StreamMode};
+use crate::units::duration;
 
 const NARROWEST: usize = 60;
 const WIDEST: usize = 120;

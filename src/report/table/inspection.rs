@@ -5,13 +5,14 @@ use super::{INDENT, Page, Style, Tone};
 use crate::advice::{Suggested, Suggestion, Usage};
 use crate::cost::grouped;
 use crate::report::Report;
-use crate::report::layout::{Cell, duration, hang, rate};
+use crate::report::layout::{Cell, hang};
+use crate::units::{duration, rate};
 
 /// Draws `report`, which was made under the policy that is suggested. No line is wider than
 /// `style.width`; each ends with a line feed.
 pub fn inspection(report: &Report, usage: &[Usage], suggestion: &Suggestion, style: Style) -> String {
-    let page = Page::new(style).head(report).usage(usage).utilization(report).over_time(report);
-    let page = page.key_space(report).suggestion(suggestion).steps(report);
+    let page = Page::new(style).head(report).usage(usage).utilization(report).readers(report);
+    let page = page.over_time(report).key_space(report).suggestion(suggestion).steps(report);
     page.ending(report)
 }
 
