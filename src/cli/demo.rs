@@ -23,6 +23,7 @@ use crate::sandbox::Sandbox;
 use crate::simulator::api::{DescribeStreamSummary, StreamRef};
 
 mod board;
+mod curve;
 mod rivals;
 mod scenario;
 mod screen;

@@ -131,6 +131,16 @@ impl Told {
         self.samples.last().copied()
     }
 
+    /// Bytes a second, sample by sample.
+    pub(super) fn loads(&self) -> Vec<u64> {
+        self.samples.iter().map(|sample| sample.bytes_per_second).collect()
+    }
+
+    /// Open shards, sample by sample.
+    pub(super) fn shards(&self) -> Vec<u64> {
+        self.samples.iter().map(|sample| u64::from(sample.shards)).collect()
+    }
+
     /// Records offered and rejected since the beginning.
     pub(super) fn traffic(&self) -> (u64, u64) {
         match (self.samples.first(), self.samples.last()) {
@@ -180,14 +190,10 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
 }
 
 fn sentence(step: &Step) -> String {
-    let place = |range: &HashKeyRange| {
-        let percent = |key: u128| (key >> 64) as f64 / 2_f64.powi(64) * 100.0;
-        format!("{:.1}–{:.1} %", percent(range.start().0), percent(range.end().0))
-    };
     match step {
-        Step::Split { range, .. } => format!("split {} of the keys", place(range)),
+        Step::Split { range, .. } => format!("split {} of the keys", range.place()),
         Step::Merge { low, high } => {
-            format!("merge {} of the keys", low.merge(*high).map_or_else(String::new, |range| place(&range)))
+            format!("merge {} of the keys", low.merge(*high).map_or_else(String::new, HashKeyRange::place))
         }
         Step::UpdateShardCount { to, .. } => format!("cut all keys anew, into {to} equal ranges"),
         Step::EnableShardMetrics { .. } => "turn on shard metrics".to_owned(),
