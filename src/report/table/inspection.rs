@@ -18,7 +18,7 @@ pub fn inspection(report: &Report, usage: &[Usage], suggestion: &Suggestion, sty
 
 impl Page {
     fn usage(mut self, usage: &[Usage]) -> Page {
-        self.section("PAST", "accepted writes: the last day by the minute, before by 5 minutes");
+        self.section("PAST", "accepted writes of the whole stream");
         if usage.iter().all(|of| of.known_minutes == 0) {
             self.faint("CloudWatch has no data point: silent, or too young");
             return self;
@@ -40,6 +40,15 @@ impl Page {
             ]);
         }
         self.rows(&rows);
+        let coarse = usage.iter().find(|of| of.minutes_per_point > 1);
+        self.faint(&match coarse {
+            None => "a peak is the fullest minute".to_owned(),
+            Some(of) => format!(
+                "a peak is the fullest minute; of what CloudWatch no longer has by the minute, in the last {}, the fullest mean over {} minutes, within which more may have come",
+                span(of.span_minutes),
+                of.minutes_per_point
+            ),
+        });
         self
     }
 
