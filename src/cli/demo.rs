@@ -77,7 +77,7 @@ pub(super) async fn run(arguments: &DemoArgs, output: &Arc<Output>) -> anyhow::R
 
     let told = board.told();
     if stop.is_set() {
-        output.note("The demo was ended early; the figures are of the part that ran.");
+        output.note("The demo was ended early: reshard's row is of the part that ran, the others are of the whole story.");
     }
     let (nothing, at_peak) = rivals.await?.context("the comparison failed")?;
     output.result(&summary::text(&told, &policy, nothing, at_peak, output.style().width))?;

@@ -170,13 +170,13 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
     let index = plan.steps().iter().position(|planned| planned == step)?;
     Some(match &plan.explanations.get(index)?.reason {
         StepReason::Rejecting { dimension, load } => {
-            format!("writes are rejected, {} at {load} of a shard", dimension.label())
+            format!("rejects writes, {} {load}", dimension.label())
         }
         StepReason::AboveTarget { dimension, load, target } => {
-            format!("{} at {load} of a shard, target {target}", dimension.label())
+            format!("{} {load}, target {target}", dimension.label())
         }
         StepReason::Cold { dimension, load, .. } => {
-            format!("together {load} of a shard ({}) at the most", dimension.label())
+            format!("cold, together {} {load} at the most", dimension.label())
         }
         StepReason::MovesBoundary => "moves a boundary".to_owned(),
         StepReason::BelowMinShards { min_shards } => format!("minShards is {min_shards}"),

@@ -93,7 +93,7 @@ impl<'a> Screen<'a> {
             row("shards", now.shards.to_string(), curve(&shards, share, chart)),
             row("rejected", percent(rejected, offered), "of all records so far".to_owned()),
             row("keys", String::new(), self.heat(told, chart)),
-            row("", String::new(), "heat of each shard by hash key, █ at its limit".to_owned()),
+            row("", String::new(), "heat by hash key, █ at the limit".to_owned()),
             fit(&format!("{:<LABEL_WIDTH$}{}", "now", told.doing), self.width),
         ];
         rows.extend(told.lines.iter().map(|line| fit(&format!("  {line}"), self.width)));

@@ -55,8 +55,13 @@ pub(super) fn text(
         fixed("nothing done", nothing),
         fixed("fixed at peak", at_peak),
     ];
-    let mut text = format!(
-        "{} h of load, {:.1} GB in all\n\n  {:<14}{:>12}{:>12}{:>9}{:>10}\n",
+    // First what is longest and least: the end of it stays on a small screen.
+    let mut text = String::from("The policy it followed:\n\n");
+    for line in MANIFEST.lines() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    text.push_str(&format!(
+        "\n{} h of load, {:.1} GB in all\n\n  {:<14}{:>12}{:>12}{:>9}{:>10}\n",
         clock(told.elapsed()),
         told.samples.windows(2).map(gigabytes).sum::<f64>(),
         "",
@@ -64,7 +69,7 @@ pub(super) fn text(
         "shard-hours",
         "cost",
         "rejected"
-    );
+    ));
     for row in &rows {
         let price = cost::of_shard_seconds(row.shard_seconds, &prices) + row.monitoring;
         text.push_str(&format!(
@@ -84,10 +89,6 @@ pub(super) fn text(
         told.splits, told.merges, nothing.shards, at_peak.shards
     );
     text.push_str(&format!("\n{}\n", hang("", &explained, width.clamp(NARROWEST, WIDEST)).join("\n")));
-    text.push_str("\nThe policy it followed:\n\n");
-    for line in MANIFEST.lines() {
-        text.push_str(&format!("  {line}\n"));
-    }
     text.push_str("\nOn a stream of yours, reading only:  reshard plan -f FILE\n");
     text
 }
