@@ -13,7 +13,7 @@ pub use self::hottest::HotShard;
 pub use self::html::html;
 pub use self::layout::count;
 #[cfg(feature = "cli")]
-pub(crate) use self::layout::{Cell, Painter, Tone, hang, natural_width, set_columns};
+pub(crate) use self::layout::{Cell, Painter, Tone, fitting, hang, set_columns};
 pub use self::line::line;
 pub use self::markdown::markdown;
 pub use self::steps::{StepReport, action_on};

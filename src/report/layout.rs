@@ -48,9 +48,14 @@ pub(super) fn columns(text: &str) -> usize {
 }
 
 /// Breaks `text` into lines of at most `width` columns, between words where it can, inside a word
-/// where it must.
+/// where it must. A figure and its percent sign are one word.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
+    const KEPT: &str = "\u{a0}%";
+    let lines = wrap_words(&text.replace(" %", KEPT), width.max(1));
+    lines.into_iter().map(|line| line.replace(KEPT, " %")).collect()
+}
+
+fn wrap_words(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
@@ -132,9 +137,21 @@ impl Cell {
 const GAP: usize = 2;
 
 /// How wide the columns of `rows` are, gaps between them included.
-pub(crate) fn natural_width(rows: &[Vec<Cell>]) -> usize {
+pub(super) fn natural_width(rows: &[Vec<Cell>]) -> usize {
     let widths = column_widths(rows);
     widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+/// The first of these tables, the fullest first, that fits into `width`; the last where none does.
+pub(crate) fn fitting(tables: impl IntoIterator<Item = Vec<Vec<Cell>>>, width: usize) -> Vec<Vec<Cell>> {
+    let mut last = Vec::new();
+    for table in tables {
+        last = table;
+        if natural_width(&last) <= width {
+            break;
+        }
+    }
+    last
 }
 
 fn column_widths(rows: &[Vec<Cell>]) -> Vec<usize> {
@@ -208,6 +225,12 @@ mod tests {
         let painted = set_columns(&rows, 40, Painter { color: true });
         assert_eq!(plain, ["hot  9"]);
         assert_eq!(painted, ["\u{1b}[1;38;5;160mhot\u{1b}[0m  9"]);
+    }
+
+    #[test]
+    fn a_percent_sign_begins_no_line() {
+        assert_eq!(wrap("the hottest at 70.6 % of it", 19), ["the hottest at", "70.6 % of it"]);
+        assert_eq!(wrap("70.6 %", 3), ["70.", "6 %"]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
         )?,
         None => writeln!(out, "There are no settled metrics.")?,
     }
-    writeln!(out, "Nothing is known from before {}.", report.look_back_start)?;
+    writeln!(out, "Nothing from before {} counts.", report.look_back_start)?;
     if let Some(source) = report.read_calls_source {
         writeln!(out, "Read calls are from {}.", source_name(source))?;
     }

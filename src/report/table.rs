@@ -119,7 +119,7 @@ impl Page {
             None => "no settled metrics".to_owned(),
         };
         let known =
-            format!("nothing is known from before {}", report.look_back_start.strftime("%Y-%m-%d %H:%M"));
+            format!("nothing from before {} counts", report.look_back_start.strftime("%Y-%m-%d %H:%M"));
         self.lines.extend(facts("", &[format!("observed {seen}"), window, known], self.width));
         self
     }

@@ -8,7 +8,7 @@ use crate::operator::status::{
     Condition, ConditionStatus, PlanState, PlanStatus, ShardCounts, Status, StreamSeen, TopShard,
 };
 use crate::policy::ScalingPolicy;
-use crate::report::{Cell, Painter, Style, Tone, bar, hang, natural_width, set_columns};
+use crate::report::{Cell, Painter, Style, Tone, bar, fitting, hang, set_columns};
 use crate::stream::{ShardId, StreamMode};
 use crate::units::duration;
 
@@ -114,10 +114,7 @@ impl Page {
             return;
         }
         self.section("HOTTEST SHARDS");
-        let rows = BARS.map(|bar| heat_rows(facts, bar));
-        let fits = |rows: &&Vec<Vec<Cell>>| natural_width(rows) <= self.width - 2;
-        let rows = rows.iter().find(fits).unwrap_or(&rows[BARS.len() - 1]).clone();
-        self.rows(&rows);
+        self.rows(&fitting(BARS.map(|bar| heat_rows(facts, bar)), self.width - 2));
     }
 
     fn plan(&mut self, plan: &PlanStatus) {
