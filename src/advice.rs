@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use self::by_shard::{ShardReaders, readers_by_shard, throttled_reads_per_minute};
 pub use self::figures::Figure;
 pub use self::past::{Carried, PAST_DAYS, Past, Stretch, Usage};
 pub use self::recovery::Recovery;
@@ -21,7 +22,9 @@ use crate::plan::Plan;
 use crate::policy::ScalingPolicy;
 use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
+use crate::units::duration;
 
+mod by_shard;
 mod figures;
 mod past;
 mod readers;
@@ -125,6 +128,32 @@ pub enum Advice {
         /// What one consumer with enhanced fan-out costs a month.
         each_monthly: Money,
     },
+    /// GetRecords calls are throttled.
+    ReadsThrottled {
+        /// Throttled calls a minute, of the whole stream.
+        per_minute: u64,
+        /// In how many shards, as far as that is known.
+        throttled_shards: usize,
+        /// The open shards.
+        shards: u32,
+        /// The calls of all pollers, where known.
+        calls: Option<Load>,
+        /// Those with most throttled calls; empty where the shards' metrics about readers are off.
+        worst: Vec<ShardReaders>,
+    },
+    /// A lag sits in few shards, and the others are read in time.
+    LagOfFewShards {
+        /// The largest lag of a shard in milliseconds.
+        lag_millis: u64,
+        /// The largest lag of the others.
+        others_millis: u64,
+        /// How many have the lag.
+        lagging: usize,
+        /// Of how many with a known lag.
+        shards: usize,
+        /// Those with the largest lags.
+        worst: Vec<ShardReaders>,
+    },
 }
 
 /// Everything that `snapshot` and `policy` earn; `summary` is what the stream as a whole shows, and
@@ -142,6 +171,8 @@ pub fn advise(
         writers::pack_records(seen),
         writers::lost_while_rejecting(seen),
         readers::fan_out(seen),
+        by_shard::throttled(seen),
+        by_shard::lag_of_few(seen),
         readers::retention(seen),
     ]
     .into_iter()
@@ -201,6 +232,8 @@ impl Advice {
             Advice::ExtendRetention { .. } => "ExtendRetention",
             Advice::LostWhileRejecting { .. } => "LostWhileRejecting",
             Advice::MoveToFanOut { .. } => "MoveToFanOut",
+            Advice::ReadsThrottled { .. } => "ReadsThrottled",
+            Advice::LagOfFewShards { .. } => "LagOfFewShards",
         }
     }
 
@@ -239,8 +272,36 @@ impl Advice {
                 [] => "read with enhanced fan-out from one application or function at least, or poll less often; Firehose cannot use it".to_owned(),
                 consumers => format!("have {} read with enhanced fan-out, or poll less often", consumers.join(", ")),
             },
+            Advice::ReadsThrottled { calls, worst, .. } => {
+                let calls_bind = calls.is_some_and(|calls| calls >= CALLS_BIND);
+                let cause = match worst.first() {
+                    _ if calls_bind => "poll less often: five calls a second of a shard are for all pollers together",
+                    Some(of) if of.is_exhausted() => {
+                        "fewer pollers, or enhanced fan-out for one of them: 2 MB/s of a shard are for all pollers together"
+                    }
+                    _ => "have pollers wait a second between calls, and longer after a refusal: a call that brings 10 MB shuts out the next for five seconds",
+                };
+                match worst.is_empty() {
+                    false => cause.to_owned(),
+                    true => format!("{cause}; turn on the shards’ ReadProvisionedThroughputExceeded and OutgoingBytes to see which of them"),
+                }
+            }
+            Advice::LagOfFewShards { worst, .. } if worst.iter().any(ShardReaders::is_exhausted) => {
+                "its readers take all that a shard gives, and what is there already drains at that rate: fewer pollers, or enhanced fan-out; a split relieves what is written from then on".to_owned()
+            }
+            Advice::LagOfFewShards { worst, .. } => format!(
+                "look at what reads {}: a record that fails again and again, or a worker that is slow or gone; no split helps, for what is there already is read first",
+                names(worst)
+            ),
         }
     }
+}
+
+/// From here on the calls of all pollers are what is throttled: some of them fall into the same second.
+const CALLS_BIND: Load = Load::from_percent(80);
+/// The names of shards one after another.
+fn names(shards: &[ShardReaders]) -> String {
+    shards.iter().map(|of| of.shard.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Advice {
@@ -286,6 +347,22 @@ impl fmt::Display for Advice {
                     "the pollers make {load} of the calls that each shard serves, of {target} wanted; no split adds any"
                 )
             }
+            Advice::ReadsThrottled { per_minute, throttled_shards, shards, worst, .. } => {
+                write!(f, "{} GetRecords calls a minute are throttled", grouped(*per_minute))?;
+                match worst.is_empty() {
+                    true => Ok(()),
+                    false => {
+                        write!(f, ", in {throttled_shards} of {shards} shards, most in {}", names(worst))
+                    }
+                }
+            }
+            Advice::LagOfFewShards { lag_millis, others_millis, lagging, shards, worst } => write!(
+                f,
+                "readers are {} behind in {lagging} of {shards} shards ({}), and {} at the most in the others",
+                duration(lag_millis / 1_000),
+                names(worst),
+                duration(others_millis / 1_000)
+            ),
         }
     }
 }

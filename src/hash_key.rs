@@ -246,6 +246,28 @@ impl HashKeyRange {
     pub fn fraction_of_space(self) -> f64 {
         (self.span() as f64 + 1.0) / (u128::MAX as f64)
     }
+
+    /// For people: where it lies, in percent of the space: `12.5–25.0 %`.
+    pub fn place(self) -> String {
+        let decimals = self.decimals();
+        format!("{:.decimals$}–{:.decimals$} %", percent(self.start), percent(self.end))
+    }
+
+    /// For people: where in the space a key of this range lies: `18.75 %`.
+    pub fn place_of(self, key: HashKey) -> String {
+        format!("{:.*} %", self.decimals() + 1, percent(key))
+    }
+
+    /// So many decimals of a percent tell the width of the range to two digits.
+    fn decimals(self) -> usize {
+        let width = self.fraction_of_space() * 100.0;
+        (1..12).find(|decimals| width * 10_f64.powi(*decimals) >= 9.95).unwrap_or(12) as usize
+    }
+}
+
+/// Where in the space a key lies, in percent: for display alone.
+fn percent(key: HashKey) -> f64 {
+    key.0 as f64 / u128::MAX as f64 * 100.0
 }
 
 impl fmt::Display for HashKeyRange {
@@ -261,6 +283,20 @@ mod tests {
 
     fn range(start: u128, end: u128) -> HashKeyRange {
         HashKeyRange::new(HashKey(start), HashKey(end)).expect("start is not after end")
+    }
+
+    #[test]
+    fn people_read_where_a_range_lies_as_finely_as_it_is_narrow() {
+        let eighths = HashKeyRange::WHOLE.equal_parts(8);
+        assert_eq!(
+            (HashKeyRange::WHOLE.place(), eighths[1].place()),
+            ("0.0–100.0 %".into(), "12.5–25.0 %".into())
+        );
+        assert_eq!(eighths[1].place_of(HashKey(3 << 124)), "18.75 %");
+        let narrow = HashKeyRange::WHOLE.equal_parts(4_096)[1];
+        assert_eq!(narrow.place(), "0.024–0.049 %");
+        let narrowest = HashKeyRange::new(HashKey(7), HashKey(7)).expect("one key");
+        assert_eq!(narrowest.place(), "0.000000000000–0.000000000000 %");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - model: [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`], [`cost`]
+//! - model: [`units`], [`hash_key`], [`stream`], [`quota`], [`load`], [`policy`], [`snapshot`], [`plan`],
+//!   [`cost`]
 //! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`vetted`], [`advice`], [`report`]; pure: no
 //!   clock, no I/O, no async, no randomness, no logging
 //! - execution: `control_plane`, `gather`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
@@ -19,6 +20,7 @@ pub mod policy;
 pub mod quota;
 pub mod snapshot;
 pub mod stream;
+pub mod units;
 
 // decision
 pub mod advice;

@@ -147,12 +147,12 @@ enum Glance {
 }
 
 impl Observer {
-    /// Reads the shards' metrics at every pass, for `plan` and `apply`.
+    /// Reads the shards' metrics at every pass: for who looks once, or wants every detail.
     pub fn one_shot() -> Self {
         Observer::default()
     }
 
-    /// Reads the shards' metrics when [`gate`] says so, for the loop.
+    /// Reads the shards' metrics when [`gate`] says so: for the loop, and for runs that sit out holds.
     pub fn gated() -> Self {
         Observer { gated: true, ..Observer::default() }
     }

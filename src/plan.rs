@@ -13,6 +13,7 @@ use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::quota::Dimension;
 
+mod gist;
 mod hold;
 mod step;
 mod verdict;
@@ -47,6 +48,18 @@ impl Plan {
     /// The steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.identity.steps
+    }
+
+    /// Whether a shard lies above `limits`, or may: its load is not known.
+    pub fn is_hot(&self, limits: Loads) -> bool {
+        let within = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && shard.loads.within(limits);
+        !self.before.iter().all(within)
+    }
+
+    /// Whether nothing but merges waits: no shard lies above `limits`, and no hold is about anything
+    /// else. Then it costs little to look at the stream less often.
+    pub fn merges_alone_wait(&self, limits: Loads) -> bool {
+        !self.is_hot(limits) && self.holds.iter().all(Hold::is_about_merges)
     }
 
     /// The ranges of the shards after the first `count` steps.

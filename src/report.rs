@@ -13,7 +13,7 @@ pub use self::hottest::HotShard;
 pub use self::html::html;
 pub use self::layout::count;
 #[cfg(feature = "cli")]
-pub(crate) use self::layout::{Cell, Painter, Tone, duration, hang, set_columns};
+pub(crate) use self::layout::{Cell, Painter, Tone, fitting, hang, set_columns};
 pub use self::line::line;
 pub use self::markdown::markdown;
 pub use self::steps::{StepReport, action_on};
@@ -22,7 +22,7 @@ pub(crate) use self::strip::bar;
 pub use self::strip::heat_strip;
 pub use self::suggested::suggested_manifest;
 pub use self::table::{Style, inspection, table};
-use crate::advice::{self, Advice, Figure, Recovery};
+use crate::advice::{self, Advice, Figure, Recovery, ShardReaders};
 use crate::cost::{self, PlanCost, Prices, Traffic};
 use crate::demand::DemandSummary;
 use crate::load::{Load, Loads};
@@ -42,6 +42,7 @@ mod steps;
 mod story;
 mod strip;
 mod suggested;
+mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,9 @@ pub struct Report {
     /// What flows, who reads it and how far behind; absent without metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFacts>,
+    /// What the readers of each shard do, worst first, where that was read: on suspicion alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub readers_by_shard: Vec<ShardReaders>,
     /// How full the shards were, minute by minute; absent without metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
@@ -185,6 +189,9 @@ pub struct TrafficFacts {
     pub traffic: Traffic,
     /// Rejected records in millionths of those offered.
     pub rejected_millionths: u64,
+    /// GetRecords calls that were throttled, a minute, rounded up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttled_reads_per_minute: Option<u64>,
     /// Polling consumers in thousandths.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pollers_thousandths: Option<u64>,
@@ -273,10 +280,10 @@ impl Report {
             end: end.start(),
             minutes: end.since(start),
         });
-        let traffic = window.map(|_| traffic_facts(demand, plan));
+        let traffic = window.map(|_| traffic_facts(snapshot, demand, plan));
         Report {
             format: REPORT_FORMAT,
-            summary: summary(plan, stream.open_shard_count),
+            summary: summary::of(plan, stream.open_shard_count),
             stream: StreamFacts {
                 name: stream.name.clone(),
                 arn: stream.arn.clone(),
@@ -300,6 +307,7 @@ impl Report {
                 .map(|dimension| utilization(dimension, policy, demand, plan, &shards))
                 .to_vec(),
             read_calls_source: demand.read_calls.map(|(_, source)| source),
+            readers_by_shard: advice::readers_by_shard(snapshot, demand.window),
             history: History::read(snapshot, policy),
             steps: steps::explain(plan, &shards, policy.targets.limits),
             holds: plan.holds.iter().map(Notice::from).collect(),
@@ -324,7 +332,7 @@ impl Report {
     }
 }
 
-fn traffic_facts(demand: &DemandSummary, plan: &Plan) -> TrafficFacts {
+fn traffic_facts(snapshot: &Snapshot, demand: &DemandSummary, plan: &Plan) -> TrafficFacts {
     let read: Load = plan.before.iter().map(|shard| shard.loads.read_bytes).sum();
     let read = u128::from(read.0) * u128::from(Dimension::ReadBytes.ceiling_per_second()) / 1_000_000;
     TrafficFacts {
@@ -334,6 +342,7 @@ fn traffic_facts(demand: &DemandSummary, plan: &Plan) -> TrafficFacts {
             read_bytes_per_second: u64::try_from(read).unwrap_or(u64::MAX),
         },
         rejected_millionths: demand.rejected_millionths,
+        throttled_reads_per_minute: advice::throttled_reads_per_minute(snapshot, demand.window),
         pollers_thousandths: demand.pollers_thousandths,
         pollers_declared: demand.pollers_declared,
         lag_millis: demand.lag_millis,
@@ -372,31 +381,4 @@ fn utilization(
         hottest,
         target: slot.map_or(policy.targets.read_calls, |slot| policy.targets.limits.as_array()[slot]),
     }
-}
-
-/// The plan in one line.
-fn summary(plan: &Plan, open_shards: usize) -> String {
-    let count = plan.steps().len();
-    if count == 0 {
-        let mut reasons: Vec<_> = plan.holds.iter().map(Hold::reason).collect();
-        reasons.extend(plan.verdicts.iter().map(Verdict::reason));
-        reasons.dedup();
-        return match reasons.as_slice() {
-            [] => format!("nothing to do at {}", layout::count(open_shards, "shard")),
-            reasons => format!("no step now: {}", reasons.join(", ")),
-        };
-    }
-    let change: i64 = plan.steps().iter().map(|step| i64::from(step.shard_delta())).sum();
-    let start = plan.identity.start.len() as i64;
-    let kinds = [("split", "Split"), ("merge", "Merge"), ("UpdateShardCount", "UpdateShardCount")]
-        .map(|(noun, kind)| (noun, plan.steps().iter().filter(|step| step.kind() == kind).count()));
-    let parts: Vec<_> =
-        kinds.iter().filter(|(_, n)| *n > 0).map(|(noun, n)| layout::count(*n, noun)).collect();
-    let shards = if change == 0 {
-        layout::count(plan.identity.start.len(), "shard")
-    } else {
-        format!("{start} → {} shards", start + change)
-    };
-    let detail = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
-    format!("{shards} in {}{detail}", layout::count(count, "step"))
 }

@@ -1,11 +1,11 @@
 // What a terminal shows of the demo, as SVG: the picture that is drawn anew all the while, as it is when
 // the clock has passed MOMENT, and the summary under it. Reads what a program writes to a terminal.
-// Usage: node terminal.mjs COMMAND COLUMNS MOMENT END < OUTPUT > PICTURE.svg; the terminal had so many
-// COLUMNS, and the lines from one that begins with END on are left out.
+// Usage: node terminal.mjs COMMAND COLUMNS MOMENT FIRST < OUTPUT > PICTURE.svg; the terminal had so many
+// COLUMNS, and the summary is shown from the line on that holds the words FIRST.
 import { readFileSync } from "node:fs";
 
-const [command, terminal, moment, end] = process.argv.slice(2);
-const colors = { 1: "bold", 2: "faint", 31: "red", 32: "green", 33: "yellow", 36: "cyan" };
+const [command, terminal, moment, first] = process.argv.slice(2);
+const styles = { 1: "bold", 2: "faint", "38;5;28": "green", "1;38;5;160": "bold red", "38;5;166": "orange", 36: "cyan" };
 const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 // A terminal of no height: lines of cells, each a character with its style.
@@ -33,14 +33,15 @@ for (const [token, code, letter] of readFileSync(0, "utf8").matchAll(/\u001b\[([
   } else if (letter === "B") for (let step = 0; step < count; step += 1) down();
   else if (letter === "K") lines[row] = code === "2" ? [] : lines[row].slice(0, column);
   else if (letter === "J") lines.length = row + 1;
-  else if (letter === "m") style = code.split(";").map((one) => colors[Number(one)] ?? "").join(" ").trim();
+  else if (letter === "m") style = styles[code] ?? "";
   else if (token === "\r") column = 0;
   else if (token === "\n") [down(), (column = 0)];
   else if (token >= " ") put(token);
 }
 if (!drawn) throw new Error(`no clock has passed ${moment}`);
-const ends = lines.findIndex((line) => text(line).startsWith(end));
-const summary = lines.slice(0, ends < 0 ? lines.length : ends);
+const begins = lines.findIndex((line) => text(line).includes(first));
+if (begins < 0) throw new Error(`no line says ${first}`);
+const summary = lines.slice(begins);
 const prompt = [...`$ ${command}`].map((character) => [character, "bold"]);
 const trimmed = (of) => {
   const filled = of.map((line) => text(line) !== "");
@@ -69,7 +70,7 @@ const drawRow = (line, at) => {
 };
 
 console.log(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
-<style>text{font:14px ui-monospace,Menlo,"DejaVu Sans Mono",monospace;fill:#e6edf3}.bold{font-weight:700}.faint{fill:#a5b0bc}.red{fill:#ff7b72}.green{fill:#7ee787}.yellow{fill:#ffc078}.cyan{fill:#76e3ea}</style>
+<style>text{font:14px ui-monospace,Menlo,"DejaVu Sans Mono",monospace;fill:#e6edf3}.bold{font-weight:700}.faint{fill:#a5b0bc}.red{fill:#ff7b72}.green{fill:#7ee787}.orange{fill:#ffc078}.cyan{fill:#76e3ea}</style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${shown.map(drawRow).filter(Boolean).join("\n")}
 </svg>`);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Advice;
 use crate::cost::grouped;
 use crate::quota::{FAN_OUT_CONSUMERS, FIREHOSE_TRANSFORMS_PER_SHARD};
+use crate::units::duration;
 
 /// A number and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -143,6 +144,22 @@ impl Advice {
                     format!("{FAN_OUT_CONSUMERS} at the most"),
                     "quota of Kinesis",
                 ));
+                said
+            }
+            Advice::ReadsThrottled { per_minute, throttled_shards: _, shards: _, calls, worst } => {
+                let mut said =
+                    vec![figure("throttled", format!("{} calls a minute", grouped(*per_minute)), STREAM)];
+                said.extend(
+                    calls.map(|load| figure("calls", load.to_string(), "see “read calls” of the report")),
+                );
+                said.extend(worst.iter().map(|of| figure("a shard", of.to_string(), SHARDS)));
+                said
+            }
+            Advice::LagOfFewShards { lag_millis: _, others_millis, lagging: _, shards: _, worst } => {
+                let mut said: Vec<_> =
+                    worst.iter().map(|of| figure("a shard", of.to_string(), SHARDS)).collect();
+                let others = format!("{} behind at the most", duration(others_millis / 1_000));
+                said.push(figure("the others", others, SHARDS));
                 said
             }
         }

@@ -1,5 +1,5 @@
-//! How a stream was written to over hours and weeks, from its own metrics: the last day by the minute,
-//! what lies before by several minutes.
+//! How a stream was written to over hours and weeks, from its own metrics: as far as CloudWatch has them
+//! by the minute, what lies before by several minutes.
 
 use serde::Serialize;
 
@@ -67,6 +67,8 @@ pub struct Usage {
     pub mean_bytes_per_second: u64,
     /// Bytes a second in the fullest point.
     pub peak_bytes_per_second: u64,
+    /// Over how many minutes the longest points are means: what is fullest within one does not show.
+    pub minutes_per_point: u32,
     /// Records a second in the mean.
     pub mean_records_per_second: u64,
     /// Records a second in the fullest point.
@@ -147,25 +149,40 @@ impl Past {
             known.iter().map(|(seconds, point)| of(point) / seconds).max().unwrap_or(0)
         };
         let seconds: u64 = known.iter().map(|(seconds, _)| seconds).sum();
+        let longest = known.iter().map(|(seconds, _)| seconds / 60).max().unwrap_or(1);
         Usage {
             span_minutes,
             known_minutes: seconds / 60,
             mean_bytes_per_second: sum(|of| of.bytes) / seconds.max(1),
             peak_bytes_per_second: peak(|of| of.bytes),
+            minutes_per_point: u32::try_from(longest).unwrap_or(u32::MAX),
             mean_records_per_second: sum(|of| of.records) / seconds.max(1),
             peak_records_per_second: peak(|of| of.records),
             rejected_records: sum(|of| of.rejected),
         }
     }
 
-    /// The fullest point of each hour that has any, in shards' worth.
+    /// The fullest point of each hour of which half the points are known, in shards' worth: of fewer, the
+    /// first minute of a stream for one, a low peak tells nothing.
     pub fn hourly_peaks(&self) -> Vec<Load> {
         let hourly = |stretch: &Stretch| -> Vec<Load> {
             let points = usize::try_from(60 / stretch.minutes_per_point).unwrap_or(1).max(1);
-            let loads = stretch.loads();
-            loads.rchunks(points).filter_map(|hour| hour.iter().flatten().max().copied()).collect()
+            let peak = |hour: &[Option<Load>]| {
+                let known = hour.iter().flatten();
+                known.clone().max().copied().filter(|_| 2 * known.count() >= points)
+            };
+            stretch.loads().rchunks(points).filter_map(peak).collect()
         };
         self.stretches.iter().flat_map(hourly).collect()
+    }
+
+    /// The fullest point of all in shards' worth, and the minutes that it is the mean over.
+    pub fn peak(&self) -> Option<(Load, u32)> {
+        let peak = |stretch: &Stretch| {
+            let highest = stretch.loads().into_iter().flatten().max()?;
+            Some((highest, stretch.minutes_per_point))
+        };
+        self.stretches.iter().filter_map(peak).max_by_key(|(load, _)| *load)
     }
 }
 
@@ -219,6 +236,19 @@ mod tests {
         assert_eq!((hour.known_minutes, hour.mean_bytes_per_second), (60, 2_000_000));
         assert_eq!((day.known_minutes, day.peak_bytes_per_second), (70, 2_000_000));
         assert_eq!(day.mean_bytes_per_second, (60 * 120 + 450) * 1_000_000 / 4_200);
-        assert_eq!(past.hourly_peaks(), [Load::from_percent(100), Load::from_percent(200)]);
+        assert_eq!([hour.minutes_per_point, day.minutes_per_point], [1, 5]);
+        assert_eq!(past.peak(), Some((Load::from_percent(200), 1)));
+    }
+
+    #[test]
+    fn an_hour_of_which_little_is_known_has_no_peak_of_its_own() {
+        let mut values = vec![None; 150];
+        values[29] = Some(6_000_000);
+        values[30..60].fill(Some(60_000_000));
+        values[90..119].fill(Some(120_000_000));
+        let records = values.iter().map(|bytes| bytes.map(|_| 60)).collect::<Vec<_>>();
+        let past = Past::read([(1, &metrics(&values, &records, &[]))]).expect("all were read");
+        assert_eq!(past.hourly_peaks(), [Load::from_percent(100)], "30 minutes of the second hour are known");
+        assert_eq!(past.peak(), Some((Load::from_percent(200), 1)));
     }
 }

@@ -83,22 +83,26 @@ fn by_the_past(past: &Past, open_shards: u32, policy: &ScalingPolicy) -> Suggest
     };
     let peaks = past.hourly_peaks();
     let hours = peaks.len();
-    let (quiet, full) = (quantile(peaks.clone(), 100), quantile(peaks, 1_000));
+    let quiet = quantile(peaks, 100);
+    let (full, minutes) = past.peak().unwrap_or_default();
     let (min, needed) = (shards_for(quiet), shards_for(full));
     let max = (needed * HEADROOM).max(open_shards).min(MAX_SHARDS);
     let worth = |load: Load| format!("{}.{:02} shards' worth", load.0 / 1_000_000, load.0 / 10_000 % 100);
     Suggestion {
         min_shards: Suggested {
             value: min,
-            why: format!(
-                "in the quietest tenth of {hours} hours it carried at the most {}: {min} at {packed}",
-                worth(quiet)
-            ),
+            why: match hours {
+                0 => "of no hour half the minutes are known".to_owned(),
+                hours => format!(
+                    "in the quietest tenth of {hours} hours it carried at the most {}: {min} at {packed}",
+                    worth(quiet)
+                ),
+            },
         },
         max_shards: Suggested {
             value: max,
             why: format!(
-                "at its fullest it carried {}: {needed} at {packed}; twice that, not fewer than the {open_shards} open now nor more than {MAX_SHARDS}",
+                "at its fullest it carried {} over {minutes} min: {needed} at {packed}; twice that, not fewer than the {open_shards} open now nor more than {MAX_SHARDS}",
                 worth(full)
             ),
         },
@@ -169,7 +173,7 @@ mod tests {
         let applied = suggestion.applied_to(policy());
         assert_eq!((applied.bounds.min(), applied.bounds.max()), (4, 32));
         assert_eq!(applied.targets.limits.ingest_records, Load::from_percent(80));
-        assert!(suggestion.max_shards.why.contains("10.00 shards' worth: 16 at 64.0 %"));
+        assert!(suggestion.max_shards.why.contains("10.00 shards' worth over 1 min: 16 at 64.0 %"));
     }
 
     #[test]

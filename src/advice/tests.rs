@@ -200,6 +200,62 @@ fn too_many_pollers_move_to_enhanced_fan_out_the_busiest_first() {
 }
 
 #[test]
+fn throttled_reads_are_told_with_the_shards_they_sit_in_and_what_binds_there() {
+    let (sample, window) = fixtures::read_by(
+        fixtures::even(4, 100_000),
+        &[(100_000, 0, 0), (1_900_000, 30, 50), (200_000, 2, 1)],
+    );
+    let told = |change: fn(&mut DemandSummary)| {
+        let seen = |summary: &mut DemandSummary| {
+            summary.window = Some(window);
+            change(summary);
+        };
+        find(advise(&sample, seen), "ReadsThrottled")
+    };
+    let advice = told(|_| ()).expect("earned");
+    assert_eq!(
+        advice.to_string(),
+        "32 GetRecords calls a minute are throttled, in 2 of 4 shards, most in shardId-000000000001, shardId-000000000002"
+    );
+    assert!(advice.remedy().contains("2 MB/s of a shard"), "{}", advice.remedy());
+    let figure = advice.figures().iter().map(|of| of.value.clone()).find(|of| of.contains("0001"));
+    assert_eq!(
+        figure.expect("named"),
+        "shardId-000000000001: 1.90 MB/s read, 1,900 records/s, 30 calls a minute throttled, 50 s behind"
+    );
+    let calls = told(|summary| {
+        summary.read_calls = Some((Load::from_percent(90), ReadCallsSource::DeclaredConsumers));
+    });
+    assert!(calls.expect("earned").remedy().starts_with("poll less often"));
+    assert_eq!(told(|summary| summary.window = None), None, "nothing is known");
+
+    let (mut off, _) = (sample.clone(), window);
+    off.snapshot.metrics.shards.clear();
+    let seen = |summary: &mut DemandSummary| summary.window = Some(window);
+    let unnamed = find(advise(&off, seen), "ReadsThrottled").expect("the stream tells it");
+    assert!(unnamed.remedy().contains("turn on"), "{}", unnamed.remedy());
+    let (calm, window) = fixtures::read_by(fixtures::even(4, 100_000), &[(100_000, 0, 0)]);
+    let seen = |summary: &mut DemandSummary| summary.window = Some(window);
+    assert_eq!(find(advise(&calm, seen), "ReadsThrottled"), None);
+}
+
+#[test]
+fn a_lag_that_sits_in_one_shard_is_told_apart_from_one_of_all() {
+    let told = |lags: [u64; 4]| {
+        let (sample, window) =
+            fixtures::read_by(fixtures::even(4, 100_000), &lags.map(|lag| (100_000, 0, lag)));
+        find(advise(&sample, |summary| summary.window = Some(window)), "LagOfFewShards")
+    };
+    let advice = told([3, 900, 0, 7]).expect("earned");
+    assert_eq!(
+        advice.to_string(),
+        "readers are 15 min behind in 1 of 4 shards (shardId-000000000001), and 7 s at the most in the others"
+    );
+    assert_eq!(told([450, 900, 0, 7]), None, "two of four");
+    assert_eq!(told([3, 120, 0, 7]), None, "within the guard");
+}
+
+#[test]
 fn every_piece_of_advice_has_figures_and_each_says_where_it_comes_from() {
     let mut sample = fixtures::one_hot_shard();
     sample.policy.consumers = vec![firehose(Some((10_000, 1 << 20)))];

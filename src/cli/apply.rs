@@ -23,7 +23,7 @@ use crate::cost::Prices;
 use crate::executor::{End, Event, Executor, RunReport, StopSignal};
 use crate::observe::{self, Observer};
 use crate::operator::cluster::{Cluster, LeaseName};
-use crate::plan::{Evidence, Hold, Plan, RangeLoad};
+use crate::plan::{Hold, Plan};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::report::count;
 use crate::resource::DurationText;
@@ -202,7 +202,7 @@ impl Job {
                     narrator.plan(&report(&decision));
                     anyhow::Ok(decision.plan)
                 };
-                executor.run_to_quiet(&mut Observer::one_shot(), decide, self.wait).await
+                executor.run_to_quiet(&mut Observer::gated(), decide, self.wait).await
             }
         };
         let told = standing.as_ref().map(Judged::told).unwrap_or_default();
@@ -246,7 +246,7 @@ impl Job {
             done => format!("{} done", count(done, "step")),
         };
         match &report.end {
-            End::PlanDone => {
+            End::PlanDone | End::Calm => {
                 narrator.say(&format!("{steps}; {}", report.end));
                 Ok(Outcome::Done)
             }
@@ -261,7 +261,10 @@ impl Job {
             End::WaitedEnough { plan, .. } => {
                 narrator.say(&format!("{steps}; {}", report.end));
                 tell_verdicts(plan, narrator);
-                Ok(if is_hot(plan, &self.stream.policy) { Outcome::Failed } else { Outcome::Done })
+                Ok(match plan.is_hot(self.stream.policy.trigger()) {
+                    true => Outcome::Failed,
+                    false => Outcome::Done,
+                })
             }
             End::Stopped => {
                 narrator.say(&format!("{steps}; {}", report.end));
@@ -286,17 +289,9 @@ fn tell_verdicts(plan: &Plan, narrator: &Narrator) {
     }
 }
 
-/// Whether a shard lies above its target, or may.
-fn is_hot(plan: &Plan, policy: &ScalingPolicy) -> bool {
-    let within =
-        |shard: &RangeLoad| shard.evidence != Evidence::Unknown && shard.loads.within(policy.trigger());
-    !plan.before.iter().all(within)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost::fixtures;
 
     #[test]
     fn durations_are_written_as_in_manifests() {
@@ -304,15 +299,5 @@ mod tests {
         for text in ["", "0s", "1 h", "60", "-1s"] {
             assert!(duration(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_shard_above_target_or_unknown_is_not_what_was_waited_for() {
-        let calm = fixtures::even(4, 100_000);
-        assert!(!is_hot(&calm.plan, &calm.policy));
-        assert!(is_hot(&fixtures::one_hot_shard().plan, &calm.policy));
-        let mut unknown = calm.plan.clone();
-        unknown.before[3].evidence = Evidence::Unknown;
-        assert!(is_hot(&unknown, &calm.policy));
     }
 }

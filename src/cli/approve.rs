@@ -13,7 +13,7 @@ use super::status::can_ask;
 use crate::operator::cluster;
 use crate::operator::object::APPROVE;
 use crate::operator::status::{PlanState, PlanStatus};
-use crate::report::duration;
+use crate::units::duration;
 
 /// Approve the plan of a resource of the cluster that waits for it, after a look at it
 #[derive(Debug, Args)]

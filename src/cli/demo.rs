@@ -23,6 +23,7 @@ use crate::sandbox::Sandbox;
 use crate::simulator::api::{DescribeStreamSummary, StreamRef};
 
 mod board;
+mod curve;
 mod rivals;
 mod scenario;
 mod screen;
@@ -76,7 +77,7 @@ pub(super) async fn run(arguments: &DemoArgs, output: &Arc<Output>) -> anyhow::R
 
     let told = board.told();
     if stop.is_set() {
-        output.note("The demo was ended early; the figures are of the part that ran.");
+        output.note("The demo was ended early: reshard's row is of the part that ran, the others are of the whole story.");
     }
     let (nothing, at_peak) = rivals.await?.context("the comparison failed")?;
     output.result(&summary::text(&told, &policy, nothing, at_peak, output.style().width))?;
@@ -93,12 +94,12 @@ async fn look_after(
 ) -> anyhow::Result<()> {
     let progress = |event: &crate::executor::Event<'_>| board.note(event);
     let executor = Executor::new(plane, policy).with_stop(stop.clone()).with_progress(&progress);
-    let mut observer = Observer::one_shot();
+    let mut observer = Observer::gated();
     while board.now() < end && !stop.is_set() {
         let decide = |snapshot: &_, policy: &_| decide(snapshot, policy).map(|decision| decision.plan);
         let report = executor.run_to_quiet(&mut observer, decide, None).await;
         match report.end {
-            End::Quiet { .. } | End::WaitedEnough { .. } | End::PlanDone | End::Stopped => {}
+            End::Quiet { .. } | End::Calm | End::WaitedEnough { .. } | End::PlanDone | End::Stopped => {}
             end => anyhow::bail!("{end}"),
         }
         tokio::select! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::{Style, hang};
+use crate::report::{Painter, Style, Tone, hang};
 
 /// The width of a terminal that does not tell.
 const UNKNOWN_WIDTH: usize = 80;
@@ -103,7 +103,7 @@ impl Output {
         let text = format!("{LABEL} {}", message.trim_end().replace('\n', "\n  "));
         let mut text = fitted(&text, self.error_width);
         if self.error_color {
-            text.replace_range(..LABEL.len(), &format!("\u{1b}[1;31m{LABEL}\u{1b}[0m"));
+            text.replace_range(..LABEL.len(), &Painter { color: true }.paint(Tone::Bad, LABEL));
         }
         self.write_note(&text);
     }

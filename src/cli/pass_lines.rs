@@ -99,12 +99,15 @@ mod tests {
         let mut sample = fixtures::even(4, 100_000);
         sample.plan.holds.push(Hold::Suspended);
         let full = lines.full(&report(&sample), "").expect("the first is new");
-        assert!(full.ends_with(&format!("; no step now: {}", Hold::Suspended.reason())), "{full}");
+        assert!(
+            full.ends_with(&format!("; no step now: suspend is set ({})", Hold::Suspended.reason())),
+            "{full}"
+        );
         assert_eq!(lines.idle(&sample.snapshot), None, "nothing is new");
         lines.interrupted();
         assert_eq!(
             lines.idle(&sample.snapshot).expect("due"),
-            "2026-11-22T04:17:31Z orders: 4 shards, calm: nothing near its target; no step now: Suspended"
+            "2026-11-22T04:17:31Z orders: 4 shards, calm: nothing near its target; no step now: suspend is set (Suspended)"
         );
     }
 }

@@ -7,7 +7,7 @@ use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Explanation, PLAN_FORMAT, Plan, PlanIdentity, RangeLoad, Step, StepReason};
 use crate::policy::ScalingPolicy;
 use crate::quota::Dimension;
-use crate::snapshot::{MetricHistory, SNAPSHOT_FORMAT, ShardMetric, Snapshot};
+use crate::snapshot::{MetricHistory, Minute, SNAPSHOT_FORMAT, Series, ShardMetric, Snapshot, StreamMetric};
 use crate::stream::{Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
 /// A stream, what is wanted of it, and what is planned.
@@ -94,6 +94,26 @@ pub(crate) fn one_hot_shard() -> Sample {
     let mut sample = with_loads(&[310_000, 280_000, 1_430_000, 120_000]);
     split(&mut sample, 2);
     sample
+}
+
+/// The sample with what `figures` say of the readers of its first shards in each of the last three settled
+/// minutes: bytes a second, throttled calls, lag in seconds; and those minutes.
+pub(crate) fn read_by(mut sample: Sample, figures: &[(u64, u64, u64)]) -> (Sample, (Minute, Minute)) {
+    let end = Minute::of(sample.snapshot.observed_at).plus(-3);
+    let series = |value: u64| Series { start: end.plus(-3), values: vec![Some(value); 3], complete: true };
+    for (shard, (bytes, throttled, lag_seconds)) in sample.snapshot.shards.iter().zip(figures) {
+        let of_shard = [
+            (ShardMetric::OutgoingBytes, 60 * bytes),
+            (ShardMetric::OutgoingRecords, 60 * bytes / 1_000),
+            (ShardMetric::ReadProvisionedThroughputExceeded, *throttled),
+            (ShardMetric::IteratorAgeMilliseconds, lag_seconds * 1_000),
+        ];
+        let of_shard = of_shard.map(|(metric, value)| (metric, series(value)));
+        sample.snapshot.metrics.shards.insert(shard.id.clone(), of_shard.into());
+    }
+    let throttled = series(figures.iter().map(|(_, throttled, _)| throttled).sum());
+    sample.snapshot.metrics.stream.insert(StreamMetric::ReadProvisionedThroughputExceeded, throttled);
+    (sample, (end.plus(-3), end))
 }
 
 /// Adds the split of the shard at `index` of the projected shards.

@@ -8,9 +8,11 @@ use super::Money;
 /// at the defaults, which are those of us-east-1.
 ///
 /// Sources of the defaults, read in November 2026: P is aws.amazon.com/kinesis/data-streams/pricing,
-/// whose tables are drawn by script, so that figures come by way of T, Trek10's comparison of
-/// September 2023, where marked; F is the Kinesis Data Streams FAQ; M is "Choose the right mode to
-/// stream in" of the developer guide; C are public calculators that agree on CloudWatch's prices.
+/// whose tables are drawn by script, so that figures come by way of L, what AWS's Price List gave for
+/// us-east-1 and us-east-2 by the recorded estimates in Infracost's tests (`kinesis_stream_test.golden`), and
+/// T, Trek10's comparison of September 2023, which says the same; F is the Kinesis Data Streams FAQ; M is
+/// "Choose the right mode to stream in" of the developer guide; C are public calculators that agree on
+/// CloudWatch's prices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Prices {
@@ -18,32 +20,32 @@ pub struct Prices {
     pub region: String,
     /// When they were read, for people.
     pub as_of: String,
-    /// A shard for an hour (P).
+    /// A shard for an hour (P, L).
     pub shard_hour: Money,
-    /// A million PUT payload units (P): each record counts one for every 25 KB begun.
+    /// A million PUT payload units (P, L): each record counts one for every 25 KB begun.
     pub million_put_payload_units: Money,
-    /// Keeping a shard's records beyond 24 hours and up to 7 days, for an hour (T; unconfirmed).
+    /// Keeping a shard's records beyond 24 hours and up to 7 days, for an hour (L, T).
     pub extended_retention_shard_hour: Money,
-    /// An enhanced fan-out consumer on one shard for an hour (example in F; unconfirmed).
+    /// An enhanced fan-out consumer on one shard for an hour (example in F, L).
     pub fan_out_consumer_shard_hour: Money,
-    /// A gigabyte read by enhanced fan-out (T; unconfirmed).
+    /// A gigabyte read by enhanced fan-out (L, T).
     pub fan_out_gigabyte: Money,
     /// A CloudWatch metric for a month: shard-level metrics are priced as custom ones (C; the
     /// first tier, up to 10,000 metrics of an account).
     pub metric_month: Money,
     /// A thousand metrics read by GetMetricData; none of them is free (C).
     pub thousand_metrics_read: Money,
-    /// An on-demand stream for an hour (T; unconfirmed).
+    /// An on-demand stream for an hour (L, T).
     pub on_demand_stream_hour: Money,
-    /// A gigabyte written to an on-demand stream (T; unconfirmed).
+    /// A gigabyte written to an on-demand stream (L, T).
     pub on_demand_gigabyte_in: Money,
     /// Bytes that each record written to an on-demand stream is rounded up to a multiple of: "rounded
     /// up to the nearest 1 KB (1,024 bytes)" (P). 1 for no rounding; reads are not rounded (T).
     pub on_demand_record_bytes: u64,
-    /// A gigabyte read from an on-demand stream (T; unconfirmed).
+    /// A gigabyte read from an on-demand stream (L, T).
     pub on_demand_gigabyte_out: Money,
-    /// A gigabyte written in On-demand Advantage: M says "at least 60 % lower" than on-demand, and
-    /// exactly that is taken (unconfirmed).
+    /// A gigabyte written in On-demand Advantage, which has no price by the stream (M): M says "at least 60 %
+    /// lower" than on-demand, and exactly that is taken (unconfirmed).
     pub on_demand_advantage_gigabyte_in: Money,
     /// The same rounding in On-demand Advantage: no source tells it apart from on-demand's, which is
     /// taken (unconfirmed).
@@ -60,7 +62,7 @@ impl Default for Prices {
         let dollars_millionths = Money::from_micro_dollars;
         Prices {
             region: "us-east-1".to_owned(),
-            as_of: "November 2026, in part unconfirmed".to_owned(),
+            as_of: "November 2026, On-demand Advantage unconfirmed".to_owned(),
             shard_hour: dollars_millionths(15_000),
             million_put_payload_units: dollars_millionths(14_000),
             extended_retention_shard_hour: dollars_millionths(20_000),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Event, ExecuteError, Executor, StepOutcome, TilingDifference};
 use crate::control_plane::ControlPlane;
-use crate::observe::{ObserveError, Observer};
+use crate::observe::{MetricLevel, Observation, ObserveError, Observer};
 use crate::plan::{Hold, Plan, Step};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
@@ -43,6 +43,9 @@ pub enum End {
         /// The last plan, without steps.
         plan: Box<Plan>,
     },
+    /// The observer found nothing to look at more closely: the stream is calm, and what was decided
+    /// when it was last looked at closely, before this run, stands.
+    Calm,
     /// The time to wait for holds is over.
     WaitedEnough {
         /// The last plan, without steps.
@@ -77,7 +80,10 @@ pub enum End {
 impl End {
     /// Whether the run ended as it should.
     pub fn is_success(&self) -> bool {
-        matches!(self, End::Quiet { .. } | End::WaitedEnough { .. } | End::PlanDone | End::Stopped)
+        matches!(
+            self,
+            End::Quiet { .. } | End::Calm | End::WaitedEnough { .. } | End::PlanDone | End::Stopped
+        )
     }
 }
 
@@ -86,6 +92,7 @@ impl Display for End {
         match self {
             End::Quiet { plan } if plan.holds.is_empty() => f.write_str("nothing is left to do"),
             End::Quiet { plan } => write!(f, "no step may run now: {}", reasons(plan)),
+            End::Calm => f.write_str("the stream is calm: nothing new is to be decided"),
             End::WaitedEnough { plan, waited } => {
                 write!(f, "waited {} s, and no step may run yet: {}", waited.as_secs(), reasons(plan))
             }
@@ -112,7 +119,8 @@ fn reasons(plan: &Plan) -> String {
 
 impl<P: ControlPlane> Executor<'_, P> {
     /// Observes, decides, takes the first step, and begins anew, until no step may run. With
-    /// `wait`, holds that time can lift are sat out for so long in all. `decide` gives the plan, or
+    /// `wait`, holds that time can lift are sat out for so long in all; while nothing but merges
+    /// waits, a gated observer looks closely only when its gate says so. `decide` gives the plan, or
     /// the veto of the checks.
     pub async fn run_to_quiet<D, V>(
         &self,
@@ -141,22 +149,36 @@ impl<P: ControlPlane> Executor<'_, P> {
         V: Display,
     {
         let (mut waited, mut setbacks) = (Duration::ZERO, 0);
-        let (mut came, mut refused) = (None, None);
+        let (mut came, mut refused, mut standing) = (None, None, None);
         while done.len() < MAX_STEPS {
             if self.stop.is_set() {
                 return End::Stopped;
             }
             let turn = came.take();
-            let mut snapshot = match observer.observe(self.plane, self.policy).await {
-                Ok(observation) => observation.snapshot,
-                Err(error) => return End::CannotObserve(error),
+            let Observation { mut snapshot, level, .. } =
+                match observer.observe(self.plane, self.policy).await {
+                    Ok(observation) => observation,
+                    Err(error) => return End::CannotObserve(error),
+                };
+            let plan = match (level, standing.take()) {
+                (MetricLevel::Stream, Some(plan)) => plan,
+                (MetricLevel::Stream, None) => return End::Calm,
+                (MetricLevel::Shards, _) => {
+                    snapshot.update_shard_count_refused = refused.take();
+                    match decide(&snapshot, self.policy) {
+                        Ok(plan) => plan,
+                        Err(veto) => return End::Vetoed(veto.to_string()),
+                    }
+                }
             };
-            snapshot.update_shard_count_refused = refused.take();
-            let plan = match decide(&snapshot, self.policy) {
-                Ok(plan) => plan,
-                Err(veto) => return End::Vetoed(veto.to_string()),
-            };
-            (self.progress)(&Event::Planned { plan: &plan });
+            if level == MetricLevel::Shards {
+                (self.progress)(&Event::Planned { plan: &plan });
+            }
+            // Heat, and whatever keeps splits waiting, is not left to the stream's own metrics: the mean
+            // of many shards hides it. After a step, and what goes wrong with one, all is seen anew.
+            if !plan.steps().is_empty() || !plan.merges_alone_wait(self.policy.trigger()) {
+                observer.look_closely();
+            }
             let Some(step) = plan.steps().first() else {
                 let vain = plan.holds.iter().any(Hold::awaits_a_person)
                     || !plan.holds.iter().any(Hold::passes_with_time);
@@ -171,6 +193,7 @@ impl<P: ControlPlane> Executor<'_, P> {
                 (self.progress)(&Event::Holding { plan: &plan, next_look_in: pause });
                 self.pause(pause).await;
                 waited += pause;
+                standing = Some(plan);
                 continue;
             };
             let Some(_turn) = turn.or_else(|| self.free_turn(&plan)) else {

@@ -4,11 +4,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
-use crate::control_plane::ShardFilter;
+use crate::control_plane::{GetMetricData, MetricQuery, ShardFilter};
 use crate::hash_key::{HashKey, HashKeyRange};
+use crate::load::{Load, Loads};
 use crate::observe::test_plane::{ARN, Fault, TestPlane, policy};
 use crate::observe::{Observer, list_shards};
-use crate::plan::{Hold, PLAN_FORMAT, PlanIdentity};
+use crate::plan::{Evidence, Hold, PLAN_FORMAT, PlanIdentity, RangeLoad};
 use crate::policy::{Allow, Schedule};
 use crate::snapshot::{ShardMetric, Snapshot};
 use crate::stream::{OpenShards, StreamMode, StreamStatus, StreamSummary};

@@ -24,7 +24,8 @@ const MAX_PAGES: u32 = 50;
 /// Tokens of `GetMetricData` expire too; a call is begun anew so many times.
 const MAX_BEGINNINGS: u32 = 3;
 
-/// The four shard metrics about readers, which are read on suspicion only.
+/// The four shard metrics about readers, which are read on suspicion only: they tell people in which shard
+/// the trouble sits ([`crate::advice::readers_by_shard`]), and decide nothing.
 const READ_METRICS: [ShardMetric; 4] = [
     ShardMetric::OutgoingBytes,
     ShardMetric::OutgoingRecords,

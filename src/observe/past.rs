@@ -7,12 +7,13 @@ use super::metrics::{MetricPlan, read_metrics};
 use crate::control_plane::{ControlPlane, Period};
 use crate::snapshot::{MetricHistory, Minute, Snapshot};
 
-/// So many minutes up to now are read minute by minute.
-const CLOSE_MINUTES: i64 = 24 * 60;
+/// So many minutes up to now are read minute by minute: CloudWatch keeps those for 15 days, and a day is
+/// left for the clocks.
+const CLOSE_MINUTES: i64 = 14 * 24 * 60;
 
 /// Reads the three metrics about writes of the stream of `snapshot` over `days` up to its settled
-/// minutes, yet not from before it was made: the last day by the minute, what lies before by five
-/// minutes. Oldest first, each with its period; a point stands in the first minute of its period, and
+/// minutes, yet not from before it was made: the last two weeks by the minute, what lies before by
+/// five minutes. Oldest first, each with its period; a point stands in the first minute of its period, and
 /// the others are unknown. Six metrics are billed, whatever the span.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::load::Load;
 use crate::quota::Dimension;
 use crate::stream::{ShardId, StreamStatus, TilingError};
+use crate::units::duration;
 
 /// Why something is not done now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +231,20 @@ impl Hold {
         }
     }
 
+    /// Whether it keeps merges waiting at the most, where no shard is hot.
+    pub fn is_about_merges(&self) -> bool {
+        match self {
+            Hold::LoadEstimated { .. }
+            | Hold::Stabilizing { .. }
+            | Hold::MergeBudget { .. }
+            | Hold::ConsumerLagging { .. }
+            | Hold::ConsumerSilent { .. }
+            | Hold::ParentsDraining { .. } => true,
+            Hold::RateLimited { scale_up, .. } | Hold::Frozen { scale_up, .. } => !scale_up,
+            _ => false,
+        }
+    }
+
     /// The name in metrics, events and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -339,10 +354,10 @@ impl fmt::Display for Hold {
             }
             Hold::ConsumerLagging { consumer, lag_millis, limit_millis } => write!(
                 f,
-                "merges wait: {} {} s behind, more than lagGuard.maxIteratorAge ({} s)",
+                "merges wait: {} {} behind, more than lagGuard.maxIteratorAge ({})",
                 consumer.as_ref().map_or("the slowest reader is".to_owned(), |name| format!("consumer {name} is")),
-                lag_millis / 1_000,
-                limit_millis / 1_000
+                duration(lag_millis / 1_000),
+                duration(limit_millis / 1_000)
             ),
             Hold::ConsumerSilent { consumer } => {
                 write!(f, "merges wait: consumer {consumer} reports no lag, and unknown is not zero")

@@ -262,11 +262,16 @@ fn find(ranges: &[HashKeyRange], range: &HashKeyRange) -> Result<usize, StepErro
     ranges.binary_search(range).map_err(|_| StepError::NoSuchRange(*range))
 }
 
+/// For people: of keys it tells where they lie. The keys themselves, of 39 digits, are in the step's fields.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Split { range, at } => write!(f, "split {range} at {at}"),
-            Step::Merge { low, high } => write!(f, "merge {low} with {high}"),
+            Step::Split { range, at } => {
+                write!(f, "split {} of the hash keys at {}", range.place(), range.place_of(*at))
+            }
+            Step::Merge { low, high } => {
+                write!(f, "merge {} and {} of the hash keys", low.place(), high.place())
+            }
             Step::UpdateShardCount { from, to } => {
                 write!(f, "update the shard count from {from} to {to}, all of equal ranges")
             }

@@ -9,6 +9,7 @@ use crate::hash_key::HashKeyRange;
 use crate::load::Load;
 use crate::quota::{Dimension, MAX_SHARDS};
 use crate::stream::ShardId;
+use crate::units::{duration, rate};
 
 /// What no step can cure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,12 +150,14 @@ impl fmt::Display for Verdict {
             }
             Verdict::CatchingUp { read_bytes_per_second, expected_bytes_per_second } => write!(
                 f,
-                "readers take {read_bytes_per_second} B/s where {expected_bytes_per_second} B/s would keep up: they are catching up"
+                "readers take {} where {} would keep up: they are catching up",
+                rate(*read_bytes_per_second, "B"),
+                rate(*expected_bytes_per_second, "B")
             ),
             Verdict::DataLossRisk { lag_millis, retention_hours } => write!(
                 f,
-                "readers lag {} s behind, more than half of the retention of {retention_hours} h",
-                lag_millis / 1_000
+                "readers are {} behind, more than half of the retention of {retention_hours} h",
+                duration(lag_millis / 1_000)
             ),
             Verdict::LargeRecords { mean_bytes } => {
                 write!(f, "records are {mean_bytes} bytes on average")

@@ -83,6 +83,7 @@ fn stream(report: &Report, ids: Ids) -> Markup {
             (sections::utilization(report))
             (chart::section(report))
             (sections::hottest(report, ids))
+            (sections::readers(report, ids))
             (sections::notices("Holds", "What waits, and why.", &report.holds))
             (cost::section(report))
             (shards::section(report, ids))

@@ -2,13 +2,14 @@
 
 use std::fmt::{self, Write};
 
-use super::layout::{count, duration, percent, signed_hours};
+use super::layout::{count, percent, signed_hours};
 use super::story::Story;
 use super::strip::{self, Strip};
-use super::table::{items, source_name};
+use super::table::{items, readers, source_name};
 use super::{Notice, Report};
 use crate::cost::{HOURS_PER_MONTH, grouped};
 use crate::plan::RangeLoad;
+use crate::units::duration;
 
 /// How wide the strips are: fits most windows without scrolling.
 const STRIP_WIDTH: usize = 72;
@@ -48,7 +49,7 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
         )?,
         None => writeln!(out, "There are no settled metrics.")?,
     }
-    writeln!(out, "Nothing is known from before {}.", report.look_back_start)?;
+    writeln!(out, "Nothing from before {} counts.", report.look_back_start)?;
     if let Some(source) = report.read_calls_source {
         writeln!(out, "Read calls are from {}.", source_name(source))?;
     }
@@ -85,6 +86,7 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
             writeln!(out, "| `{}` | {} | {} |", hot.shard, hot.dimension.label(), percent(hot.load))?;
         }
     }
+    write_readers(out, report)?;
     if !report.steps.is_empty() {
         writeln!(out, "\n### Steps\n")?;
         for step in &report.steps {
@@ -129,6 +131,17 @@ fn write_strip(
         writeln!(out, "{:13}{}", "", drawn.marks)?;
     }
     Ok(drawn)
+}
+
+fn write_readers(out: &mut String, report: &Report) -> fmt::Result {
+    if report.readers_by_shard.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| Readers, worst first | Read | Records | Throttled | Behind |\n|:--|--:|--:|--:|--:|")?;
+    for of in report.readers_by_shard.iter().take(HOTTEST) {
+        writeln!(out, "| `{}` | {} |", of.shard, readers::figures(of).join(" | "))?;
+    }
+    Ok(())
 }
 
 fn write_advice(out: &mut String, report: &Report) -> fmt::Result {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::layout::{count, percent};
-use crate::hash_key::{HashKey, HashKeyRange};
+use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Explanation, Plan, Step, StepReason};
 use crate::quota::Dimension;
@@ -79,7 +79,7 @@ impl Names {
     /// The latest name: a range that was merged anew is no longer the shard it once was.
     fn of(&self, range: HashKeyRange) -> String {
         let known = self.0.iter().rev().find(|(of, _)| *of == range);
-        known.map_or_else(|| format!("the shard of {range}"), |(_, name)| name.clone())
+        known.map_or_else(|| format!("the shard of {}", range.place()), |(_, name)| name.clone())
     }
 }
 
@@ -90,16 +90,11 @@ fn named(shard: &ShardId) -> String {
 fn action(step: &Step, names: &Names) -> String {
     match step {
         Step::Split { range, at } => {
-            format!("split {} at {at} ({} of the key space)", names.of(*range), place(*at))
+            format!("split {} at {} of the hash keys", names.of(*range), range.place_of(*at))
         }
         Step::Merge { low, high } => format!("merge {} and {}", names.of(*low), names.of(*high)),
         Step::UpdateShardCount { .. } | Step::EnableShardMetrics { .. } => step.to_string(),
     }
-}
-
-/// Where in the space a key lies.
-fn place(key: HashKey) -> String {
-    format!("{:.2} %", key.0 as f64 / u128::MAX as f64 * 100.0)
 }
 
 fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
@@ -213,7 +208,7 @@ mod tests {
         let said = explain(&sample.plan, &shards, sample.policy.targets.limits);
         let actions: Vec<_> = said.iter().map(|step| step.action.as_str()).collect();
         assert!(actions[0].starts_with("split shard 0 at "), "{}", actions[0]);
-        assert!(actions[0].ends_with("(16.67 % of the key space)"), "{}", actions[0]);
+        assert!(actions[0].ends_with("at 16.67 % of the hash keys"), "{}", actions[0]);
         assert!(actions[1].starts_with("split the upper shard of step 1 at "), "{}", actions[1]);
         assert_eq!(actions[2], "merge shard 1 and shard 2");
         assert_eq!(actions[3], "merge the upper shard of step 2 and the shard of step 3");

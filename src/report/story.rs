@@ -30,7 +30,7 @@ fn wrong(report: &Report) -> String {
     if let Some(traffic) = report.traffic.as_ref().filter(|traffic| traffic.rejected_millionths > 0) {
         said.push(format!("{:.2} % of the records are rejected", traffic.rejected_millionths as f64 / 1e4));
     }
-    let verdicts: Vec<&str> = report.plan.verdicts.iter().map(Verdict::reason).collect();
+    let verdicts: Vec<&str> = report.plan.verdicts.iter().map(Verdict::gist).collect();
     if !verdicts.is_empty() {
         said.push(format!("what no step cures: {}", verdicts.join(", ")));
     }

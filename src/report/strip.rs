@@ -14,6 +14,9 @@ pub(super) fn legend(strips: &[Strip]) -> String {
     if strips.iter().any(|strip| strip.marks.contains(BOUNDARY)) {
         text.push_str("; ╵ a boundary");
     }
+    if strips.iter().any(|strip| strip.heat.iter().any(|(glyph, _)| *glyph == NOT_KNOWN)) {
+        text.push_str("; ? load not known");
+    }
     let crowding = strips.iter().map(|strip| strip.crowding).max().unwrap_or(0);
     // Two share a cell wherever a boundary lies within it.
     if crowding > 2 {
@@ -23,6 +26,7 @@ pub(super) fn legend(strips: &[Strip]) -> String {
 }
 
 const BOUNDARY: char = '╵';
+const NOT_KNOWN: char = '?';
 
 /// The hash-key space `width` cells wide, each as high as its hottest shard: for a live view.
 pub fn heat_strip(shards: &[RangeLoad], targets: Loads, width: usize, color: bool) -> String {
@@ -96,7 +100,7 @@ fn cell_of(key: HashKey, width: usize) -> usize {
 
 fn glyph(cell: &CellHeat, targets: Loads) -> (char, Tone) {
     if !cell.known {
-        return ('?', Tone::Faint);
+        return (NOT_KNOWN, Tone::Faint);
     }
     let lowest_target = targets.as_array().into_iter().min().unwrap_or(Load::CEILING);
     let tone = match cell.load {
@@ -181,6 +185,9 @@ mod tests {
         let mut sample = fixtures::even(2, 0);
         sample.plan.before[0].evidence = Evidence::Unknown;
         assert_eq!(heat(&sample, 4).0, "??▁▁");
+        let said =
+            |sample: &fixtures::Sample| legend(&[draw(&sample.plan.before, sample.policy.targets.limits, 4)]);
+        assert!(said(&sample).contains("? load not known") && !said(&fixtures::even(2, 0)).contains('?'));
     }
 
     #[test]

@@ -74,6 +74,7 @@ fn metrics(report: &Report) -> String {
 
 fn readers(report: &Report) -> String {
     match report.traffic.as_ref().and_then(|traffic| traffic.pollers_thousandths) {
+        Some(0) => "Nobody polls. Declare who reads, so that lag and calls are known:".to_owned(),
         Some(pollers) => format!(
             "About {}.{} consumers poll, by what is read. Declare them, so that lag and calls are known:",
             pollers / 1_000,

@@ -1,8 +1,7 @@
 //! The report for people at a terminal.
 
 use super::layout::{
-    Cell, Painter, Tone, columns, count, duration, facts, hang, natural_width, percent, rate, set_columns,
-    signed_hours,
+    Cell, Painter, Tone, columns, count, facts, hang, natural_width, percent, set_columns, signed_hours,
 };
 use super::story::Story;
 use super::strip::{self, BAR_LEGEND, Strip};
@@ -10,8 +9,10 @@ use super::{Notice, Report, Utilization};
 use crate::cost::{Bill, CostItem, HOURS_PER_MONTH, Money, grouped};
 use crate::plan::{RangeLoad, ReadCallsSource};
 use crate::stream::StreamMode;
+use crate::units::{duration, rate};
 
 mod inspection;
+pub(super) mod readers;
 
 pub use self::inspection::inspection;
 
@@ -33,7 +34,7 @@ const HOTTEST: usize = 5;
 
 /// Draws `report`. No line is wider than `style.width`; each ends with a line feed.
 pub fn table(report: &Report, style: Style) -> String {
-    let page = Page::new(style).head(report).utilization(report).over_time(report);
+    let page = Page::new(style).head(report).utilization(report).readers(report).over_time(report);
     page.key_space(report).steps(report).ending(report)
 }
 
@@ -63,7 +64,8 @@ impl Page {
 
     fn section(&mut self, title: &str, note: &str) {
         self.lines.push(String::new());
-        let mut lines = hang("", &format!("{title}  {note}"), self.width);
+        // The title stands apart by a second space.
+        let mut lines = hang("", &format!("{title} {note}"), self.width - 1);
         if let Some(first) = lines.first_mut() {
             let rest = first.split_off(title.len().min(first.len()));
             *first = format!("{}{}", self.painter.paint(Tone::Heading, title), rest.replacen(' ', "  ", 1));
@@ -117,7 +119,7 @@ impl Page {
             None => "no settled metrics".to_owned(),
         };
         let known =
-            format!("nothing is known from before {}", report.look_back_start.strftime("%Y-%m-%d %H:%M"));
+            format!("nothing from before {} counts", report.look_back_start.strftime("%Y-%m-%d %H:%M"));
         self.lines.extend(facts("", &[format!("observed {seen}"), window, known], self.width));
         self
     }
@@ -331,6 +333,9 @@ pub(super) fn traffic(report: &Report) -> Vec<String> {
     if facts.rejected_millionths > 0 {
         said.push(format!("{:.2} % rejected", facts.rejected_millionths as f64 / 1e4));
     }
+    if let Some(calls @ 1..) = facts.throttled_reads_per_minute {
+        said.push(format!("{} read calls a minute throttled", grouped(calls)));
+    }
     if facts.pollers_thousandths == Some(0) {
         said.push("nobody polls".to_owned());
     } else if let Some(pollers) = facts.pollers_thousandths {
@@ -344,6 +349,7 @@ pub(super) fn traffic(report: &Report) -> Vec<String> {
     }
     match report.read_calls_source {
         Some(source) => said.push(format!("read calls from {}", source_name(source))),
+        None if facts.pollers_thousandths == Some(0) => {}
         None => said.push("read calls not known".to_owned()),
     }
     said

@@ -145,7 +145,12 @@ fn a_listing_that_does_not_tile() {
     sample.plan.identity.start.clear();
     let text = table(&report(&sample), EIGHTY);
     assert!(text.contains("do not cover it exactly"), "{text}");
-    assert!(text.starts_with("orders: no step now: ListingDoesNotTile\n"), "{text}");
+    assert!(
+        text.starts_with(
+            "orders: no step now: the listed shards do not cover the hash keys\n(ListingDoesNotTile)\n"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -189,6 +194,30 @@ fn the_hottest_shard_is_named_and_the_first_of_equals() {
     assert_eq!(hottest.shard.short(), "1");
 }
 
+#[test]
+fn the_readers_of_shards_are_listed_those_with_most_trouble_first_in_every_form() {
+    let figures = [(100_000, 0, 0), (1_900_000, 30, 700), (200_000, 0, 5)];
+    let (sample, _) = fixtures::read_by(fixtures::even(4, 100_000), &figures);
+    let report = report(&sample);
+    let shown = table(&report, EIGHTY);
+    let rows: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("READERS")).take(5).collect();
+    assert_eq!(
+        rows[1..],
+        [
+            "  shard         read  records  throttled       behind",
+            "      1    1.90 MB/s  1,900/s     30/min  11 min 40 s",
+            "      2  200.00 kB/s    200/s      0/min          5 s",
+            "      0  100.00 kB/s    100/s      0/min          0 s",
+        ]
+    );
+    assert!(shown.contains("30 read calls a minute throttled"), "{shown}");
+    let row = "| `shardId-000000000001` | 1.90 MB/s | 1,900/s | 30/min | 11 min 40 s |";
+    assert!(markdown(&report).contains(row), "{}", markdown(&report));
+    let page = html(std::slice::from_ref(&report));
+    assert!(page.contains("Readers by shard") && page.contains("11 min 40 s"), "{page}");
+    assert!(!table(&super::tests::report(&fixtures::even(4, 100_000)), EIGHTY).contains("READERS"));
+}
+
 fn without_escapes(text: &str) -> String {
     let mut parts = text.split('\u{1b}');
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -219,6 +248,7 @@ proptest! {
         let trouble = every_kind_of_trouble();
         sample.plan.holds = trouble.plan.holds;
         sample.plan.verdicts = trouble.plan.verdicts;
+        let (sample, _) = fixtures::read_by(sample, &[(u64::MAX / 200, 9_999_999, 31_536_000); 3]);
         let text = table(&report(&sample), Style { width, color });
         for line in without_escapes(&text).lines() {
             prop_assert!(line.chars().count() <= width, "{} > {width}: {line}", line.chars().count());

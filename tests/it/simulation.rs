@@ -308,7 +308,7 @@ impl Actor {
         let decide =
             |snapshot: &Snapshot, policy: &ScalingPolicy| self.decide(snapshot, policy).ok_or("vetoed");
         let executor = Executor::new(&self.witness, &policy);
-        let report = executor.run_to_quiet(&mut Observer::one_shot(), decide, wait).await;
+        let report = executor.run_to_quiet(&mut Observer::gated(), decide, wait).await;
         match report.end {
             End::Quiet { plan } | End::WaitedEnough { plan, .. } => self.last_plan = Some(*plan),
             End::TooManySteps => self.broken("steps without an end".to_owned()),

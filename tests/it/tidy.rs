@@ -11,7 +11,7 @@ mod source;
 /// The layers, lowest first, and their rooms. A room may import from rooms of lower layers, and
 /// from those of its own layer that are listed before it.
 const LAYERS: [(&str, &[&str]); 4] = [
-    ("model", &["hash_key", "stream", "quota", "load", "policy", "snapshot", "plan", "cost"]),
+    ("model", &["units", "hash_key", "stream", "quota", "load", "policy", "snapshot", "plan", "cost"]),
     ("decision", &["demand", "planner", "decision", "checks", "vetted", "advice", "report"]),
     (
         "execution",

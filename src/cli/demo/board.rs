@@ -131,6 +131,16 @@ impl Told {
         self.samples.last().copied()
     }
 
+    /// Bytes a second, sample by sample.
+    pub(super) fn loads(&self) -> Vec<u64> {
+        self.samples.iter().map(|sample| sample.bytes_per_second).collect()
+    }
+
+    /// Open shards, sample by sample.
+    pub(super) fn shards(&self) -> Vec<u64> {
+        self.samples.iter().map(|sample| u64::from(sample.shards)).collect()
+    }
+
     /// Records offered and rejected since the beginning.
     pub(super) fn traffic(&self) -> (u64, u64) {
         match (self.samples.first(), self.samples.last()) {
@@ -160,13 +170,13 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
     let index = plan.steps().iter().position(|planned| planned == step)?;
     Some(match &plan.explanations.get(index)?.reason {
         StepReason::Rejecting { dimension, load } => {
-            format!("writes are rejected, {} at {load} of a shard", dimension.label())
+            format!("rejects writes, {} {load}", dimension.label())
         }
         StepReason::AboveTarget { dimension, load, target } => {
-            format!("{} at {load} of a shard, target {target}", dimension.label())
+            format!("{} {load}, target {target}", dimension.label())
         }
         StepReason::Cold { dimension, load, .. } => {
-            format!("together {load} of a shard ({}) at the most", dimension.label())
+            format!("cold, together {} {load} at the most", dimension.label())
         }
         StepReason::MovesBoundary => "moves a boundary".to_owned(),
         StepReason::BelowMinShards { min_shards } => format!("minShards is {min_shards}"),
@@ -180,14 +190,10 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
 }
 
 fn sentence(step: &Step) -> String {
-    let place = |range: &HashKeyRange| {
-        let percent = |key: u128| (key >> 64) as f64 / 2_f64.powi(64) * 100.0;
-        format!("{:.1}–{:.1} %", percent(range.start().0), percent(range.end().0))
-    };
     match step {
-        Step::Split { range, .. } => format!("split {} of the keys", place(range)),
+        Step::Split { range, .. } => format!("split {} of the keys", range.place()),
         Step::Merge { low, high } => {
-            format!("merge {} of the keys", low.merge(*high).map_or_else(String::new, |range| place(&range)))
+            format!("merge {} of the keys", low.merge(*high).map_or_else(String::new, HashKeyRange::place))
         }
         Step::UpdateShardCount { to, .. } => format!("cut all keys anew, into {to} equal ranges"),
         Step::EnableShardMetrics { .. } => "turn on shard metrics".to_owned(),

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::board::{Board, Told};
 use super::clock;
+use super::curve::curve;
 use crate::cli::output::Output;
 use crate::policy::ScalingPolicy;
 use crate::report;
@@ -17,7 +18,6 @@ const HAPPENINGS: usize = 7;
 const QUIET_EVERY: SignedDuration = SignedDuration::from_mins(15);
 const LABEL_WIDTH: usize = 10;
 const FIGURE_WIDTH: usize = 11;
-const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) struct Screen<'a> {
     output: &'a Output,
@@ -74,8 +74,7 @@ impl<'a> Screen<'a> {
             format!("{label:<LABEL_WIDTH$}{figure:>FIGURE_WIDTH$}  {picture}")
         };
         let (offered, rejected) = told.traffic();
-        let loads: Vec<u64> = told.samples.iter().map(|sample| sample.bytes_per_second).collect();
-        let shards: Vec<u64> = told.samples.iter().map(|sample| u64::from(sample.shards)).collect();
+        let (loads, shards) = (told.loads(), told.shards());
         let share = told.elapsed().as_secs_f64() / story.as_secs_f64().max(1.0);
         let mut rows = vec![
             format!(
@@ -89,12 +88,12 @@ impl<'a> Screen<'a> {
             row(
                 "load",
                 format!("{:.1} MB/s", now.bytes_per_second as f64 / 1e6),
-                history(&loads, share, chart),
+                curve(&loads, share, chart),
             ),
-            row("shards", now.shards.to_string(), history(&shards, share, chart)),
+            row("shards", now.shards.to_string(), curve(&shards, share, chart)),
             row("rejected", percent(rejected, offered), "of all records so far".to_owned()),
             row("keys", String::new(), self.heat(told, chart)),
-            row("", String::new(), "heat of each shard by hash key, █ at its limit".to_owned()),
+            row("", String::new(), "heat by hash key, █ at the limit".to_owned()),
             fit(&format!("{:<LABEL_WIDTH$}{}", "now", told.doing), self.width),
         ];
         rows.extend(told.lines.iter().map(|line| fit(&format!("  {line}"), self.width)));
@@ -148,28 +147,9 @@ fn progress(share: f64, width: usize) -> String {
     "━".repeat(done) + &"─".repeat(width - done)
 }
 
-/// The past as far as it goes, at the scale of the whole story: the highest value of each column.
-fn history(values: &[u64], share: f64, width: usize) -> String {
-    let columns = ((share * width as f64).ceil() as usize).clamp(1, width);
-    let highest = values.iter().copied().max().unwrap_or(0).max(1);
-    let column = |index: usize| {
-        let (from, to) = (index * values.len() / columns, (index + 1) * values.len() / columns);
-        let value = values[from..to.max(from + 1).min(values.len())].iter().copied().max().unwrap_or(0);
-        BLOCKS[usize::try_from(value * 7 / highest).unwrap_or(7)]
-    };
-    if values.is_empty() { String::new() } else { (0..columns.min(values.len())).map(column).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_past_grows_to_the_right_and_its_highest_value_is_a_full_block() {
-        assert_eq!(history(&[0, 1, 2, 4, 8, 8], 0.5, 12), "▁▁▂▄██");
-        assert_eq!(history(&[5; 100], 1.0, 10), "██████████");
-        assert_eq!(history(&[], 0.0, 10), "");
-    }
 
     #[test]
     fn no_line_is_wider_than_the_screen() {

@@ -8,13 +8,14 @@ use crate::operator::status::{
     Condition, ConditionStatus, PlanState, PlanStatus, ShardCounts, Status, StreamSeen, TopShard,
 };
 use crate::policy::ScalingPolicy;
-use crate::report::{Cell, Painter, Style, Tone, bar, duration, hang, set_columns};
+use crate::report::{Cell, Painter, Style, Tone, bar, fitting, hang, set_columns};
 use crate::stream::{ShardId, StreamMode};
+use crate::units::duration;
 
 const NARROWEST: usize = 60;
 const WIDEST: usize = 120;
-/// Columns of a bar.
-const BAR: usize = 12;
+/// How wide bars may be, widest first; where none fits, the figures stand alone.
+const BARS: [usize; 4] = [12, 8, 5, 0];
 
 /// What is shown.
 pub(super) struct Facts<'a> {
@@ -113,29 +114,7 @@ impl Page {
             return;
         }
         self.section("HOTTEST SHARDS");
-        let targets = facts.policy.map(|policy| policy.targets.limits.as_array());
-        let heading = ["", "ingest bytes", "", "ingest records", "", "read bytes", "", ""];
-        let mut rows = vec![heading.map(|title| Cell::text(title).tone(Tone::Faint)).to_vec()];
-        for TopShard { id, ingest_bytes_percent, ingest_records_percent, read_bytes_percent, verdict } in
-            &facts.status.top_shards
-        {
-            let mut row = vec![Cell::text(ShardId::new(id.clone()).short())];
-            let percents = [ingest_bytes_percent, ingest_records_percent, read_bytes_percent];
-            for (slot, percent) in percents.into_iter().enumerate() {
-                let load = Load::from_percent(*percent);
-                let target = targets.map_or(Load::CEILING, |targets| targets[slot]);
-                let tone = match load {
-                    load if load >= Load::CEILING => Tone::Bad,
-                    load if load > target => Tone::Warning,
-                    _ => Tone::Plain,
-                };
-                row.push(Cell::text(bar(Some(load), None, target, BAR)).tone(tone));
-                row.push(Cell::figure(format!("{percent} %")).tone(tone));
-            }
-            row.push(Cell::text(verdict.clone().unwrap_or_default()).tone(Tone::Bad));
-            rows.push(row);
-        }
-        self.rows(&rows);
+        self.rows(&fitting(BARS.map(|bar| heat_rows(facts, bar)), self.width - 2));
     }
 
     fn plan(&mut self, plan: &PlanStatus) {
@@ -213,6 +192,43 @@ impl Page {
             days => format!("{days} days"),
         }
     }
+}
+
+/// The hottest shards with bars so wide, or without any.
+fn heat_rows(facts: &Facts<'_>, width: usize) -> Vec<Vec<Cell>> {
+    let targets = facts.policy.map(|policy| policy.targets.limits.as_array());
+    let faint = |title: &str| Cell::text(title).tone(Tone::Faint);
+    let mut heading = vec![faint("")];
+    for title in ["ingest bytes", "ingest records", "read bytes"] {
+        if width > 0 {
+            heading.extend([faint(title), faint("")]);
+        } else {
+            heading.push(Cell::figure(title).tone(Tone::Faint));
+        }
+    }
+    let mut rows = vec![heading];
+    for TopShard { id, ingest_bytes_percent, ingest_records_percent, read_bytes_percent, verdict } in
+        &facts.status.top_shards
+    {
+        let mut row = vec![Cell::figure(ShardId::new(id.clone()).short())];
+        let percents = [ingest_bytes_percent, ingest_records_percent, read_bytes_percent];
+        for (slot, percent) in percents.into_iter().enumerate() {
+            let load = Load::from_percent(*percent);
+            let target = targets.map_or(Load::CEILING, |targets| targets[slot]);
+            let tone = match load {
+                load if load >= Load::CEILING => Tone::Bad,
+                load if load > target => Tone::Warning,
+                _ => Tone::Plain,
+            };
+            if width > 0 {
+                row.push(Cell::text(bar(Some(load), None, target, width)).tone(tone));
+            }
+            row.push(Cell::figure(format!("{percent} %")).tone(tone));
+        }
+        row.push(Cell::text(verdict.clone().unwrap_or_default()).tone(Tone::Bad));
+        rows.push(row);
+    }
+    rows
 }
 
 #[cfg(test)]

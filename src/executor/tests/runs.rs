@@ -62,6 +62,58 @@ async fn holds_that_time_lifts_are_sat_out_up_to_the_limit() {
 }
 
 #[tokio::test]
+async fn while_merges_alone_wait_the_shards_are_read_when_the_gate_says_so_and_at_each_look_while_one_is_hot()
+{
+    let of = |percent| RangeLoad {
+        range: HashKeyRange::WHOLE,
+        loads: Loads::from_array([percent, 0, 0].map(Load::from_percent)),
+        peak_loads: Loads::default(),
+        evidence: Evidence::Measured,
+    };
+    let rates = Hold::RateLimited { scale_up: true, limit: 1 };
+    let merges = Hold::Stabilizing { window_seconds: 3_600 };
+    for (hold, load, closely) in [(&merges, 70, 3), (&merges, 71, 11), (&rates, 70, 11)] {
+        let plane = TestPlane::new(4).made_minutes_ago(90);
+        let policy = policy(1, 10);
+        let decided = Mutex::new(0);
+        let decide = |snapshot: &Snapshot, _: &ScalingPolicy| {
+            *decided.lock().expect("not poisoned") += 1;
+            let mut plan = plan_for(&snapshot.summary, vec![HashKeyRange::WHOLE], Vec::new());
+            (plan.holds, plan.before) = (vec![hold.clone()], vec![of(load)]);
+            Ok::<_, String>(plan)
+        };
+        let executor = Executor::new(&plane, &policy);
+        let report =
+            executor.run_to_quiet(&mut Observer::gated(), decide, Some(Duration::from_secs(600))).await;
+        let End::WaitedEnough { plan, waited } = report.end else { panic!("{report:?}") };
+        assert_eq!((plan.holds, waited), (vec![hold.clone()], Duration::from_secs(600)));
+        let of_shards = |call: &GetMetricData| {
+            call.queries
+                .iter()
+                .any(|metric| matches!(metric.query, MetricQuery::Shard(..)))
+                .then_some(call.end)
+        };
+        let mut minutes: Vec<_> = plane.state().asked.iter().filter_map(of_shards).collect();
+        minutes.dedup();
+        let decided = decided.into_inner().expect("not poisoned");
+        assert_eq!((decided, minutes.len()), (closely, closely), "{hold} at {load} %");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_begins_with_a_glance_at_a_calm_stream_ends_with_it() {
+    let plane = TestPlane::new(4).made_minutes_ago(90);
+    let (policy, mut observer) = (policy(1, 10), Observer::gated());
+    let executor = Executor::new(&plane, &policy);
+    let report = executor.run_to_quiet(&mut observer, towards(4), None).await;
+    assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
+    let requests = plane.state().requests.len();
+    let report =
+        executor.run_to_quiet(&mut observer, |_: &_, _: &_| Err("decided from a glance"), None).await;
+    assert_eq!((report.end, plane.state().requests.len() - requests), (End::Calm, 2));
+}
+
+#[tokio::test]
 async fn holds_that_need_a_person_are_not_sat_out() {
     let plane = TestPlane::new(1).made_minutes_ago(30);
     let policy = policy(1, 10);

@@ -133,7 +133,7 @@ fn prices(report: &Report) -> Markup {
                 }
                 tr {
                     th scope="row" { "On-demand Advantage bills an account at least, in and out each" }
-                    td.figure { (crate::report::layout::rate(*on_demand_advantage_minimum_bytes_per_second, "B")) }
+                    td.figure { (crate::units::rate(*on_demand_advantage_minimum_bytes_per_second, "B")) }
                 }
             }
         }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use super::{Ids, scrolling};
 use crate::report::layout::{count, percent};
 use crate::report::story::Story;
+use crate::report::table::readers::figures;
 use crate::report::table::{mode_name, traffic};
 use crate::report::{Notice, Report};
 
@@ -191,6 +192,41 @@ pub(super) fn hottest(report: &Report, ids: Ids) -> Markup {
     html! {
         @if !hot.is_empty() {
             section { h2 { "Hottest shards" } (scrolling(report, "Hottest shards", table)) }
+        }
+    }
+}
+
+pub(super) fn readers(report: &Report, ids: Ids) -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "Shard" }
+                    @for title in ["Read", "Records", "Throttled calls", "Behind"] { th.figure scope="col" { (title) } }
+                }
+            }
+            tbody {
+                @for of in report.readers_by_shard.iter().take(HOTTEST) {
+                    @let place = report.shards.iter().position(|shard| shard.as_ref() == Some(&of.shard));
+                    tr {
+                        th scope="row" {
+                            @if let Some(place) = place {
+                                a href=(format!("#{}", ids.of(&format!("shard-{place}")))) { (of.shard) }
+                            } @else { (of.shard) }
+                        }
+                        @for figure in figures(of) { td.figure { (figure) } }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        @if !report.readers_by_shard.is_empty() {
+            section {
+                h2 { "Readers by shard" }
+                p.note { "Those with most trouble first. No decision rests on it: what is read back or late is not cured by shards. Enhanced fan-out counts in what is read." }
+                (scrolling(report, "Readers by shard", table))
+            }
         }
     }
 }

@@ -148,6 +148,7 @@ impl SandboxOptions {
         config.timings.merge = reshard;
         config.metrics.delay = self.metric_delay.duration();
         config.metrics.partial_after = Some(config.metrics.delay / 2);
+        config.metrics.retention = config.metrics.retention.max(self.history.duration());
         let making = config.timings.create + config.timings.other_update;
         config.start = now.saturating_sub(self.history.duration() + making).unwrap_or(Timestamp::MIN);
         let timings = config.timings;
@@ -236,16 +237,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_stream_has_a_past_when_the_sandbox_starts() {
-        let options = SandboxOptions { enhanced_monitoring: vec!["ALL".to_owned()], ..of_stream() };
-        let mut cloud = options.build(now()).expect("they are sound");
-        assert_eq!(cloud.now(), now());
-        let stream = StreamRef::name("orders");
-        let summary = cloud.describe_stream_summary(DescribeStreamSummary { stream }).expect("it is there");
-        let summary = summary.stream_description_summary;
-        assert_eq!((summary.stream_status, summary.open_shard_count), (StreamStatus::Active, 4));
-        assert_eq!(summary.enhanced_monitoring[0].shard_level_metrics.len(), 7);
+    /// Bytes of each minute between so many minutes ago.
+    fn bytes_between(cloud: &mut Cloud, from: i64, to: i64) -> Vec<f64> {
         let (namespace, metric_name) = ("AWS/Kinesis".to_owned(), "IncomingBytes".to_owned());
         let metric =
             Metric { namespace, metric_name, dimensions: vec![Dimension::new("StreamName", "orders")] };
@@ -258,13 +251,33 @@ mod tests {
         };
         let reply = cloud.get_metric_data(GetMetricData {
             metric_data_queries: vec![query],
-            start_time: now() - SignedDuration::from_mins(12),
-            end_time: now() - SignedDuration::from_mins(2),
+            start_time: now() - SignedDuration::from_mins(from),
+            end_time: now() - SignedDuration::from_mins(to),
             next_token: None,
             scan_by: ScanBy::TimestampAscending,
             max_datapoints: None,
         });
-        let values = &reply.expect("they are read").metric_data_results[0].values;
+        reply.expect("they are read").metric_data_results.remove(0).values
+    }
+
+    #[test]
+    fn a_past_of_more_than_a_day_is_kept_whole() {
+        let history = "30h".parse().expect("a duration");
+        let mut cloud = SandboxOptions { history, ..of_stream() }.build(now()).expect("they are sound");
+        assert_eq!(bytes_between(&mut cloud, 29 * 60, 29 * 60 - 5).len(), 5);
+    }
+
+    #[test]
+    fn a_stream_has_a_past_when_the_sandbox_starts() {
+        let options = SandboxOptions { enhanced_monitoring: vec!["ALL".to_owned()], ..of_stream() };
+        let mut cloud = options.build(now()).expect("they are sound");
+        assert_eq!(cloud.now(), now());
+        let stream = StreamRef::name("orders");
+        let summary = cloud.describe_stream_summary(DescribeStreamSummary { stream }).expect("it is there");
+        let summary = summary.stream_description_summary;
+        assert_eq!((summary.stream_status, summary.open_shard_count), (StreamStatus::Active, 4));
+        assert_eq!(summary.enhanced_monitoring[0].shard_level_metrics.len(), 7);
+        let values = bytes_between(&mut cloud, 12, 2);
         assert_eq!(values.len(), 10);
         assert!(
             values.iter().all(|bytes| (29e6..31e6).contains(bytes)),

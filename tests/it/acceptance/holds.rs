@@ -47,6 +47,31 @@ fn a_replaying_consumer_is_catching_up_and_no_reason_to_split() {
 }
 
 #[test]
+fn throttled_readers_and_their_lag_are_told_with_the_shard_that_they_sit_in() {
+    let spot = HotSpot { share: 0.3, width: 0.05, position: Some(0.6), moves_every: None };
+    let mut load = even(2_400_000);
+    load.hot_spot = Some(spot);
+    for name in ["a", "b", "c"] {
+        let kind = ConsumerKind::Polling { interval: SignedDuration::from_secs(1) };
+        load = load.consumer(Consumer::new(name, kind));
+    }
+    let world = World::new(4, load, 0);
+    let report = world.plan(&world.files.manifest("orders.yaml", SPEC));
+    let readers = report["readersByShard"].as_array().unwrap();
+    let of = |place: usize, field: &str| readers[place][field].as_u64().unwrap();
+    assert_eq!(readers.len(), 4);
+    assert_eq!(readers[0]["shard"], "shardId-000000000002", "{readers:#?}");
+    assert!(of(0, "throttledPerMinute") > 0 && of(0, "lagMillis") > 600_000, "{readers:#?}");
+    assert!(of(0, "readBytesPerSecond") > 1_900_000, "{readers:#?}");
+    assert!((1..4).all(|place| of(place, "throttledPerMinute") == 0), "{readers:#?}");
+    let earned: Vec<_> =
+        report["advice"].as_array().unwrap().iter().map(|advice| &advice["reason"]).collect();
+    assert!(
+        ["ReadsThrottled", "LagOfFewShards"].iter().all(|name| earned.contains(&&serde_json::json!(name)))
+    );
+}
+
+#[test]
 fn a_stream_without_shard_metrics_is_held_and_told_how_to_turn_them_on() {
     let world = World::new(2, even(1_900_000), 0);
     world.cloud(|cloud| cloud.disable_enhanced_monitoring(all_shard_metrics())).unwrap();

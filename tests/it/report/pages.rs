@@ -20,6 +20,9 @@ const STREAM: &str = "orders";
 /// A page opens from a disk or a mail without a thought about its size.
 const MOST_BYTES: usize = 400_000;
 
+/// The stream of so many shards is read from the beginning by somebody who is not declared.
+const REPLAYED: i32 = 4;
+
 /// A log pipeline's stream under `load` bytes a second for each shard, or one that no metric is known
 /// of: a tenth of the keys carries more than its share, small records, read by
 /// Firehose through a transform and by a function.
@@ -48,6 +51,13 @@ async fn report(shards: i32, load: Option<u64>) -> Report {
             workload::Consumer::new("archive", workload::ConsumerKind::Firehose),
             workload::Consumer::new("fraud", workload::ConsumerKind::Lambda),
         ];
+        if shards == REPLAYED {
+            let kind = workload::ConsumerKind::Polling { interval: SignedDuration::from_secs(1) };
+            let mut replay = workload::Consumer::new("replay", kind);
+            replay.starts_at = cloud.now().checked_add(SignedDuration::from_mins(97)).ok();
+            replay.from_trim_horizon = true;
+            load.consumers.push(replay);
+        }
         cloud.set_workload(STREAM, load).unwrap();
         cloud.advance(SignedDuration::from_mins(100));
         let transform = Some(Transform { duration: Duration::from_secs(9), batch_bytes: 1 << 20 });
@@ -84,6 +94,7 @@ async fn pages_hold_their_story_and_stay_small() {
             assert_eq!(page.contains("No metrics over time are known"), !with_metrics);
             assert_eq!(!report.steps.is_empty(), with_metrics, "{}", report.summary);
             assert_eq!(report.recovery.is_some(), with_metrics);
+            assert_eq!(page.contains("Readers by shard"), with_metrics && shards == REPLAYED);
             if with_metrics {
                 for told in ["TransformTooSlow", "Hottest shards", "On-demand Advantage", "After the plan"] {
                     assert!(page.contains(told), "{told}");

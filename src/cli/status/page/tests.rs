@@ -71,3 +71,18 @@ fn a_resource_that_nobody_has_looked_at_is_shown_too() {
     let text = page(&facts, None, Timestamp::UNIX_EPOCH, Style { width: 80, color: false });
     assert_eq!(text, "payments/orders: not yet known\nthe stream has not been seen yet\n");
 }
+
+#[test]
+fn where_bars_do_not_fit_the_figures_still_stand_under_each_other() {
+    let shown = shown(Style { width: 60, color: false });
+    let rows: Vec<&str> =
+        shown.lines().skip_while(|line| *line != "HOTTEST SHARDS").skip(1).take(3).collect();
+    assert_eq!(
+        rows,
+        [
+            "     ingest bytes  ingest records  read bytes",
+            "  2         143 %            72 %        71 %  HotKey",
+            "  0          40 %            20 %         0 %",
+        ]
+    );
+}
