@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use reshard::operator::leadership::Leadership;
+use reshard::simulator::fault::Operation;
 use reshard::stream::StreamStatus;
 use serde_json::json;
 
@@ -85,4 +86,24 @@ async fn a_selector_divides_the_work_and_not_what_is_seen() {
     assert_eq!(rig.shards("shared"), 2);
     first.stop().await;
     second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_describes_each_stream_once_whether_it_goes_by_its_name_or_by_its_arn() {
+    let rig = Rig::start().await;
+    let arn = "arn:aws:kinesis:us-east-1:123456789012:stream/clicks";
+    for (name, stream) in
+        [("orders", json!({"name": "orders", "region": "us-east-1"})), ("clicks", json!({"arn": arn}))]
+    {
+        rig.stream(name, 4, even(1_200_000)).await;
+        rig.put(name, spec(name, "Apply", json!({"minShards": 4, "streamRef": stream}))).await;
+    }
+    let described = || rig.aws.cloud().calls(Operation::DescribeStreamSummary);
+    let before = described();
+    let operator = rig.operator();
+    for name in ["orders", "clicks"] {
+        rig.until(name, "seen", |status| status.shards.is_some()).await;
+    }
+    assert_eq!(described() - before, 2);
+    operator.stop().await;
 }
