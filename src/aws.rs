@@ -146,7 +146,7 @@ fn refused(operation: &'static str, message: String) -> RequestError {
 
 impl ControlPlane for AwsControlPlane {
     async fn describe_stream_summary(&self, stream: &StreamId) -> Result<Reply<StreamSummary>, RequestError> {
-        self.limits.describe_stream_summary.take().await;
+        self.limits.describe_stream_summary.take(stream).await;
         let (exchange, (name, arn)) = (Exchange::default(), name_and_arn(stream));
         let outcome = self
             .clients

@@ -14,7 +14,7 @@
 //! | idle | 1 | – | 4 | 1 |
 //! | full, once in five minutes | 2 | every other time | 10 + c + 3n | 2 |
 //! | full, near its target or rejecting | 2 | – | 10 + c + 3n, some 7n | 2, some 3 |
-//! | the first, or on demand | 1 | 1 | 10 + c + 3n, some 7n | 2, some 3 |
+//! | the first, or on demand | 1 | 1, or none where the caller has just asked | 10 + c + 3n, some 7n | 2, some 3 |
 //!
 //! Where shards were split or merged within a day, each full pass may ask besides who was open at a
 //! few moments, and read a day of the three metrics about writes of what a hot shard came from. Calls
@@ -30,7 +30,7 @@ pub use self::listing::list_shards;
 use self::listing::past_topology;
 use self::metrics::{MetricPlan, read_metrics};
 pub use self::past::writes_of_days;
-use crate::control_plane::{ControlPlane, RequestError, ShardFilter, StreamId};
+use crate::control_plane::{ControlPlane, Reply, RequestError, ShardFilter, StreamId};
 use crate::demand::ancestry_of_heat;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
@@ -138,12 +138,27 @@ struct LastFull {
     shards: Vec<Shard>,
 }
 
+/// A description that a full pass starts from.
+struct Described {
+    /// The time of the pass.
+    now: Timestamp,
+    /// When the stream was described: in this pass or before.
+    at: Minute,
+    summary: StreamSummary,
+}
+
+impl Described {
+    fn now(Reply { value, at }: Reply<StreamSummary>) -> Self {
+        Described { now: at, at: Minute::of(at), summary: value }
+    }
+}
+
 /// What an idle pass came to.
 enum Glance {
     /// There is nothing to look at more closely.
     Calm(Box<Observation>),
-    /// Everything has to be read; what the last pass knew of the stream holds, at this time, or not.
-    Closer(Option<(Timestamp, LastFull)>),
+    /// Everything has to be read; what the last pass knew of the stream holds, or not.
+    Closer(Option<Described>),
 }
 
 impl Observer {
@@ -181,14 +196,33 @@ impl Observer {
         policy: &ScalingPolicy,
     ) -> Result<Observation, ObserveError> {
         let mut requested = 0;
-        let mut known = None;
+        let mut described = None;
         if let Some(last) = self.last_full.take_if(|_| self.gated) {
             match self.idle_pass(plane, policy, last, &mut requested).await? {
                 Glance::Calm(observation) => return Ok(*observation),
-                Glance::Closer(last) => known = last,
+                Glance::Closer(last) => described = last,
             }
         }
-        self.full_pass(plane, policy, known, requested).await
+        let described = match described {
+            Some(described) => described,
+            None => Described::now(plane.describe_stream_summary(&stream_id(&policy.stream)).await?),
+        };
+        self.full_pass(plane, policy, described, requested).await
+    }
+
+    /// One pass that reads the shards' metrics, and takes for true that the stream is as it was
+    /// `described` a moment ago.
+    ///
+    /// # Errors
+    /// As [`Observer::observe`].
+    pub async fn observe_described<P: ControlPlane>(
+        &mut self,
+        plane: &P,
+        policy: &ScalingPolicy,
+        described: Reply<StreamSummary>,
+    ) -> Result<Observation, ObserveError> {
+        self.last_full = None;
+        self.full_pass(plane, policy, Described::now(described), 0).await
     }
 
     /// Who is open and the metrics that are watched.
@@ -235,30 +269,27 @@ impl Observer {
 
     /// What the last pass knew of a stream whose open shards are the same, where it may still be
     /// taken for true: not for long, and only where nothing was under way.
-    fn still_holds(&self, now: Timestamp, last: LastFull) -> Option<(Timestamp, LastFull)> {
+    fn still_holds(&self, now: Timestamp, last: LastFull) -> Option<Described> {
         let StreamSummary { status, mode, open_shard_count, .. } = &last.summary;
         let at_rest = (*status, *mode) == (StreamStatus::Active, StreamMode::Provisioned);
         let counted = last.shards.iter().filter(|shard| !shard.closed).count() == *open_shard_count;
         let (then, minute) = (last.described_at.plus(self.phase), Minute::of(now).plus(self.phase));
         let young = gate::same_summary_slot(then, minute);
-        (at_rest && counted && young).then_some((now, last))
+        (at_rest && counted && young).then_some(Described {
+            now,
+            at: last.described_at,
+            summary: last.summary,
+        })
     }
 
     async fn full_pass<P: ControlPlane>(
         &mut self,
         plane: &P,
         policy: &ScalingPolicy,
-        known: Option<(Timestamp, LastFull)>,
+        described: Described,
         mut requested: u64,
     ) -> Result<Observation, ObserveError> {
-        let stream = stream_id(&policy.stream);
-        let (now, described_at, summary) = match known {
-            Some((now, LastFull { described_at, summary, .. })) => (now, described_at, summary),
-            None => {
-                let described = plane.describe_stream_summary(&stream).await?;
-                (described.at, Minute::of(described.at), described.value)
-            }
-        };
+        let (stream, Described { now, at: described_at, summary }) = (stream_id(&policy.stream), described);
         self.cache.begin(&summary, Minute::of(now));
         let span = Span::of(now, &summary);
         if summary.status == StreamStatus::Creating {

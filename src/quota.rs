@@ -57,6 +57,9 @@ pub const RECENT_DATA_POINTS_HOURS: i64 = 3;
 
 /// Of each rate of an account reshard takes one part in so many: others live on the rest.
 pub const SHARE_OF_ACCOUNT: u32 = 5;
+/// The same while there is something that was never read before, as after a start: it is over in
+/// minutes, and nothing can be decided until then.
+pub const SHARE_OF_ACCOUNT_AT_FIRST: u32 = 2;
 
 /// Registered enhanced fan-out consumers of a stream at the most (Q; 50 with On-demand Advantage).
 pub const FAN_OUT_CONSUMERS: u32 = 20;

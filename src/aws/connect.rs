@@ -13,8 +13,6 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use crate::quota::{DESCRIBE_STREAM_SUMMARY_CALLS_PER_SECOND, SHARE_OF_ACCOUNT};
-
 /// How to reach AWS, or what stands in for it.
 #[derive(Debug, Clone)]
 pub struct AwsOptions {
@@ -28,10 +26,6 @@ pub struct AwsOptions {
     pub endpoint_url: Option<String>,
     /// How long calls may take.
     pub timeouts: Timeouts,
-    /// `DescribeStreamSummary` calls a second: by default a fifth of the account's 20, which others
-    /// need too.
-    /// All connections of a process to one account and region share what the first of them says.
-    pub describe_calls_per_second: u32,
     /// How many times faster than ours the server's clock runs: 1 with AWS, `--speed` of a
     /// sandbox. Sleeps get shorter by it.
     pub clock_speed: u32,
@@ -45,7 +39,6 @@ impl Default for AwsOptions {
             profile: None,
             endpoint_url: None,
             timeouts: Timeouts::default(),
-            describe_calls_per_second: DESCRIBE_STREAM_SUMMARY_CALLS_PER_SECOND / SHARE_OF_ACCOUNT,
             clock_speed: 1,
         }
     }

@@ -98,7 +98,7 @@ impl AwsPool {
             clients,
             credentials,
             caller: Arc::new(Caller { role_arn: role.map(|role| role.role_arn.clone()), region }),
-            limits: RateLimits::shared(&scope, options.describe_calls_per_second, options.clock_speed),
+            limits: RateLimits::shared(&scope, options.clock_speed),
             timeouts: options.timeouts,
             clock_speed: options.clock_speed.max(1),
         })

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::descriptions::Descriptions;
 use crate::control_plane::Period;
 use crate::quota;
 use crate::snapshot::Minute;
+
+mod descriptions;
 
 /// What an account and region allow.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(super) struct RateLimits {
     /// `UpdateShardCount`.
     pub(super) update_shard_count: Pace,
     /// `DescribeStreamSummary`.
-    pub(super) describe_stream_summary: Pace,
+    pub(super) describe_stream_summary: Descriptions,
     /// `DescribeLimits`.
     pub(super) describe_limits: Pace,
     /// `GetMetricData`.
@@ -34,16 +37,16 @@ impl RateLimits {
     /// In real seconds, of which AWS's clock makes `clock_speed` each: 1 with AWS itself.
     ///
     /// Reads may come in a bunch, for somebody waits for them, and take a fifth of the account's
-    /// rate. Writes are spaced evenly at the account's whole rate: few streams reshard at once, and
+    /// rate but for what is read for the first time. Writes are spaced evenly at the account's whole rate: few streams reshard at once, and
     /// each for half a minute, so that they are far below it but for a moment.
-    fn new(describe_calls_per_second: u32, clock_speed: u32) -> Self {
+    fn new(clock_speed: u32) -> Self {
         let speed = clock_speed.max(1);
         let second = Duration::from_secs(1) / speed;
         let evenly = |calls: u32| Pace::new(1, second / calls);
         RateLimits {
             reshard: evenly(quota::RESHARD_CALLS_PER_SECOND),
             update_shard_count: evenly(quota::UPDATE_SHARD_COUNT_CALLS_PER_SECOND),
-            describe_stream_summary: Pace::new(describe_calls_per_second, second),
+            describe_stream_summary: Descriptions::new(speed),
             describe_limits: evenly(quota::DESCRIBE_LIMITS_CALLS_PER_SECOND),
             get_metric_data: Pace::new(
                 quota::GET_METRIC_DATA_CALLS_PER_SECOND / quota::SHARE_OF_ACCOUNT,
@@ -55,13 +58,11 @@ impl RateLimits {
     }
 
     /// The limits that everything in this process shares that calls in the name of `scope` (an
-    /// account, a region and an endpoint). What the first caller says of the rates counts.
-    pub(super) fn shared(scope: &str, describe_calls_per_second: u32, clock_speed: u32) -> Arc<RateLimits> {
+    /// account, a region and an endpoint). What the first caller says of the clock counts.
+    pub(super) fn shared(scope: &str, clock_speed: u32) -> Arc<RateLimits> {
         static SCOPES: LazyLock<Mutex<HashMap<String, Arc<RateLimits>>>> = LazyLock::new(Mutex::default);
         let mut scopes = SCOPES.lock().unwrap_or_else(PoisonError::into_inner);
-        let limits = scopes
-            .entry(scope.to_owned())
-            .or_insert_with(|| Arc::new(RateLimits::new(describe_calls_per_second, clock_speed)));
+        let limits = scopes.entry(scope.to_owned()).or_insert_with(|| Arc::new(RateLimits::new(clock_speed)));
         Arc::clone(limits)
     }
 }
@@ -109,12 +110,12 @@ impl Pace {
 /// How many data points are asked for. CloudWatch counts them by the minutes and metrics of a
 /// request, and more of them where the minutes are recent.
 ///
-/// Who has just started reads a day of each stream and goes up to half of the rate, and
-/// [`DataPoints::AT_ONCE`] beside; what has been read once takes far less than a fifth.
+/// Who has just started reads a day of each stream and goes up to the share that is meant for first
+/// looks, and [`DataPoints::AT_ONCE`] beside; what has been read once takes far less than a fifth.
 #[derive(Debug)]
 pub(super) struct DataPoints {
     speed: u32,
-    /// Until when what was asked for takes at half of the rate.
+    /// Until when what was asked for takes at that share of the rate.
     paid_until: Mutex<Option<Instant>>,
 }
 
@@ -150,15 +151,16 @@ impl DataPoints {
         tokio::time::sleep_until(turn).await;
     }
 
-    /// How long so many points take at half of `per_second`.
+    /// How long so many points take at the share of first looks in `per_second`.
     fn time_of(&self, points: u32, per_second: u32) -> Duration {
-        Duration::from_secs(2) * points / per_second / self.speed
+        Duration::from_secs(1) * quota::SHARE_OF_ACCOUNT_AT_FIRST * points / per_second / self.speed
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control_plane::StreamId;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -226,10 +228,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_runs_faster_has_shorter_seconds() {
-        let limits = RateLimits::new(4, 60);
+        let (limits, stream) = (RateLimits::new(60), StreamId::Name("orders".to_owned()));
+        limits.describe_stream_summary.take(&stream).await;
         let start = Instant::now();
         for _ in 0..241 {
-            limits.describe_stream_summary.take().await;
+            limits.describe_stream_summary.take(&stream).await;
         }
         // Timers round each wait up to a millisecond.
         assert!(start.elapsed() < SECOND + SECOND / 8, "{:?}", start.elapsed());
@@ -237,8 +240,8 @@ mod tests {
 
     #[test]
     fn one_scope_has_one_set_of_limits() {
-        let first = RateLimits::shared("test/eu-west-1", 10, 1);
-        assert!(Arc::ptr_eq(&first, &RateLimits::shared("test/eu-west-1", 10, 1)));
-        assert!(!Arc::ptr_eq(&first, &RateLimits::shared("test/eu-west-2", 10, 1)));
+        let first = RateLimits::shared("test/eu-west-1", 1);
+        assert!(Arc::ptr_eq(&first, &RateLimits::shared("test/eu-west-1", 1)));
+        assert!(!Arc::ptr_eq(&first, &RateLimits::shared("test/eu-west-2", 1)));
     }
 }

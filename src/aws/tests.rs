@@ -31,7 +31,6 @@ fn options(endpoint: &str) -> AwsOptions {
             operation: Duration::from_secs(3),
             write: Duration::from_millis(300),
         },
-        describe_calls_per_second: 1_000,
         ..AwsOptions::local(endpoint, "eu-west-1")
     }
 }
@@ -148,19 +147,20 @@ async fn each_request_waits_for_its_own_turn_and_takes_no_other() {
         data_points: _,
         enhanced_monitoring,
     } = &*plane.limits;
-    let buckets = [
-        ("reshard", reshard),
-        ("count", update_shard_count),
-        ("summary", describe_stream_summary),
-        ("limits", describe_limits),
-        ("metrics", get_metric_data),
-        ("monitoring", enhanced_monitoring),
-    ];
-    let turns = || buckets.map(|(_, bucket)| bucket.latest_turn());
+    let turns = || {
+        [
+            ("reshard", reshard.latest_turn()),
+            ("count", update_shard_count.latest_turn()),
+            ("summary", describe_stream_summary.latest_turn()),
+            ("limits", describe_limits.latest_turn()),
+            ("metrics", get_metric_data.latest_turn()),
+            ("monitoring", enhanced_monitoring.latest_turn()),
+        ]
+    };
     let mut before = turns();
     let mut taken = || {
         let now = turns();
-        let names = buckets.iter().zip(now.iter().zip(&before)).filter(|(_, (now, before))| now > before);
+        let names = now.iter().zip(&before).filter(|((_, now), (_, before))| now > before);
         let names: Vec<&str> = names.map(|((name, _), _)| *name).collect();
         before = now;
         names

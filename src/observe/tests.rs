@@ -168,6 +168,22 @@ async fn a_stream_near_its_target_is_read_at_each_pass_and_described_no_more_oft
 }
 
 #[tokio::test]
+async fn a_stream_that_was_described_a_moment_ago_is_not_described_again_until_its_slot_is_over() {
+    let (plane, policy) = (TestPlane::new(2), policy(1, 10));
+    let described = plane.describe_stream_summary(&stream_id(&policy.stream)).await.expect("a summary");
+    let (mut observer, mut other) = (Observer::gated(), Observer::gated());
+    let first = observer.observe_described(&plane, &policy, described).await.expect("an observation");
+    assert_eq!(count(&plane, "DescribeStreamSummary"), 1);
+    assert_eq!(first, other.observe(&plane, &policy).await.expect("an observation"));
+    plane.state().requests.clear();
+    for _ in 0..10 {
+        plane.advance(Duration::from_secs(60));
+        observer.observe(&plane, &policy).await.expect("an observation");
+    }
+    assert_eq!(count(&plane, "DescribeStreamSummary"), 1, "once in ten minutes from then on");
+}
+
+#[tokio::test]
 async fn what_is_under_way_is_described_anew_at_each_pass_that_may_decide() {
     let plane = TestPlane::new(2);
     plane.state().summary.name = "orders-40000".to_owned();

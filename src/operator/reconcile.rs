@@ -3,38 +3,31 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span};
 
-use super::access::{Access, Grants};
-use super::api::{ApiError, Kube};
-use super::approval::{self, Leave, Question};
-use super::audience::{self, Audience};
-use super::claim::Claim;
-use super::events;
-use super::fence::Fenced;
+use super::api::Kube;
+use super::audience::Audience;
 use super::leadership::Leadership;
-use super::object::{APPROVE, Autoscaler, Key, RECONCILE_AT};
-use super::outcome::{Act, Blocked, Decided, Failure, Outcome, Pass, Stepped};
-use super::planes::{Identity, Planes, Role};
+use super::object::{Autoscaler, Key};
+use super::outcome::{Act, Outcome};
+use super::planes::Planes;
 use super::registry::{Change, Registry, View};
 use super::session::Session;
-use super::status::{self, Status};
-use crate::control_plane::ControlPlane;
+use super::status::Status;
 use crate::cost::Prices;
-use crate::executor::{ExecuteError, Executor, StepOutcome, StopSignal};
-use crate::observe::{MetricLevel, Observation, ObserveError, stream_id};
-use crate::plan::{Hold, Plan};
+use crate::executor::{ExecuteError, StepOutcome, StopSignal};
+use crate::plan::Hold;
 use crate::policy::ScalingPolicy;
-use crate::report::{self, Report};
-use crate::snapshot::Snapshot;
-use crate::turns::{Turn, Turns, scope_of, urgency_of};
-use crate::vetted;
+use crate::resource::FieldError;
+use crate::turns::{Turn, Turns, scope_of};
 
-/// How long one observation may take, all its requests together.
-const OBSERVATION_TIMEOUT: Duration = Duration::from_secs(120);
+mod look;
+mod step;
+mod tell;
+
 /// Between two looks at a stream that is being changed.
 const SOON: Duration = Duration::from_secs(15);
 /// Between two looks where somebody has to change something first.
@@ -90,18 +83,6 @@ enum Next {
     DecideWithoutCount(String),
     /// Nothing more for now.
     Rest(Rest),
-}
-
-/// A step that may be taken, with the way to AWS on which it was decided.
-struct Work<P> {
-    plane: P,
-    plan: Box<Plan>,
-    index: usize,
-    /// What the step does, for people.
-    action: String,
-    urgency: u64,
-    observed_at: Timestamp,
-    looked: Instant,
 }
 
 impl<P: Planes> Shared<P> {
@@ -196,355 +177,10 @@ impl<P: Planes> Shared<P> {
         }
         session.status(object).cloned()
     }
-
-    /// Looks at the stream and decides, if that is allowed.
-    async fn look(
-        &self,
-        key: &Key,
-        session: &mut Session,
-        view: &View,
-        grants: &Grants,
-        before: &Status,
-        refused: Option<String>,
-    ) -> (Outcome, Option<Work<Fenced<P::Plane>>>) {
-        let policy = match &*view.policy {
-            Ok(policy) => policy,
-            Err(faults) => return (Outcome::Blocked(Blocked::InvalidSpec(faults.clone())), None),
-        };
-        let identity = self.identity(key, policy, None);
-        session.belongs_to(view.object.generation(), &identity);
-        let role = policy.role_arn.as_deref();
-        let claim = session.resolved.clone().unwrap_or_else(|| Claim::of(policy));
-        let access = grants.check(&claim, role);
-        if let Access::Denied(denial) = access {
-            return (Outcome::Blocked(Blocked::AccessDenied(denial)), None);
-        }
-        if !view.rivals.is_empty() {
-            return (Outcome::Blocked(Blocked::Conflict(view.rivals.clone())), None);
-        }
-        let plane = match self.plane(&identity).await {
-            Ok(plane) => plane,
-            Err(failure) => return (self.failed(failure, session), None),
-        };
-        if session.resolved.is_none() {
-            match self.resolve(&plane, policy, claim).await {
-                Ok(resolved) => session.resolved = Some(resolved),
-                Err(failure) => return (self.failed(failure, session), None),
-            }
-        }
-        if let Some(blocked) =
-            session.resolved.as_ref().and_then(|claim| self.stake(key, claim, role, grants))
-        {
-            return (Outcome::Blocked(blocked), None);
-        }
-        self.look_closely_if_asked(session, &view.object, before);
-        let observed = timeout(OBSERVATION_TIMEOUT, session.observer.observe(&plane, policy)).await;
-        let Observation { mut snapshot, level, metrics_requested } = match observed {
-            Ok(Ok(observation)) => observation,
-            Ok(Err(error)) => return (self.failed(Failure::Unobserved(error), session), None),
-            Err(_) => return (self.failed(Failure::TooSlow(OBSERVATION_TIMEOUT), session), None),
-        };
-        session.failures = 0;
-        snapshot.update_shard_count_refused = refused;
-        if level == MetricLevel::Stream {
-            return (Outcome::Idle { metrics_requested }, None);
-        }
-        // The name may lead elsewhere than it did: other credentials, another account.
-        match Claim::from_arn(&snapshot.summary.arn) {
-            Some(now) if Some(&now) == session.resolved.as_ref() => {}
-            _ => {
-                session.resolved = None;
-                session.observer.look_closely();
-                let arn = snapshot.summary.arn.clone();
-                let failure = Failure::NoWay(format!("the stream is now {arn}: it is looked at anew"));
-                return (self.failed(failure, session), None);
-            }
-        }
-        self.decide(session, view, policy, plane, before, snapshot, metrics_requested)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all that a decision starts from")]
-    fn decide(
-        &self,
-        session: &mut Session,
-        view: &View,
-        policy: &ScalingPolicy,
-        plane: Fenced<P::Plane>,
-        before: &Status,
-        snapshot: Snapshot,
-        metrics_requested: u64,
-    ) -> (Outcome, Option<Work<Fenced<P::Plane>>>) {
-        let decision = match vetted::decide(&snapshot, policy) {
-            Ok(decision) => decision,
-            Err(violations) => return (self.failed(Failure::Vetoed(violations.to_string()), session), None),
-        };
-        let foreign = session.look(&snapshot, before.plan.as_ref());
-        let report = Report::new(&snapshot, policy, &decision.demand.summary, &decision.plan, &self.prices);
-        let answer = approval::consider(&Question {
-            policy,
-            snapshot: &snapshot,
-            decision: &decision,
-            summary: &report.summary,
-            status: before,
-            approval: view.object.annotation(APPROVE),
-        });
-        let work = match &answer.leave {
-            Leave::Nothing => None,
-            Leave::Step { plan, index } => Some(Work {
-                plane,
-                plan: plan.clone(),
-                index: *index,
-                action: plan
-                    .steps()
-                    .get(*index)
-                    .map_or_else(String::new, |step| report::action_on(step, &snapshot.shards)),
-                urgency: urgency_of(&snapshot, policy),
-                observed_at: snapshot.observed_at,
-                looked: Instant::now(),
-            }),
-        };
-        let decided = Decided {
-            mode: policy.mode,
-            stops: decision.demand.stops.clone(),
-            counts: status::counts(&decision.plan, policy),
-            top: status::top_shards(&report, &decision.demand),
-            report,
-            answer,
-            act: Act::Nothing,
-            foreign,
-            caught_up: caught_up(&snapshot, before),
-            metrics_requested,
-        };
-        (Outcome::Decided(Box::new(decided)), work)
-    }
-
-    /// Takes the step, once the API server has taken in that it begins, and has confirmed that the
-    /// resource still asks for it.
-    async fn act(
-        &self,
-        key: &Key,
-        session: &mut Session,
-        view: &View,
-        decided: &mut Decided,
-        work: Work<Fenced<P::Plane>>,
-        stop: &StopSignal,
-    ) {
-        let Ok(policy) = &*view.policy else { return };
-        decided.act = Act::Begins;
-        let begins = Outcome::Decided(Box::new(decided.clone()));
-        let pass = pass_of(key, &view.object, begins);
-        if let Err(why) = self.confirm(session, view, &pass).await {
-            decided.act = Act::Unconfirmed(why);
-            return;
-        }
-        let Work { plane, plan, index, action, urgency: _, observed_at, looked } = work;
-        let plane = match self.plane(&self.identity(key, policy, Some(&plan))).await {
-            Ok(named) => named,
-            // It was there a moment ago, without the plan in its name.
-            Err(_) => plane,
-        };
-        let Some(step) = plan.steps().get(index).cloned() else { return };
-        let begun = Instant::now();
-        let span = tracing::error_span!("step", plan = plan.hash.as_str());
-        let executor = Executor::new(&plane, policy).with_stop(stop.clone());
-        let result = async {
-            tracing::info!("begins: {action}");
-            executor.execute_step(&plan, index).await
-        }
-        .instrument(span)
-        .await;
-        let passed = SignedDuration::try_from(looked.elapsed()).unwrap_or_default();
-        let stepped = Stepped {
-            step,
-            action,
-            plan: plan.hash.clone(),
-            index,
-            of: plan.steps().len(),
-            result,
-            at: observed_at.checked_add(passed).unwrap_or(observed_at),
-            took: begun.elapsed(),
-        };
-        session.stepped(&stepped);
-        decided.act = Act::Stepped(Box::new(stepped));
-    }
-
-    /// Writes that a step begins, and looks at the resource that comes back: the freshest there is.
-    async fn confirm(&self, session: &mut Session, view: &View, pass: &Pass) -> Result<(), String> {
-        let before = session.status(&view.object).cloned().unwrap_or_default();
-        let now = (self.clock)();
-        let status = before.after(pass, now);
-        session.tell(events::events(pass, &before, &status), now, Instant::now());
-        self.post(session, &view.object).await;
-        let written = self.kube.write_status(&view.object, &status).await;
-        session.wrote(status, written.as_ref().ok(), Instant::now());
-        let fresh = written.map_err(|error| error.to_string())?;
-        if fresh.metadata.deletion_timestamp.is_some() {
-            return Err("the resource is being deleted".to_owned());
-        }
-        if fresh.generation() != view.object.generation() {
-            return Err("the resource has just been changed".to_owned());
-        }
-        if fresh.annotation(APPROVE) != view.object.annotation(APPROVE) {
-            return Err("the approval has just been changed".to_owned());
-        }
-        Ok(())
-    }
-
-    /// Writes, tells and logs what a pass came to.
-    async fn conclude(
-        &self,
-        key: &Key,
-        session: &mut Session,
-        view: &View,
-        outcome: Outcome,
-        begun: Instant,
-    ) {
-        let pass = pass_of(key, &view.object, outcome);
-        let now = (self.clock)();
-        let before = session.status(&view.object).cloned().unwrap_or_default();
-        let status = before.after(&pass, now);
-        session.tell(events::events(&pass, &before, &status), now, Instant::now());
-        // What the status says is no news to whoever takes over: it is told first, and may thus be told
-        // twice, but not left out.
-        self.post(session, &view.object).await;
-        let new = session.is_worth_writing(&status, Instant::now());
-        if new {
-            let written = self.kube.write_status(&view.object, &status).await;
-            match &written {
-                Err(error @ ApiError::Gone) => tracing::debug!(%error, "the status cannot be written"),
-                Err(error) => tracing::warn!(%error, "the status cannot be written"),
-                Ok(_) => {}
-            }
-            session.wrote(status, written.as_ref().ok(), Instant::now());
-        }
-        audience::log(&pass, begun.elapsed(), new);
-        if let Some(status) = session.status(&view.object) {
-            self.audience.passed(&pass, status, begun.elapsed());
-        }
-    }
-
-    /// Posts the events that wait, until one cannot be posted now.
-    async fn post(&self, session: &mut Session, object: &Autoscaler) {
-        while let Some((at, event)) = session.next_event() {
-            match self.kube.post(object, event, *at).await {
-                Ok(()) => session.posted(),
-                // It is meant, and would be refused again.
-                Err(error @ (ApiError::Refused { code: 400..=428, .. } | ApiError::Gone)) => {
-                    tracing::warn!(%error, event.reason, "an event is refused");
-                    session.posted();
-                }
-                Err(error) => {
-                    tracing::warn!(%error, event.reason, "an event waits");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn identity(&self, key: &Key, policy: &ScalingPolicy, plan: Option<&Plan>) -> Identity {
-        let role = policy.role_arn.as_ref().map(|arn| {
-            Role::of(arn, &self.cluster_id, &key.namespace, &key.name, plan.map(|plan| &plan.hash))
-        });
-        Identity { region: policy.stream.region.clone(), role }
-    }
-
-    async fn plane(&self, identity: &Identity) -> Result<Fenced<P::Plane>, Failure> {
-        match timeout(OBSERVATION_TIMEOUT, self.planes.plane(identity)).await {
-            Ok(Ok(plane)) => Ok(Fenced::new(plane, self.leadership.clone(), self.write_timeout)),
-            Ok(Err(why)) => Err(Failure::NoWay(why)),
-            Err(_) => Err(Failure::TooSlow(OBSERVATION_TIMEOUT)),
-        }
-    }
-
-    /// Asks AWS which stream it is, where that is not known.
-    async fn resolve(
-        &self,
-        plane: &Fenced<P::Plane>,
-        policy: &ScalingPolicy,
-        claim: Claim,
-    ) -> Result<Claim, Failure> {
-        if claim.arn().is_some() {
-            return Ok(claim);
-        }
-        let stream = stream_id(&policy.stream);
-        let described = timeout(OBSERVATION_TIMEOUT, plane.describe_stream_summary(&stream)).await;
-        let described = described.map_err(|_| Failure::TooSlow(OBSERVATION_TIMEOUT))?;
-        let arn = described.map_err(|error| Failure::Unobserved(ObserveError::Request(error)))?.value.arn;
-        Claim::from_arn(&arn)
-            .ok_or_else(|| Failure::NoWay(format!("AWS calls the stream {arn}, which is no ARN of a stream")))
-    }
-
-    /// Lays claim to the stream that is known by now: whether that is allowed, and nobody else does.
-    fn stake(&self, key: &Key, claim: &Claim, role: Option<&str>, grants: &Grants) -> Option<Blocked> {
-        if let Access::Denied(denial) = grants.check(claim, role) {
-            return Some(Blocked::AccessDenied(denial));
-        }
-        let (changes, view) = {
-            let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-            (registry.resolve(key, claim.clone()), registry.view(key))
-        };
-        for change in changes {
-            let _closing = self.changes.send(change);
-        }
-        let rivals = view.map(|view| view.rivals).unwrap_or_default();
-        (!rivals.is_empty()).then_some(Blocked::Conflict(rivals))
-    }
-
-    /// Has the pass read the shards' metrics where somebody waits for a decision: he asked for it,
-    /// or has approved a plan.
-    fn look_closely_if_asked(&self, session: &mut Session, object: &Autoscaler, before: &Status) {
-        let token = object.annotation(RECONCILE_AT);
-        let asked = token.is_some() && token != before.last_handled_reconcile_at.as_deref();
-        let standing = before.plan.as_ref().filter(|plan| approval::stands(plan));
-        let named = object.annotation(APPROVE);
-        let decides =
-            standing.is_some_and(|plan| approval::was_approved(plan) || named == Some(plan.hash.as_str()));
-        if asked || decides {
-            session.observer.look_closely();
-        }
-    }
-
-    fn failed(&self, failure: Failure, session: &mut Session) -> Outcome {
-        session.failures = session.failures.saturating_add(1);
-        // What the conditions say now has to be decided anew.
-        session.observer.look_closely();
-        Outcome::Failed(failure)
-    }
-}
-
-fn pass_of(key: &Key, object: &Autoscaler, outcome: Outcome) -> Pass {
-    let own = |annotation: &str| object.annotation(annotation).map(str::to_owned);
-    Pass {
-        key: key.clone(),
-        generation: object.generation(),
-        token: own(RECONCILE_AT),
-        approval: own(APPROVE),
-        outcome,
-    }
-}
-
-/// The step that the replica before has taken and not told of.
-fn caught_up(snapshot: &Snapshot, before: &Status) -> Option<Stepped> {
-    let (identity, index) = approval::untold(snapshot, before)?;
-    let step = identity.steps.get(index)?.clone();
-    Some(Stepped {
-        action: report::action_on(&step, &snapshot.shards),
-        step,
-        plan: identity.hash(),
-        index,
-        of: identity.steps.len(),
-        result: Ok(StepOutcome::AlreadyDone),
-        at: snapshot.observed_at,
-        took: Duration::ZERO,
-    })
 }
 
 /// What follows a pass that waits for no turn.
-fn next_of(
-    outcome: &Outcome,
-    policy: &Result<ScalingPolicy, Vec<crate::resource::FieldError>>,
-    session: &Session,
-) -> Next {
+fn next_of(outcome: &Outcome, policy: &Result<ScalingPolicy, Vec<FieldError>>, session: &Session) -> Next {
     if let Outcome::Decided(decided) = outcome
         && let Act::Stepped(stepped) = &decided.act
         && let Err(ExecuteError::CountRefused(error)) = &stepped.result

@@ -3,6 +3,7 @@
 
 mod access;
 mod approve;
+pub mod clock;
 mod count;
 mod crash;
 mod day;

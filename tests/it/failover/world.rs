@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 
 use super::judged::{Judge, Judged, Write};
 use crate::election::replica::{Part, Work};
-use crate::operator::fuse::Fuse;
-use crate::operator::plane::Aws;
+use crate::operator::clock::Clock;
+use crate::operator::plane::{Account, Aws};
 use crate::support::cluster::Cluster;
 
 const NAMESPACE: &str = "payments";
@@ -38,7 +38,7 @@ const LATENCY: Duration = Duration::from_millis(800);
 /// What all replicas share.
 pub struct World<'a> {
     cluster: &'a dyn Cluster,
-    aws: Aws,
+    account: Account,
     writes: Arc<Mutex<Vec<Write>>>,
     replicas: Arc<Mutex<BTreeMap<String, Leadership>>>,
     violations: Arc<Mutex<Vec<String>>>,
@@ -62,7 +62,7 @@ impl<'a> World<'a> {
         }
         World {
             cluster,
-            aws: Aws::new(cloud, Fuse::default()),
+            account: Account::new(cloud, Clock::new(now, 1)),
             writes: Arc::default(),
             replicas: Arc::default(),
             violations: Arc::default(),
@@ -76,7 +76,7 @@ impl<'a> World<'a> {
 
     /// What each replica does besides taking part in the election.
     pub fn work(&self) -> Work {
-        let (aws, replicas, writes) = (self.aws.clone(), self.replicas.clone(), self.writes.clone());
+        let (account, replicas, writes) = (self.account.clone(), self.replicas.clone(), self.writes.clone());
         let judge: Judge = {
             let (replicas, violations) = (self.replicas.clone(), self.violations.clone());
             Arc::new(move |writes| judge(&replicas.lock().unwrap(), writes, &mut violations.lock().unwrap()))
@@ -86,7 +86,7 @@ impl<'a> World<'a> {
         Arc::new(move |Part { client, identity, leads, stop }| {
             replicas.lock().unwrap().insert(identity.clone(), leads.clone());
             let client = wire.limited_client(upstream.clone(), &client, WRITE_TIMEOUT);
-            let clock = aws.clone();
+            let clock = account.clock.clone();
             let options = Options {
                 selector: LabelSelector::default(),
                 one_tenant: true,
@@ -100,14 +100,10 @@ impl<'a> World<'a> {
                 heartbeat: Heartbeat::default(),
                 readiness: Readiness::default(),
             };
-            let judged = Judged {
-                aws: aws.clone(),
-                by: identity,
-                latency: LATENCY,
-                writes: writes.clone(),
-                judge: judge.clone(),
-            };
-            Operator::new(client, judged, leads, options).run(stop).boxed()
+            let judged =
+                Judged { by: identity, latency: LATENCY, writes: writes.clone(), judge: judge.clone() };
+            let planes = Aws::new(account.clone(), judged);
+            Operator::new(client, planes, leads, options).run(stop).boxed()
         })
     }
 
@@ -123,7 +119,7 @@ impl<'a> World<'a> {
             if ready.is_none_or(|ready| ready["status"] != "True") {
                 violations.push(format!("{name} is not in control at the end: {status}"));
             }
-            let truth = self.aws.cloud().truth(name).expect("the stream is there");
+            let truth = self.account.cloud().truth(name).expect("the stream is there");
             let open = truth.shards.iter().filter(|shard| shard.closed_at.is_none()).count();
             if status["shards"]["current"] != open {
                 violations.push(format!("{name} has {open} shards, its status says {}", status["shards"]));

@@ -7,7 +7,8 @@ use reshard::operator::status::{PlanState, Status};
 use serde_json::json;
 
 use super::fuse::Death;
-use super::rig::{Rig, even, spec};
+use super::rig::{Rig, even};
+use crate::support::cluster::Memory;
 
 /// How the story ends.
 const SHARDS: usize = 4;
@@ -20,10 +21,11 @@ fn is_scaled(status: &Status) -> bool {
 /// Two hot shards become four, in mode Apply or by an approved plan; killed at one request. The
 /// requests of the whole story.
 async fn story(approve: bool, killed: Option<(usize, Death)>) -> Vec<String> {
-    let rig = Rig::start().await;
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
     rig.stream("orders", 2, even(2_100_000)).await;
     let mode = if approve { "Approve" } else { "Apply" };
-    rig.put("orders", spec("orders", mode, json!({"maxShards": SHARDS, "interval": "10s"}))).await;
+    rig.put("orders", rig.spec("orders", mode, json!({"maxShards": SHARDS, "interval": "10s"}))).await;
     let mut operator = rig.operator();
     if approve {
         let proposal = |status: &Status| status.plan.clone().filter(|plan| plan.expires_at.is_some());

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
+use super::plane::{Answer, Way};
+
 /// Where the operator dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Death {
@@ -72,5 +74,15 @@ impl Fuse {
         self.0.state.lock().unwrap().at = None;
         self.0.blown.notify_one();
         std::future::pending().await
+    }
+}
+
+impl Way for Fuse {
+    async fn send<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Answer<T>> + Send + 'static,
+    ) -> Answer<T> {
+        self.pass(format!("aws {operation}"), request).await
     }
 }

@@ -1,49 +1,74 @@
-//! The simulated AWS whose clock follows tokio's, and the ways to it.
+//! A simulated account of AWS, and the ways to it, on which requests are counted, judged and lost.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reshard::control_plane::{
     ControlPlane, GetMetricData, ListShards, MetricPage, Reply, RequestError, ShardLimits, ShardPage,
     StreamId,
 };
 use reshard::hash_key::HashKey;
 use reshard::operator::planes::{Identity, Planes};
-use reshard::simulator::Cloud;
 use reshard::simulator::control_plane::SimulatedControlPlane;
+use reshard::simulator::{Cloud, Config};
 use reshard::snapshot::ShardMetric;
 use reshard::stream::{ShardId, StreamSummary};
-use std::sync::{Arc, Mutex};
-use tokio::time::Instant;
 
-use super::fuse::Fuse;
+use super::clock::Clock;
 
-/// An account of AWS in tokio's time. Clones are the same account.
+/// How long a reply takes: who asks in a loop lets time pass.
+const MOMENT: Duration = Duration::from_millis(10);
+
+/// What a request came to.
+pub type Answer<T> = Result<Reply<T>, RequestError>;
+
+/// An account. Clones are the same one.
 #[derive(Debug, Clone)]
-pub struct Aws {
+pub struct Account {
     plane: SimulatedControlPlane,
-    clock: (Timestamp, Instant),
-    fuse: Fuse,
-    identities: Arc<Mutex<Vec<Identity>>>,
+    pub clock: Clock,
 }
 
-impl Aws {
-    /// The account `cloud`, whose clock shows what it shows now.
-    pub fn new(cloud: Cloud, fuse: Fuse) -> Aws {
-        let clock = (cloud.now(), Instant::now());
-        Aws { plane: SimulatedControlPlane::new(cloud), clock, fuse, identities: Arc::default() }
+impl Account {
+    /// The account `cloud`, as late as `clock` shows.
+    pub fn new(cloud: Cloud, clock: Clock) -> Account {
+        Account { plane: SimulatedControlPlane::new(cloud), clock }
     }
 
-    pub fn now(&self) -> Timestamp {
-        self.clock.0 + self.clock.1.elapsed()
+    /// An account without streams.
+    pub fn empty(clock: Clock) -> Account {
+        Account::new(Cloud::new(Config { start: clock.now(), ..Config::default() }), clock)
     }
 
     /// The account as it is now.
     pub fn cloud(&self) -> MutexGuard<'_, Cloud> {
         let mut cloud = self.plane.cloud();
-        cloud.advance_to(self.now());
+        cloud.advance_to(self.clock.now());
         cloud
+    }
+}
+
+/// What lies between an operator and the account: it sends requests, or does not.
+pub trait Way: Clone + Send + Sync + 'static {
+    /// Sends `request`, which is `operation` by AWS's name; it may outlive whoever asked.
+    fn send<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Answer<T>> + Send + 'static,
+    ) -> impl Future<Output = Answer<T>> + Send;
+}
+
+/// An operator's way to the account. Clones are the same way.
+#[derive(Debug, Clone)]
+pub struct Aws<W> {
+    account: Account,
+    way: W,
+    identities: Arc<Mutex<Vec<Identity>>>,
+}
+
+impl<W: Way> Aws<W> {
+    pub fn new(account: Account, way: W) -> Aws<W> {
+        Aws { account, way, identities: Arc::default() }
     }
 
     /// In whose names it was asked for.
@@ -51,75 +76,81 @@ impl Aws {
         self.identities.lock().unwrap().clone()
     }
 
-    async fn ask<T>(&self, operation: &str, request: impl Future<Output = T>) -> T {
-        // A reply takes a moment: who asks in a loop lets time pass.
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        self.fuse
-            .pass(format!("aws {operation}"), async {
-                drop(self.cloud());
-                request.await
-            })
-            .await
+    async fn ask<T: Send + 'static, F>(
+        &self,
+        operation: &'static str,
+        request: impl FnOnce(SimulatedControlPlane) -> F + Send + 'static,
+    ) -> Answer<T>
+    where
+        F: Future<Output = Answer<T>> + Send,
+    {
+        let account = self.account.clone();
+        let request = async move {
+            tokio::time::sleep(MOMENT).await;
+            drop(account.cloud());
+            request(account.plane).await
+        };
+        self.way.send(operation, request).await
     }
 }
 
-impl Planes for Aws {
-    type Plane = Aws;
+impl<W: Way> Planes for Aws<W> {
+    type Plane = Aws<W>;
 
-    async fn plane(&self, identity: &Identity) -> Result<Aws, String> {
+    async fn plane(&self, identity: &Identity) -> Result<Aws<W>, String> {
         self.identities.lock().unwrap().push(identity.clone());
         Ok(self.clone())
     }
 }
 
-impl ControlPlane for Aws {
-    async fn describe_stream_summary(&self, stream: &StreamId) -> Result<Reply<StreamSummary>, RequestError> {
-        self.ask("DescribeStreamSummary", self.plane.describe_stream_summary(stream)).await
+impl<W: Way> ControlPlane for Aws<W> {
+    async fn describe_stream_summary(&self, stream: &StreamId) -> Answer<StreamSummary> {
+        let stream = stream.clone();
+        let request = async move |aws: SimulatedControlPlane| aws.describe_stream_summary(&stream).await;
+        self.ask("DescribeStreamSummary", request).await
     }
 
-    async fn list_shards(&self, request: &ListShards) -> Result<Reply<ShardPage>, RequestError> {
-        self.ask("ListShards", self.plane.list_shards(request)).await
+    async fn list_shards(&self, request: &ListShards) -> Answer<ShardPage> {
+        let request = request.clone();
+        self.ask("ListShards", async move |aws: SimulatedControlPlane| aws.list_shards(&request).await).await
     }
 
-    async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
-        self.ask("GetMetricData", self.plane.get_metric_data(request)).await
+    async fn get_metric_data(&self, request: &GetMetricData) -> Answer<MetricPage> {
+        let request = request.clone();
+        let request = async move |aws: SimulatedControlPlane| aws.get_metric_data(&request).await;
+        self.ask("GetMetricData", request).await
     }
 
-    async fn split_shard(
-        &self,
-        stream: &StreamId,
-        shard: &ShardId,
-        at: HashKey,
-    ) -> Result<Reply<()>, RequestError> {
-        self.ask("SplitShard", self.plane.split_shard(stream, shard, at)).await
+    async fn split_shard(&self, stream: &StreamId, shard: &ShardId, at: HashKey) -> Answer<()> {
+        let (stream, shard) = (stream.clone(), shard.clone());
+        let request = async move |aws: SimulatedControlPlane| aws.split_shard(&stream, &shard, at).await;
+        self.ask("SplitShard", request).await
     }
 
-    async fn merge_shards(
-        &self,
-        stream: &StreamId,
-        shard: &ShardId,
-        adjacent: &ShardId,
-    ) -> Result<Reply<()>, RequestError> {
-        self.ask("MergeShards", self.plane.merge_shards(stream, shard, adjacent)).await
+    async fn merge_shards(&self, stream: &StreamId, shard: &ShardId, adjacent: &ShardId) -> Answer<()> {
+        let (stream, low, high) = (stream.clone(), shard.clone(), adjacent.clone());
+        let request = async move |aws: SimulatedControlPlane| aws.merge_shards(&stream, &low, &high).await;
+        self.ask("MergeShards", request).await
     }
 
-    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Result<Reply<()>, RequestError> {
-        self.ask("UpdateShardCount", self.plane.update_shard_count(stream, target)).await
+    async fn update_shard_count(&self, stream: &StreamId, target: u32) -> Answer<()> {
+        let stream = stream.clone();
+        let request = async move |aws: SimulatedControlPlane| aws.update_shard_count(&stream, target).await;
+        self.ask("UpdateShardCount", request).await
     }
 
-    async fn enable_enhanced_monitoring(
-        &self,
-        stream: &StreamId,
-        metrics: &[ShardMetric],
-    ) -> Result<Reply<()>, RequestError> {
-        self.ask("EnableEnhancedMonitoring", self.plane.enable_enhanced_monitoring(stream, metrics)).await
+    async fn enable_enhanced_monitoring(&self, stream: &StreamId, metrics: &[ShardMetric]) -> Answer<()> {
+        let (stream, metrics) = (stream.clone(), metrics.to_vec());
+        let request =
+            async move |aws: SimulatedControlPlane| aws.enable_enhanced_monitoring(&stream, &metrics).await;
+        self.ask("EnableEnhancedMonitoring", request).await
     }
 
-    async fn describe_limits(&self) -> Result<Reply<ShardLimits>, RequestError> {
-        self.ask("DescribeLimits", self.plane.describe_limits()).await
+    async fn describe_limits(&self) -> Answer<ShardLimits> {
+        self.ask("DescribeLimits", async move |aws: SimulatedControlPlane| aws.describe_limits().await).await
     }
 
     async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        self.account.clock.sleep(duration).await;
     }
 }

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::rig::{Rig, Running, even, spec};
-use crate::support::cluster::Cluster;
+use super::rig::{Rig, Running, even};
+use crate::support::cluster::{Cluster, Memory};
 use crate::support::kube::call::Verb;
 
 /// A replica: an elector and an operator.
@@ -21,7 +21,7 @@ struct Replica {
 }
 
 impl Replica {
-    fn start(rig: &Rig, name: &str) -> Replica {
+    fn start(rig: &Rig<'_>, name: &str) -> Replica {
         let (handle, leads) = leadership();
         let client = rig.fused(name);
         let timing = Timing::default();
@@ -46,7 +46,7 @@ impl Replica {
 }
 
 /// What a replica has written, leases apart.
-fn writes(rig: &Rig, name: &str) -> usize {
+fn writes(rig: &Rig<'_>, name: &str) -> usize {
     rig.cluster.wire().count(|sent| {
         sent.client == name
             && sent.call.resource != "leases"
@@ -56,15 +56,14 @@ fn writes(rig: &Rig, name: &str) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_replicas_one_works_and_the_other_takes_over_where_it_dies() {
-    let rig = Rig::start().await;
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
     rig.stream("orders", 2, even(2_400_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
+    rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
     let one = Replica::start(&rig, "one");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let two = Replica::start(&rig, "two");
-    while rig.reshards_asked() == 0 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    rig.until_reshards_are_asked(1).await;
     assert!(writes(&rig, "one") > 0);
     assert_eq!(writes(&rig, "two"), 0);
     one.kill();
@@ -73,19 +72,19 @@ async fn of_two_replicas_one_works_and_the_other_takes_over_where_it_dies() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(killed.elapsed() < Duration::from_secs(40), "a lease's duration, and a little");
     }
-    rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
+    rig.until_shards("orders", 4).await;
     assert_eq!(rig.shards_ever("orders"), 2 + 2 * rig.reshards_asked() as usize, "each step once");
     assert_eq!(rig.told("orders", "ForeignReshard").await, 0);
     two.stop().await;
 }
 
 /// A stream in order, a replica that looks after it, and one that waits for the lease.
-async fn one_that_leads_and_one_that_stands_by() -> (Rig, Replica, Replica) {
-    let rig = Rig::start().await;
+async fn one_that_leads_and_one_that_stands_by(cluster: &dyn Cluster) -> (Rig<'_>, Replica, Replica) {
+    let rig = Rig::start(cluster).await;
     rig.stream("orders", 2, even(1_200_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
+    rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
     let one = Replica::start(&rig, "one");
-    rig.until("orders", "seen", |status| status.shards.is_some()).await;
+    rig.until_seen("orders").await;
     let two = Replica::start(&rig, "two");
     rig.pass_minutes(1).await;
     (rig, one, two)
@@ -93,7 +92,8 @@ async fn one_that_leads_and_one_that_stands_by() -> (Rig, Replica, Replica) {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_once() {
-    let (rig, one, two) = one_that_leads_and_one_that_stands_by().await;
+    let memory = Memory::start(0);
+    let (rig, one, two) = one_that_leads_and_one_that_stands_by(&memory).await;
     let asked = Instant::now();
     one.stop().await;
     assert!(asked.elapsed() < Duration::from_secs(10));
@@ -102,14 +102,15 @@ async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_on
     while writes(&rig, "two") == 0 {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
+    rig.until_shards("orders", 4).await;
     assert_eq!(writes(&rig, "one"), before);
     two.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn cut_off_from_the_api_server_the_leader_stops_before_the_other_begins() {
-    let (rig, one, two) = one_that_leads_and_one_that_stands_by().await;
+    let memory = Memory::start(0);
+    let (rig, one, two) = one_that_leads_and_one_that_stands_by(&memory).await;
     // From now on nothing of the first arrives: it cannot know, but by its own clock.
     use crate::support::wire::{Effect, Fault, When};
     rig.cluster.wire().fault(Fault::new(When::Always, Effect::Silence).of("one"));
@@ -127,7 +128,7 @@ async fn cut_off_from_the_api_server_the_leader_stops_before_the_other_begins() 
     if let ((_, Some(one)), (Some(two), _)) = (last("one"), last("two")) {
         assert!(one < two, "the first writes no more once the second does");
     }
-    rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
+    rig.until_shards("orders", 4).await;
     assert_eq!(rig.shards_ever("orders"), 2 + 2 * rig.reshards_asked() as usize);
     one.kill();
     two.stop().await;

@@ -5,200 +5,190 @@ use std::time::Duration;
 
 use reshard::operator::leadership::{Leadership, leadership};
 use reshard::operator::metrics::Metrics;
-use reshard::simulator::api::{DeleteStream, StreamModeDetails, StreamRef, UpdateStreamMode};
+use reshard::simulator::api::{DeleteStream, StreamModeDetails, UpdateStreamMode};
 use reshard::simulator::fault::Operation;
 use reshard::stream::StreamMode;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::rig::{Rig, condition, even, is, spec};
-use crate::support::cluster::Cluster;
+use super::rig::{Rig, condition, even, is};
+use crate::support::cluster::{Cluster, Memory, on_every_cluster};
 use crate::support::kube::call::Verb;
-use crate::support::wire::{Effect, Fault, Refused, When};
+use crate::support::wire::{Effect, Fault, Refused, Sent, When};
 
 const RESOURCES: &str = "kinesisstreamautoscalers";
 const STATUSES: &str = "kinesisstreamautoscalers/status";
 
 #[tokio::test(start_paused = true)]
 async fn without_the_api_server_nothing_is_done_and_afterwards_everything() {
-    let rig = Rig::start().await;
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
     rig.stream("orders", 2, even(1_200_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
+    rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
     let operator = rig.operator();
-    rig.until("orders", "seen", |status| status.shards.is_some()).await;
+    rig.until_seen("orders").await;
     rig.cluster.stop().await.unwrap();
     rig.load("orders", even(2_400_000));
     rig.pass_minutes(60).await;
     assert_eq!(rig.reshards_asked(), 0, "a step begins with a write to the API server");
     rig.cluster.start_again().await.unwrap();
-    rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
+    rig.until_shards("orders", 4).await;
     operator.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn watches_that_break_and_histories_that_are_gone_are_survived() {
-    let rig = Rig::start().await;
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
     rig.stream("orders", 2, even(1_200_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
+    rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
     let operator = rig.operator();
-    rig.until("orders", "seen", |status| status.shards.is_some()).await;
+    rig.until_seen("orders").await;
     for _ in 0..5 {
         rig.cluster.drop_watches().unwrap();
         rig.cluster.compact().unwrap();
         rig.pass_minutes(1).await;
     }
     rig.stream("clicks", 2, even(2_400_000)).await;
-    rig.put("clicks", spec("clicks", "Apply", json!({}))).await;
-    rig.until("clicks", "seen", |status| status.shards.is_some()).await;
+    rig.put("clicks", rig.spec("clicks", "Apply", json!({}))).await;
+    rig.until_seen("clicks").await;
     rig.cluster.drop_watches().unwrap();
     rig.delete("orders").await;
     rig.cluster.compact().unwrap();
     rig.pass_minutes(5).await;
-    let calls = rig.aws.cloud().calls(Operation::ListShards);
+    let calls = rig.calls(Operation::ListShards);
     rig.load("clicks", even(1_600_000));
     rig.pass_minutes(30).await;
     // One resource is left, at one pass a minute.
-    let calls = rig.aws.cloud().calls(Operation::ListShards) - calls;
+    let calls = rig.calls(Operation::ListShards) - calls;
     assert!(calls < 30 * 8, "{calls}");
     operator.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn refusals_of_all_kinds_only_delay() {
-    for refused in
-        [Refused::Conflict, Refused::TooManyRequests(1), Refused::InternalError, Refused::Unavailable]
-    {
-        let rig = Rig::start().await;
-        rig.stream("orders", 2, even(2_400_000)).await;
-        rig.put("orders", spec("orders", "Apply", json!({}))).await;
-        let wire = rig.cluster.wire();
-        for verb in [Verb::Patch, Verb::Get, Verb::Create] {
-            wire.fault(Fault::new(When::First(3), Effect::Refuse(refused)).of("operator").on(&[verb]));
+on_every_cluster! {
+    async fn refusals_of_all_kinds_only_delay(cluster: &dyn Cluster) {
+        for refused in
+            [Refused::Conflict, Refused::TooManyRequests(1), Refused::InternalError, Refused::Unavailable]
+        {
+            let rig = Rig::start(cluster).await;
+            rig.stream("orders", 2, even(2_400_000)).await;
+            rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
+            let wire = cluster.wire();
+            for verb in [Verb::Patch, Verb::Get, Verb::Create] {
+                wire.fault(Fault::new(When::First(3), Effect::Refuse(refused)).of("operator").on(&[verb]));
+            }
+            wire.fault(Fault::new(When::Nth(5), Effect::LoseReply).of("operator").to(STATUSES));
+            wire.fault(Fault::new(When::Nth(7), Effect::Silence).of("operator").to(STATUSES));
+            wire.fault(
+                Fault::new(When::Nth(1), Effect::Refuse(refused)).of("operator").on(&[Verb::List]).to(RESOURCES),
+            );
+            let operator = rig.operator();
+            let status = rig
+                .until("orders", "scaled", |status| {
+                    status.shards.is_some_and(|shards| shards.current >= 4 && shards.hot == 0)
+                })
+                .await;
+            let done = status.recent_steps.iter().filter(|step| step.result == "Done").count();
+            assert_eq!(done, rig.shards_ever("orders") / 2 - 1, "{refused:?}: every step is in the status");
+            assert_eq!(rig.told("orders", "Split").await, done, "{refused:?}");
+            operator.stop().await;
+            wire.heal();
         }
-        wire.fault(Fault::new(When::Nth(5), Effect::LoseReply).of("operator").to(STATUSES));
-        wire.fault(Fault::new(When::Nth(7), Effect::Silence).of("operator").to(STATUSES));
-        wire.fault(
-            Fault::new(When::Nth(1), Effect::Refuse(refused)).of("operator").on(&[Verb::List]).to(RESOURCES),
-        );
+    }
+
+    async fn a_replica_that_does_not_lead_is_ready_and_does_nothing(cluster: &dyn Cluster) {
+        let rig = Rig::start(cluster).await;
+        rig.stream("orders", 2, even(2_400_000)).await;
+        rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
+        let (handle, follows) = leadership();
+        let standby = rig.operator_with("standby", follows, "");
+        rig.pass_minutes(10).await;
+        assert!(standby.readiness.is_ready() && standby.heartbeat.silence() < Duration::from_secs(10));
+        let acted = || {
+            let acts = |sent: &Sent| !matches!(sent.call.verb, Verb::Watch | Verb::List);
+            cluster.wire().count(|sent| sent.client == "standby" && acts(sent))
+        };
+        assert_eq!((acted(), rig.reshards_asked()), (0, 0));
+        // It takes over, and is renewed for as long as it works.
+        let renewing = tokio::spawn(async move {
+            loop {
+                handle.holds_until(Instant::now() + Duration::from_secs(10));
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        });
+        rig.until_shards("orders", 3).await;
+        // The lease is lost in the middle of a step: from then on nothing is written anywhere.
+        rig.load("orders", even(9_000_000));
+        rig.until_so("a step is under way", async || rig.is_resharding("orders")).await;
+        renewing.abort();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let asked = rig.reshards_asked();
+        cluster.wire().clear_log();
+        rig.pass_a_while().await;
+        assert_eq!((acted(), rig.reshards_asked()), (0, asked));
+        standby.stop().await;
+    }
+
+    async fn asked_to_end_it_does_within_seconds_though_a_step_is_under_way(cluster: &dyn Cluster) {
+        let rig = Rig::start(cluster).await;
+        rig.stream("orders", 2, even(2_400_000)).await;
+        rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
         let operator = rig.operator();
-        let status = rig
-            .until("orders", "scaled", |status| {
-                status.shards.is_some_and(|shards| shards.current >= 4 && shards.hot == 0)
-            })
-            .await;
-        let done = status.recent_steps.iter().filter(|step| step.result == "Done").count();
-        assert_eq!(done, rig.shards_ever("orders") / 2 - 1, "{refused:?}: every step is in the status");
-        assert_eq!(rig.told("orders", "Split").await, done, "{refused:?}");
+        rig.until_reshards_are_asked(1).await;
+        let asked = Instant::now();
+        operator.stop().await;
+        assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+        rig.pass_minutes(5).await;
+        let operator = rig.operator();
+        rig.until_shards("orders", 4).await;
+        assert_eq!(rig.told("orders", "ForeignReshard").await, 0);
         operator.stop().await;
     }
-}
 
-#[tokio::test(start_paused = true)]
-async fn a_replica_that_does_not_lead_is_ready_and_does_nothing() {
-    let rig = Rig::start().await;
-    rig.stream("orders", 2, even(2_400_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
-    let (handle, follows) = leadership();
-    let standby = rig.operator_with("standby", follows, "");
-    rig.pass_minutes(10).await;
-    assert!(standby.readiness.is_ready() && standby.heartbeat.silence() < Duration::from_secs(10));
-    let sent = rig
-        .cluster
-        .wire()
-        .count(|sent| sent.client == "standby" && !matches!(sent.call.verb, Verb::Watch | Verb::List));
-    assert_eq!((sent, rig.reshards_asked()), (0, 0));
-    // It takes over, and is renewed for as long as it works.
-    let renewing = tokio::spawn(async move {
-        loop {
-            handle.holds_until(Instant::now() + Duration::from_secs(10));
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-    });
-    rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 3)).await;
-    // The lease is lost in the middle of a step: from then on nothing is written anywhere.
-    while rig.aws.cloud().truth("orders").unwrap().status != reshard::stream::StreamStatus::Updating {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        rig.load("orders", even(9_000_000));
+    async fn of_a_resource_that_is_deleted_while_a_step_is_under_way_nothing_is_left(cluster: &dyn Cluster) {
+        let rig = Rig::start(cluster).await;
+        rig.stream("orders", 2, even(4_800_000)).await;
+        rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
+        let metrics = Metrics::new(true);
+        let audience = Arc::new(metrics.clone());
+        let operator = rig.operator_that_tells("operator", Leadership::always(), "", audience);
+        rig.until_reshards_are_asked(2).await;
+        assert!(metrics.render().contains("name=\"orders\""));
+        rig.delete("orders").await;
+        rig.pass_a_while().await;
+        assert_eq!(
+            (rig.reshards_asked(), rig.shards("orders")),
+            (2, 4),
+            "the step in flight ends, no other begins"
+        );
+        assert!(!metrics.render().contains("name=\"orders\""), "{}", metrics.render());
+        operator.stop().await;
     }
-    renewing.abort();
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let asked = rig.reshards_asked();
-    rig.cluster.wire().clear_log();
-    rig.pass_minutes(60).await;
-    let sent = rig
-        .cluster
-        .wire()
-        .count(|sent| sent.client == "standby" && !matches!(sent.call.verb, Verb::Watch | Verb::List));
-    assert_eq!((sent, rig.reshards_asked()), (0, asked));
-    standby.stop().await;
-}
 
-#[tokio::test(start_paused = true)]
-async fn asked_to_end_it_does_within_seconds_though_a_step_is_under_way() {
-    let rig = Rig::start().await;
-    rig.stream("orders", 2, even(2_400_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
-    let operator = rig.operator();
-    while rig.reshards_asked() == 0 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    async fn a_stream_that_is_gone_or_on_demand_is_told_and_comes_back(cluster: &dyn Cluster) {
+        let rig = Rig::start(cluster).await;
+        rig.stream("orders", 2, even(1_200_000)).await;
+        rig.put("orders", rig.spec("orders", "Apply", json!({"mode": "DryRun"}))).await;
+        let operator = rig.operator();
+        let seen = rig.until_seen("orders").await;
+        let arn = seen.stream.unwrap().arn;
+        let on_demand = |mode| UpdateStreamMode {
+            stream_arn: arn.clone(),
+            stream_mode_details: StreamModeDetails { stream_mode: mode },
+        };
+        rig.account.cloud().update_stream_mode(on_demand(StreamMode::OnDemand)).unwrap();
+        rig.until("orders", "on demand", |status| is(status, "Stalled", "OnDemandStream")).await;
+        rig.account.cloud().update_stream_mode(on_demand(StreamMode::Provisioned)).unwrap();
+        rig.until("orders", "provisioned again", |status| condition(status, "Stalled").is_none()).await;
+        let request = DeleteStream { stream: rig.reference("orders"), enforce_consumer_deletion: None };
+        rig.account.cloud().delete_stream(request).unwrap();
+        rig.until("orders", "gone", |status| is(status, "Stalled", "StreamNotFound")).await;
+        rig.stream("orders", 3, even(1_200_000)).await;
+        rig.until("orders", "made anew", |status| {
+            condition(status, "Stalled").is_none() && status.shards.is_some_and(|shards| shards.current == 3)
+        })
+        .await;
+        assert_eq!(rig.told("orders", "StreamReplaced").await, 1);
+        operator.stop().await;
     }
-    let asked = Instant::now();
-    operator.stop().await;
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
-    rig.pass_minutes(5).await;
-    let operator = rig.operator();
-    rig.until("orders", "scaled", |status| status.shards.is_some_and(|shards| shards.current >= 4)).await;
-    assert_eq!(rig.told("orders", "ForeignReshard").await, 0);
-    operator.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn of_a_resource_that_is_deleted_while_a_step_is_under_way_nothing_is_left() {
-    let rig = Rig::start().await;
-    rig.stream("orders", 2, even(4_800_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({}))).await;
-    let metrics = Metrics::new(true);
-    let audience = Arc::new(metrics.clone());
-    let operator = rig.operator_that_tells("operator", Leadership::always(), "", audience);
-    while rig.reshards_asked() < 2 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    assert!(metrics.render().contains("name=\"orders\""));
-    rig.delete("orders").await;
-    rig.pass_minutes(30).await;
-    assert_eq!(
-        (rig.reshards_asked(), rig.shards("orders")),
-        (2, 4),
-        "the step in flight ends, no other begins"
-    );
-    assert!(!metrics.render().contains("name=\"orders\""), "{}", metrics.render());
-    operator.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stream_that_is_gone_or_on_demand_is_told_and_comes_back() {
-    let rig = Rig::start().await;
-    rig.stream("orders", 2, even(1_200_000)).await;
-    rig.put("orders", spec("orders", "Apply", json!({"mode": "DryRun"}))).await;
-    let operator = rig.operator();
-    let seen = rig.until("orders", "seen", |status| status.shards.is_some()).await;
-    let arn = seen.stream.unwrap().arn;
-    let on_demand = |mode| UpdateStreamMode {
-        stream_arn: arn.clone(),
-        stream_mode_details: StreamModeDetails { stream_mode: mode },
-    };
-    rig.aws.cloud().update_stream_mode(on_demand(StreamMode::OnDemand)).unwrap();
-    rig.until("orders", "on demand", |status| is(status, "Stalled", "OnDemandStream")).await;
-    rig.aws.cloud().update_stream_mode(on_demand(StreamMode::Provisioned)).unwrap();
-    rig.until("orders", "provisioned again", |status| condition(status, "Stalled").is_none()).await;
-    let request = DeleteStream { stream: StreamRef::name("orders"), enforce_consumer_deletion: None };
-    rig.aws.cloud().delete_stream(request).unwrap();
-    rig.until("orders", "gone", |status| is(status, "Stalled", "StreamNotFound")).await;
-    rig.stream("orders", 3, even(1_200_000)).await;
-    rig.until("orders", "made anew", |status| {
-        condition(status, "Stalled").is_none() && status.shards.is_some_and(|shards| shards.current == 3)
-    })
-    .await;
-    assert_eq!(rig.told("orders", "StreamReplaced").await, 1);
-    operator.stop().await;
 }
