@@ -109,6 +109,7 @@ pub(crate) fn split(sample: &mut Sample, index: usize) {
         dimension: Dimension::IngestBytes,
         load: hot.loads.ingest_bytes,
         target: Load::from_percent(70),
+        hand_over: None,
     };
     push(sample, step, reason, vec![hot], halves.to_vec(), index);
 }

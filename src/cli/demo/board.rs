@@ -162,7 +162,7 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
         StepReason::Rejecting { dimension, load } => {
             format!("writes are rejected, {} at {load} of a shard", dimension.label())
         }
-        StepReason::AboveTarget { dimension, load, target } => {
+        StepReason::AboveTarget { dimension, load, target, hand_over: _ } => {
             format!("{} at {load} of a shard, target {target}", dimension.label())
         }
         StepReason::Cold { dimension, load, .. } => {
