@@ -120,7 +120,6 @@ impl Shares {
 mod tests {
     use super::super::tests::{after, demand, kinds, plan_within};
     use super::super::{Demand, Proposal};
-    use super::*;
     use crate::load::Load;
     use crate::plan::{Evidence, Hold, StepReason};
 
