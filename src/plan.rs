@@ -149,6 +149,19 @@ pub struct Explanation {
     pub after: Vec<RangeLoad>,
 }
 
+/// A neighbour that can take the part beside it of a shard that is split, once that part is measured: a
+/// merge that may follow, and that no plan promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandOver {
+    /// The neighbour's hash keys.
+    pub to: HashKeyRange,
+    /// The dimension in which both together are fullest.
+    pub dimension: Dimension,
+    /// Their load in it, at its highest in the stabilisation window.
+    pub load: Load,
+}
+
 /// Why a step is in the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
@@ -168,6 +181,9 @@ pub enum StepReason {
         load: Load,
         /// The target in it.
         target: Load,
+        /// The neighbour that can take one part of it, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hand_over: Option<HandOver>,
     },
     /// The two together fit into one.
     Cold {

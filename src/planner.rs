@@ -95,7 +95,7 @@
 use crate::demand::Demand;
 use crate::hash_key::HashKeyRange;
 use crate::load::Loads;
-use crate::plan::{Explanation, Hold, RangeLoad, Step, StepReason, Verdict};
+use crate::plan::{Explanation, HandOver, Hold, RangeLoad, Step, StepReason, Verdict};
 use crate::policy::{EnhancedMonitoring, InForce, ScalingPolicy, Tradeoff};
 use crate::snapshot::ShardMetric;
 
@@ -105,6 +105,7 @@ use self::order::{Allowance, Walk};
 use self::update::{Call, Choice};
 
 mod grid;
+mod hand_over;
 mod holds;
 mod optimum;
 mod order;
@@ -285,6 +286,7 @@ fn stopped(demand: &Demand, policy: &ScalingPolicy, grid: &Grid) -> Proposal {
 /// Why each step is there, and what it does to whom.
 fn explain(grid: &Grid, rules: &Rules, walk: &Walk, demand: &Demand, in_force: &InForce) -> Vec<Explanation> {
     let start = grid.shard_boundaries();
+    let after_all = Tiling::of(walk.boundaries.clone());
     let mut boundaries = start.to_vec();
     let max = in_force.bounds.max();
     let mut explanations = Vec::with_capacity(walk.steps.len());
@@ -304,7 +306,12 @@ fn explain(grid: &Grid, rules: &Rules, walk: &Walk, demand: &Demand, in_force: &
                 StepReason::Rejecting { dimension, load }
             } else if !loads.within(rules.limits.trigger) {
                 let target = rules.limits.trigger.of(dimension);
-                StepReason::AboveTarget { dimension, load, target }
+                let taker = hand_over::taker(grid, rules, &after_all, (low, taken.position, high));
+                let hand_over = taker.map(|(to, peak)| {
+                    let (dimension, load) = peak.binding(rules.limits.pack);
+                    HandOver { to, dimension, load }
+                });
+                StepReason::AboveTarget { dimension, load, target, hand_over }
             } else if taken.moves {
                 StepReason::MovesBoundary
             } else {

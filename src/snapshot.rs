@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::stream::{Shard, ShardId, StreamSummary};
 
+pub use self::series::Series;
+
+mod series;
+
 /// The format of recorded snapshots; raised when an older one can no longer be read.
 pub const SNAPSHOT_FORMAT: u32 = 1;
 
@@ -103,47 +107,6 @@ impl MetricHistory {
             let (series, end) = series?;
             series.at(end.plus(-back))
         })
-    }
-}
-
-/// One metric, a value a minute.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Series {
-    /// The minute of the first value.
-    pub start: Minute,
-    /// The values; `None` where CloudWatch has no data point.
-    pub values: Vec<Option<u64>>,
-    /// Whether CloudWatch said that the reply is complete, and every data point was possible (not
-    /// negative, not NaN, within the window asked for).
-    pub complete: bool,
-}
-
-impl Series {
-    /// The value of a minute: `None` outside the series or where there is no data point.
-    pub fn at(&self, minute: Minute) -> Option<u64> {
-        let index = usize::try_from(minute.since(self.start)).ok()?;
-        self.values.get(index).copied().flatten()
-    }
-
-    /// The values from `from` up to, not including, `to`, as far as the series has them, and how many
-    /// minutes after `from` they begin.
-    pub fn within(&self, from: Minute, to: Minute) -> (usize, &[Option<u64>]) {
-        let offset = |minute: Minute| usize::try_from(minute.since(self.start)).unwrap_or(0);
-        let end = offset(to).min(self.values.len());
-        let first = offset(from).min(end);
-        let late = usize::try_from(self.start.since(from)).unwrap_or(0);
-        (late, self.values.get(first..end).unwrap_or_default())
-    }
-
-    /// The minute after the last value.
-    pub fn end(&self) -> Minute {
-        self.start.plus(i64::try_from(self.values.len()).unwrap_or(i64::MAX))
-    }
-
-    /// Whether the series was asked for this minute.
-    pub fn covers(&self, minute: Minute) -> bool {
-        self.start <= minute && minute < self.end()
     }
 }
 
@@ -307,23 +270,6 @@ impl StreamMetric {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_minute_outside_the_series_and_a_minute_without_data_are_both_unknown() {
-        let series = Series { start: Minute(100), values: vec![Some(7), None], complete: true };
-        assert_eq!([99, 100, 101, 102].map(|m| series.at(Minute(m))), [None, Some(7), None, None]);
-        assert!(series.covers(Minute(101)) && !series.covers(Minute(102)));
-    }
-
-    #[test]
-    fn the_values_of_a_span_begin_where_both_do() {
-        let series = Series { start: Minute(100), values: vec![Some(1), None, Some(3)], complete: true };
-        let within = |from, to| series.within(Minute(from), Minute(to));
-        assert_eq!(within(98, 102), (2, &[Some(1), None][..]));
-        assert_eq!(within(101, 200), (0, &[None, Some(3)][..]));
-        assert_eq!(within(90, 95), (10, &[][..]));
-        assert_eq!(within(103, 110), (0, &[][..]));
-    }
 
     #[test]
     fn the_minute_of_an_instant_is_floored() {

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash_key::{HashKey, HashKeyRange};
 
+pub use self::index::ShardIndex;
+
+mod index;
+
 /// A shard's ID as AWS gives it, `shardId-000000000000`. Unique within one stream's lifetime; a
 /// stream that was deleted and made again counts from zero anew.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -377,7 +377,7 @@ mod tests {
         snapshot.metrics.settled_until = Some(end);
         assert_eq!(policy.metrics.window_minutes, 3);
         let values = vec![Some(1_000), Some(7), None, Some(30)];
-        snapshot.metrics.stream.insert(metric, Series { start: end.plus(-4), values, complete: true });
+        snapshot.metrics.stream.insert(metric, Series::new(end.plus(-4), values, true));
         assert_eq!(urgency_of(&snapshot, &policy), 37);
     }
 }

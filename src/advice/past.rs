@@ -192,8 +192,7 @@ mod tests {
     use crate::snapshot::{Minute, Series};
 
     fn metrics(bytes: &[Option<u64>], records: &[Option<u64>], rejected: &[Option<u64>]) -> MetricHistory {
-        let series =
-            |values: &[Option<u64>]| Series { start: Minute(0), values: values.to_vec(), complete: true };
+        let series = |values: &[Option<u64>]| Series::new(Minute(0), values.to_vec(), true);
         let stream = [
             (StreamMetric::IncomingBytes, series(bytes)),
             (StreamMetric::IncomingRecords, series(records)),

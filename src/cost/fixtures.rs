@@ -100,7 +100,7 @@ pub(crate) fn one_hot_shard() -> Sample {
 /// minutes: bytes a second, throttled calls, lag in seconds; and those minutes.
 pub(crate) fn read_by(mut sample: Sample, figures: &[(u64, u64, u64)]) -> (Sample, (Minute, Minute)) {
     let end = Minute::of(sample.snapshot.observed_at).plus(-3);
-    let series = |value: u64| Series { start: end.plus(-3), values: vec![Some(value); 3], complete: true };
+    let series = |value: u64| Series::new(end.plus(-3), vec![Some(value); 3], true);
     for (shard, (bytes, throttled, lag_seconds)) in sample.snapshot.shards.iter().zip(figures) {
         let of_shard = [
             (ShardMetric::OutgoingBytes, 60 * bytes),
@@ -129,6 +129,7 @@ pub(crate) fn split(sample: &mut Sample, index: usize) {
         dimension: Dimension::IngestBytes,
         load: hot.loads.ingest_bytes,
         target: Load::from_percent(70),
+        hand_over: None,
     };
     push(sample, step, reason, vec![hot], halves.to_vec(), index);
 }

@@ -1,12 +1,12 @@
 //! Whose past must be known to tell whether splits help a hot shard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::heat::NARROWED;
 use super::{Demand, ShardDemand, assess};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
-use crate::stream::{Shard, ShardId};
+use crate::stream::{ShardId, ShardIndex};
 
 /// The shards whose metrics since the start of the look-back decide on verdicts: of each shard
 /// that is hot now, the ancestors whose splits tell of a hot key, with all that came of them. Empty while nothing
@@ -17,15 +17,18 @@ pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet
 
 /// The same for the demand that was assessed from `snapshot`.
 pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet<ShardId> {
-    let by_id: BTreeMap<&ShardId, &Shard> = snapshot.shards.iter().map(|shard| (&shard.id, shard)).collect();
-    let parent = |id: &ShardId| by_id.get(id).and_then(|shard| shard.parent.as_ref());
     let is_hot = |shard: &&ShardDemand| shard.rejecting || !shard.loads().within(policy.trigger());
+    if !demand.shards.iter().any(|shard| is_hot(&shard)) {
+        return BTreeSet::new();
+    }
+    let index = ShardIndex::of(&snapshot.shards);
+    let parent = |id: &ShardId| index.get(id).and_then(|shard| shard.parent.as_ref());
     let mut family = BTreeSet::new();
     let mut next: Vec<&ShardId> = Vec::new();
     for hot in demand.shards.iter().filter(is_hot) {
         // Up to the first that is wide enough to tell of a hot key.
         let enough = hot.range.span().saturating_mul(NARROWED);
-        let is_narrow = |id: &&ShardId| by_id.get(*id).is_some_and(|shard| shard.range.span() < enough);
+        let is_narrow = |id: &&ShardId| index.get(id).is_some_and(|shard| shard.range.span() < enough);
         let ancestors: Vec<_> = std::iter::successors(parent(&hot.id), |id| parent(id)).collect();
         let narrow = ancestors.iter().take_while(|id| is_narrow(id)).count();
         next.extend(ancestors.into_iter().take(narrow + 1).next_back());
@@ -33,15 +36,24 @@ pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy)
     if next.is_empty() {
         return family;
     }
-    let mut children: BTreeMap<&ShardId, Vec<&ShardId>> = BTreeMap::new();
+    let mut children: Vec<Vec<&ShardId>> = vec![Vec::new(); snapshot.shards.len()];
     for shard in &snapshot.shards {
-        for parent in shard.parents() {
-            children.entry(parent).or_default().push(&shard.id);
+        for parent in shard.parents().filter_map(|parent| index.place(parent)) {
+            children[parent].push(&shard.id);
         }
     }
+    let came_of = |id: &ShardId| {
+        let children = snapshot.shards.iter().filter(|shard| shard.parents().any(|parent| parent == id));
+        children.map(|shard| &shard.id).collect::<Vec<_>>()
+    };
     while let Some(id) = next.pop() {
-        if family.insert(id.clone()) {
-            next.extend(children.get(id).into_iter().flatten());
+        if !family.insert(id.clone()) {
+            continue;
+        }
+        match index.place(id) {
+            Some(place) => next.extend(&children[place]),
+            // It has expired; what came of it is listed.
+            None => next.extend(came_of(id)),
         }
     }
     family

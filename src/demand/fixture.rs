@@ -251,7 +251,7 @@ impl Story {
 }
 
 fn series(values: impl Iterator<Item = Option<u64>>) -> Series {
-    Series { start: FIRST, values: values.collect(), complete: true }
+    Series::new(FIRST, values.collect(), true)
 }
 
 /// CloudWatch has no data point where nothing happened.

@@ -301,9 +301,7 @@ impl<'a> Reports<'a> {
 
 /// The newest minute of a series before `end` that has data.
 pub(super) fn newest(series: &Series, end: Minute) -> Option<Minute> {
-    let settled = usize::try_from(end.since(series.start)).unwrap_or(0).min(series.values.len());
-    let at = series.values[..settled].iter().rposition(Option::is_some)?;
-    Some(series.start.plus(i64::try_from(at).unwrap_or(i64::MAX)))
+    series.first_and_last(end, |value| value.is_some()).map(|(_, last)| last)
 }
 
 /// Whether what the shards reported is the stream's total: within 1 % of it, and what is missing

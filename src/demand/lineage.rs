@@ -1,12 +1,10 @@
 //! Lineage: the listed shards with their parents and children, and between which instants each of
 //! them is proved to have opened and closed.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use crate::snapshot::{Minute, ShardMetric, Snapshot};
-use crate::stream::{Shard, ShardId};
+use crate::stream::{Shard, ShardId, ShardIndex};
 
 /// The listed shards, closed ones included, by their place in the listing.
 pub(super) struct Lineage<'a> {
@@ -48,8 +46,7 @@ impl Event {
 impl<'a> Lineage<'a> {
     /// Reads the listing, the past topologies and the first and last data points of each shard.
     pub(super) fn read(snapshot: &'a Snapshot) -> Lineage<'a> {
-        let index: BTreeMap<&ShardId, usize> =
-            snapshot.shards.iter().enumerate().map(|(at, shard)| (&shard.id, at)).collect();
+        let index = ShardIndex::of(&snapshot.shards);
         let mut members: Vec<Member> = snapshot
             .shards
             .iter()
@@ -140,11 +137,11 @@ impl Member<'_> {
 }
 
 /// The parents in hash-key order, if all of them are listed and their ranges fit.
-fn listed_parents(shard: &Shard, snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) -> Vec<usize> {
+fn listed_parents(shard: &Shard, snapshot: &Snapshot, index: &ShardIndex) -> Vec<usize> {
     let mut parents = Vec::with_capacity(2);
     for parent in shard.parents() {
-        match index.get(parent) {
-            Some(at) if snapshot.shards[*at].closed => parents.push(*at),
+        match index.place(parent) {
+            Some(at) if snapshot.shards[at].closed => parents.push(at),
             _ => return Vec::new(),
         }
     }
@@ -184,7 +181,7 @@ fn sort_by_descent(members: &mut [Member]) -> Vec<usize> {
 /// shard was open at some instant between two ends; open shards are open without a break, so an
 /// instant before the last proof at which it was not open lies before its opening. (When it closed,
 /// its children tell.)
-fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) {
+fn witness(members: &mut [Member], snapshot: &Snapshot, index: &ShardIndex) {
     let mut first_proof: Vec<Option<Timestamp>> = vec![None; members.len()];
     let mut last_proof = first_proof.clone();
     let mut prove = |at: usize, from: Timestamp, to: Timestamp| {
@@ -202,7 +199,7 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardI
             prove(at, snapshot.observed_at, snapshot.observed_at);
         }
         // A parent that is listed nowhere was closed before the look-back began.
-        let parent_is_gone = |id: &ShardId| !index.contains_key(id);
+        let parent_is_gone = |id: &ShardId| index.place(id).is_none();
         if member.shard.parents().any(parent_is_gone) {
             prove(at, snapshot.look_back_start, snapshot.look_back_start);
         }
@@ -233,7 +230,7 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &BTreeMap<&ShardI
 
 /// The members that were open at each known moment. One moment's shards are mostly those of the moment
 /// before, in the same order: only where they differ are they looked up.
-fn listed_topologies(snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) -> Vec<(Timestamp, Vec<usize>)> {
+fn listed_topologies(snapshot: &Snapshot, index: &ShardIndex) -> Vec<(Timestamp, Vec<usize>)> {
     let mut before: Vec<(&ShardId, Option<usize>)> = Vec::new();
     let mut topologies = Vec::with_capacity(snapshot.past_topologies.len());
     for topology in &snapshot.past_topologies {
@@ -245,7 +242,7 @@ fn listed_topologies(snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) -> 
                 next += ahead + 1;
                 return (id, *member);
             }
-            (id, index.get(id).copied())
+            (id, index.place(id))
         };
         let open: Vec<_> = topology.open.iter().map(place).collect();
         topologies.push((topology.at, open.iter().filter_map(|(_, member)| *member).collect()));
@@ -259,11 +256,7 @@ fn listed_topologies(snapshot: &Snapshot, index: &BTreeMap<&ShardId, usize>) -> 
 fn ingest_span<'a>(snapshot: &'a Snapshot, id: &ShardId) -> impl Iterator<Item = (Minute, Minute)> + 'a {
     let series = snapshot.metrics.shards.get(id).into_iter().flatten();
     series.filter(|(metric, _)| ShardMetric::INGEST.contains(metric)).filter_map(|(_, series)| {
-        let has_data = |value: &Option<u64>| value.is_some_and(|value| value > 0);
-        let minute = |at: usize| series.start.plus(i64::try_from(at).unwrap_or(i64::MAX));
-        let first = series.values.iter().position(has_data)?;
-        let last = series.values.iter().rposition(has_data)?;
-        Some((minute(first), minute(last)))
+        series.first_and_last(series.end(), |value| value.is_some_and(|value| value > 0))
     })
 }
 

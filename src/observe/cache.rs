@@ -62,8 +62,8 @@ impl ObservationCache {
                 let from = usize::try_from(start.since(known.start())).unwrap_or(0);
                 let to = usize::try_from(fetched.start.since(known.start())).unwrap_or(0);
                 let known = known.values().take(to).skip(from);
-                let values = known.chain(fetched.values.iter().copied()).collect();
-                Series { start, values, complete: fetched.complete }
+                let values = known.chain(fetched.all_values()).collect();
+                Series::new(start, values, fetched.complete)
             }
             _ => fetched,
         };
@@ -100,7 +100,7 @@ mod tests {
     use crate::snapshot::StreamMetric;
 
     fn series(start: i64, values: &[u64], complete: bool) -> Series {
-        Series { start: Minute(start), values: values.iter().copied().map(Some).collect(), complete }
+        Series::new(Minute(start), values.iter().copied().map(Some).collect(), complete)
     }
 
     const QUERY: MetricQuery = MetricQuery::Stream(StreamMetric::IncomingBytes);

@@ -143,7 +143,7 @@ mod tests {
             let mut day = vec![Some(0); 100];
             day[50] = Some(1_000);
             day[94..].fill(Some(last));
-            metrics.stream.insert(metric, Series { start: Minute(900), values: day, complete: true });
+            metrics.stream.insert(metric, Series::new(Minute(900), day, true));
         }
         metrics
     }

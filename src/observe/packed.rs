@@ -15,9 +15,9 @@ pub(super) struct Packed {
 impl Packed {
     /// Packs the values of `series`.
     pub(super) fn of(series: &Series) -> Packed {
-        let Series { start, values, complete: _ } = series;
-        let mut digits = Vec::with_capacity(2 * values.len());
-        for value in values {
+        let minutes = series.minutes();
+        let mut digits = Vec::with_capacity(2 * minutes);
+        for value in series.all_values() {
             let mut rest = value.map_or(0, |value| u128::from(value) + 1);
             while rest >= 0x80 {
                 digits.push((rest & 0x7f) as u8 | 0x80);
@@ -25,7 +25,7 @@ impl Packed {
             }
             digits.push(rest as u8);
         }
-        Packed { start: *start, minutes: values.len(), digits: digits.into_boxed_slice() }
+        Packed { start: series.start, minutes, digits: digits.into_boxed_slice() }
     }
 
     /// The minute of the first value.
@@ -69,7 +69,7 @@ mod tests {
             ]), 0..50),
             start in -5..5_i64,
         ) {
-            let series = Series { start: Minute(start), values, complete: true };
+            let series = Series::new(Minute(start), values, true);
             let packed = Packed::of(&series);
             prop_assert_eq!((packed.start(), packed.end()), (series.start, series.end()));
             prop_assert_eq!(packed.values().collect::<Vec<_>>(), series.values);
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_day_of_a_quiet_stream_takes_little() {
         let values = vec![Some(0); 1_440];
-        let packed = Packed::of(&Series { start: Minute(0), values, complete: true });
+        let packed = Packed::of(&Series::new(Minute(0), values, true));
         assert_eq!(packed.digits.len(), 1_440);
     }
 }

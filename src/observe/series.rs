@@ -14,7 +14,7 @@ const IMPOSSIBLE: f64 = 1e18;
 /// on a minute, or doubled.
 pub(super) fn dense(points: &[(Timestamp, f64)], start: Minute, end: Minute, complete: bool) -> Series {
     let length = usize::try_from(end.since(start)).unwrap_or(0);
-    let mut series = Series { start, values: vec![None; length], complete };
+    let mut series = Series::new(start, vec![None; length], complete);
     let mut seen = vec![false; length];
     for (at, value) in points {
         let Some(index) = index_of(*at, start).filter(|index| *index < length) else {
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn minutes_without_a_point_are_unknown() {
         let series = dense(&[(at(120), 7.0), (at(60), 0.0)], Minute(1), Minute(4), true);
-        assert_eq!(series, Series { start: Minute(1), values: vec![Some(0), Some(7), None], complete: true });
+        assert_eq!(series, Series::new(Minute(1), vec![Some(0), Some(7), None], true));
     }
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
             (vec![(at(60), 1.0), (at(60), 1.0), (at(60), 1.0)], vec![None, None]),
         ] {
             let series = dense(&points, Minute(1), Minute(3), true);
-            assert_eq!(series, Series { start: Minute(1), values, complete: false }, "{points:?}");
+            assert_eq!(series, Series::new(Minute(1), values, false), "{points:?}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! Of tilings that cost the same, the one that spreads the load most evenly: where `minShards`
 //! asks for more splits than the load does, they go where the heat is, and the cuts of one shard
-//! leave parts as equal as they can be.
+//! leave parts as equal as they can be, or a part that a neighbour can take.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::grid::{Grid, Rules, fill};
+use super::hand_over::{self, HandOver};
 use super::optimum::Tiling;
 
 /// The same number of shards and steps, and so the same cost, with the load spread evenly.
@@ -39,14 +40,23 @@ fn cuts_where_the_heat_is(grid: &Grid, rules: &Rules, tiling: &Tiling) -> Tiling
     Tiling::of(boundaries)
 }
 
-/// Cuts each shard that stays within its own boundaries anew, into as many parts.
+/// Cuts each shard that stays within its own boundaries anew, into as many parts: equal ones, or two of
+/// which a neighbour can take one.
 fn equal_parts(grid: &Grid, rules: &Rules, tiling: &Tiling) -> Tiling {
     let mut boundaries = Vec::with_capacity(tiling.boundaries().len());
     boundaries.push(0);
+    // Up to where neighbours have got a part.
+    let mut served = 0;
     for group in tiling.groups(grid) {
         let [low, cuts @ .., high] = group else { continue };
         if !cuts.is_empty() && grid.shard_of(*low) == grid.shard_of(high - 1) {
-            boundaries.extend(most_equal_cuts(grid, rules, *low, *high, cuts.len()));
+            let hand_over = || hand_over::best(grid, rules, tiling, (*low, *high), served);
+            if let Some(HandOver { cut, to }) = hand_over().filter(|_| cuts.len() == 1) {
+                served = to.1;
+                boundaries.push(cut);
+            } else {
+                boundaries.extend(most_equal_cuts(grid, rules, *low, *high, cuts.len()));
+            }
         } else {
             boundaries.extend(cuts);
         }

@@ -15,7 +15,7 @@ use crate::stream::ShardId;
 
 /// Loads of ingest bytes in percent of the ceiling, by shard and segment; each segment spans 2^96
 /// keys.
-fn demand(shards: &[&[u32]]) -> Demand {
+pub(super) fn demand(shards: &[&[u32]]) -> Demand {
     const WIDTH: u128 = 1 << 96;
     let mut at = 0;
     let mut segment = |percent: &u32| {
@@ -45,18 +45,18 @@ fn policy() -> ScalingPolicy {
     ScalingPolicy::of_round_numbers("orders", 200)
 }
 
-fn plan_within(demand: &Demand, min: u32, max: u32) -> Proposal {
+pub(super) fn plan_within(demand: &Demand, min: u32, max: u32) -> Proposal {
     let bounds = ShardBounds::new(min, max).expect("valid bounds");
     let in_force = InForce { bounds, allow: Allow::All, schedules: Vec::new() };
     plan(demand, &policy(), &in_force)
 }
 
 /// The loads after the plan, in percent.
-fn after(proposal: &Proposal) -> Vec<u64> {
+pub(super) fn after(proposal: &Proposal) -> Vec<u64> {
     proposal.after.iter().map(|range| range.loads.ingest_bytes.0 / 10_000).collect()
 }
 
-fn kinds(proposal: &Proposal) -> String {
+pub(super) fn kinds(proposal: &Proposal) -> String {
     proposal.steps.iter().map(|step| step.kind().chars().next().unwrap_or('?')).collect()
 }
 

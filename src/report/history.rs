@@ -141,7 +141,7 @@ mod tests {
     use crate::stream::ShardId;
 
     fn series(start: Minute, values: &[Option<u64>]) -> Series {
-        Series { start, values: values.to_vec(), complete: true }
+        Series::new(start, values.to_vec(), true)
     }
 
     #[test]

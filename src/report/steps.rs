@@ -1,11 +1,13 @@
 //! The steps in words: what is done to which shard, why, and what it leaves.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::layout::{count, percent};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
-use crate::plan::{Evidence, Explanation, Plan, Step, StepReason};
+use crate::plan::{Evidence, Explanation, HandOver, Plan, Step, StepReason};
 use crate::quota::Dimension;
 use crate::stream::{Shard, ShardId};
 
@@ -38,7 +40,7 @@ pub(super) fn explain(plan: &Plan, shards: &[Option<ShardId>], targets: Loads) -
             let number = index + 1;
             let action = action(step, &names);
             names.learn(step, number);
-            let (reason, effect) = explanation.map(|said| words(said, targets)).unwrap_or_default();
+            let (reason, effect) = explanation.map(|said| words(said, targets, &names)).unwrap_or_default();
             StepReport { number, kind: step.kind(), action, reason, effect }
         })
         .collect()
@@ -97,7 +99,7 @@ fn action(step: &Step, names: &Names) -> String {
     }
 }
 
-fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
+fn words(explanation: &Explanation, targets: Loads, names: &Names) -> (String, String) {
     let Explanation { reason, before, after } = explanation;
     // What an earlier step has left of the heat that is the reason.
     let left = |dimension: Dimension, load: Load| {
@@ -112,9 +114,20 @@ fn words(explanation: &Explanation, targets: Loads) -> (String, String) {
             let whole = || format!("rejects writes, {} at {}", dimension.label(), percent(*load));
             (left(*dimension, *load).unwrap_or_else(whole), *dimension)
         }
-        StepReason::AboveTarget { dimension, load, target } => {
+        StepReason::AboveTarget { dimension, load, target, hand_over } => {
             let whole = || format!("{} {} > target {}", dimension.label(), percent(*load), percent(*target));
-            (left(*dimension, *load).unwrap_or_else(whole), *dimension)
+            let mut why = left(*dimension, *load).unwrap_or_else(whole);
+            if let Some(HandOver { to, dimension, load }) = hand_over {
+                let (taker, dimension) = (names.of(*to), dimension.label());
+                write!(
+                    why,
+                    "; {taker} can take the part beside it, once that is measured: together \
+                     {dimension} {}",
+                    percent(*load)
+                )
+                .expect("a string takes all");
+            }
+            (why, *dimension)
         }
         StepReason::Cold { dimension, load, limit } => (
             format!("cold: together {} peak at {} ≤ {}", dimension.label(), percent(*load), percent(*limit)),
@@ -217,7 +230,8 @@ mod tests {
     #[test]
     fn equal_children_are_counted_and_estimates_are_called_so() {
         let sample = fixtures::one_hot_shard();
-        let (reason, effect) = words(&sample.plan.explanations[0], sample.policy.targets.limits);
+        let (reason, effect) =
+            words(&sample.plan.explanations[0], sample.policy.targets.limits, &Names(Vec::new()));
         assert_eq!(reason, "ingest bytes 143.0 % > target 70.0 %");
         assert_eq!(effect, "2 × 71.5 % (estimated)");
     }
@@ -227,7 +241,7 @@ mod tests {
         let sample = fixtures::one_hot_shard();
         let mut second = sample.plan.explanations[0].clone();
         second.before[0].loads.ingest_bytes = Load::from_percent(90);
-        let (reason, _) = words(&second, sample.policy.targets.limits);
+        let (reason, _) = words(&second, sample.policy.targets.limits, &Names(Vec::new()));
         assert_eq!(reason, "still ingest bytes at 90.0 %");
     }
 }

@@ -215,12 +215,13 @@ impl ByShard {
     /// Adds a public minute to every series.
     fn append(&mut self, report: &MinuteReport, stream: StreamMinute) {
         for (metric, value) in stream_values(stream, report.open) {
-            let series = self.snapshot.metrics.stream.entry(metric).or_insert_with(|| Series {
-                start: report.minute,
-                values: Vec::new(),
-                complete: true,
-            });
-            series.values.push(value);
+            let series = self
+                .snapshot
+                .metrics
+                .stream
+                .entry(metric)
+                .or_insert_with(|| Series::new(report.minute, Vec::new(), true));
+            series.push(value);
         }
         let mut told = report.shards.iter().peekable();
         for (id, metrics) in &mut self.snapshot.metrics.shards {
@@ -228,7 +229,7 @@ impl ByShard {
             let amounts = told.next_if(|(known, _)| known == id).map(|(_, amounts)| amounts);
             // In the order of the metrics, which is that of the amounts.
             for (of, series) in metrics.values_mut().enumerate() {
-                series.values.push(amounts.map(|amounts| amounts[of]));
+                series.push(amounts.map(|amounts| amounts[of]));
             }
         }
         for (id, amounts) in &report.shards {
@@ -276,7 +277,7 @@ impl ByShard {
         snapshot.past_topologies = span.past_moments(policy).into_iter().filter_map(open_at).collect();
 
         for series in snapshot.metrics.stream.values_mut() {
-            begin_at(series, span.first_minute);
+            series.begin_at(span.first_minute);
         }
         // The series that an observation asks for: of every shard that was open since `from`.
         let from = span.shard_metrics_from(policy).min(settled);
@@ -290,7 +291,7 @@ impl ByShard {
             }
             let is_wanted = wanted.next_if(|wanted| *wanted == id).is_some();
             if is_wanted {
-                metrics.values_mut().for_each(|series| begin_at(series, from));
+                metrics.values_mut().for_each(|series| series.begin_at(from));
             }
             is_wanted
         });
@@ -314,21 +315,14 @@ fn span_start(snapshot: &Snapshot) -> Minute {
 
 /// The series of a shard: its reports, and no data where it has none.
 fn reported_between(reported: Option<&Reported>, from: Minute, to: Minute) -> BTreeMap<ShardMetric, Series> {
-    let value = |minute: i64, of: usize| {
-        let reported = reported?;
-        let at = usize::try_from(from.plus(minute).since(reported.first)).ok()?;
-        reported.values.get(at).map(|amounts| amounts[of])
-    };
-    let series = |of: usize| {
-        let values = (0..to.since(from).max(0)).map(|minute| value(minute, of)).collect();
-        Series { start: from, values, complete: true }
-    };
+    let (first, rows) = reported.map_or((from, &[][..]), |reported| {
+        let place = |minute: Minute| {
+            let after = usize::try_from(minute.since(reported.first)).unwrap_or(0);
+            after.min(reported.values.len())
+        };
+        (reported.first.max(from), &reported.values[place(from)..place(to).max(place(from))])
+    });
+    let series =
+        |of: usize| Series::of_span(from, to, first, rows.iter().map(|amounts| Some(amounts[of])).collect());
     ShardMetric::INGEST.into_iter().enumerate().map(|(of, metric)| (metric, series(of))).collect()
-}
-
-/// Lets a series begin at `from`, earlier minutes gone.
-fn begin_at(series: &mut Series, from: Minute) {
-    let dropped = usize::try_from(from.since(series.start)).unwrap_or(0).min(series.values.len());
-    series.values.drain(..dropped);
-    series.start = series.start.plus(dropped as i64);
 }

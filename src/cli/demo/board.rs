@@ -172,7 +172,7 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
         StepReason::Rejecting { dimension, load } => {
             format!("rejects writes, {} {load}", dimension.label())
         }
-        StepReason::AboveTarget { dimension, load, target } => {
+        StepReason::AboveTarget { dimension, load, target, hand_over: _ } => {
             format!("{} {load}, target {target}", dimension.label())
         }
         StepReason::Cold { dimension, load, .. } => {

@@ -8,7 +8,7 @@ use crate::stream::ShardId;
 use std::time::Duration;
 
 fn lag(millis: u64) -> Series {
-    Series { start: FIRST, values: vec![Some(millis); 20], complete: true }
+    Series::new(FIRST, vec![Some(millis); 20], true)
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_declared_consumer_without_data_bars_merges() {
     let silent = [Hold::ConsumerSilent { consumer: "fraud".to_owned() }];
     let mut snapshot = two([40, 20]).snapshot();
     assert_eq!(assess(&snapshot, &declared).merge_bars, silent);
-    let nothing = Series { start: FIRST, values: vec![None; 20], complete: true };
+    let nothing = Series::new(FIRST, vec![None; 20], true);
     snapshot.metrics.consumer_lag.insert("fraud".to_owned(), nothing);
     assert_eq!(assess(&snapshot, &declared).merge_bars, silent);
 }
@@ -53,7 +53,7 @@ fn the_iterator_age_stands_for_undeclared_consumers() {
     assert_eq!(reasons(&demand.merge_bars), ["ConsumerLagging"]);
     assert_eq!(demand.summary.lag_millis, Some(300_000));
     // Calls without an iterator age: somebody polls, and nobody can tell how late.
-    let nothing = Series { start: FIRST, values: vec![None; 20], complete: true };
+    let nothing = Series::new(FIRST, vec![None; 20], true);
     snapshot.metrics.stream.insert(StreamMetric::GetRecordsIteratorAgeMilliseconds, nothing.clone());
     assert_eq!(reasons(&assess(&snapshot, &policy()).merge_bars), ["MetricsIncomplete"]);
     // Neither, in one window: a consumer that crashed is silent too.

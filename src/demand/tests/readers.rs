@@ -21,10 +21,8 @@ fn day(read: impl Fn(usize) -> Option<u64>) -> Snapshot {
     let first = Minute::of(snapshot.look_back_start);
     let end = snapshot.metrics.settled_until.expect("told");
     let minutes = usize::try_from(end.since(first)).expect("a day");
-    let tell = |value: &dyn Fn(u64) -> u64| Series {
-        start: first,
-        values: (0..minutes).map(|at| read(minutes - 1 - at).map(value)).collect(),
-        complete: true,
+    let tell = |value: &dyn Fn(u64) -> u64| {
+        Series::new(first, (0..minutes).map(|at| read(minutes - 1 - at).map(value)).collect(), true)
     };
     let [bytes, calls, age] = POLLING;
     snapshot.metrics.stream.insert(bytes, tell(&|times| times * WRITTEN));

@@ -13,10 +13,9 @@ fn report(mut sample: Sample) -> Report {
     let end = Minute::of(sample.snapshot.observed_at).plus(-2);
     let metrics = &mut sample.snapshot.metrics;
     metrics.settled_until = Some(end);
-    let series = |bytes: u64| Series {
-        start: end.plus(-60),
-        values: (0..60).map(|at| (at != 30).then_some(bytes + at * 1_000)).collect(),
-        complete: true,
+    let series = |bytes: u64| {
+        let values = (0..60).map(|at| (at != 30).then_some(bytes + at * 1_000)).collect();
+        Series::new(end.plus(-60), values, true)
     };
     let total: u64 = sample.plan.before.iter().map(|shard| shard.loads.ingest_bytes.0 * 60).sum();
     metrics.stream.insert(StreamMetric::IncomingBytes, series(total));
