@@ -96,7 +96,7 @@ mod readers;
 mod stops;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
+#[cfg(any(test, feature = "sandbox"))]
 pub(crate) mod unhindered;
 mod view;
 

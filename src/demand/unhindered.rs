@@ -1,4 +1,5 @@
-//! Demand that nothing stands against: for tests of what follows from it.
+//! Demand that nothing stands against: for tests of what follows from it, and for what a policy would be
+//! worth if nothing did.
 
 use super::{Demand, DemandSummary, Segment, ShardDemand};
 use crate::hash_key::HashKeyRange;

@@ -187,11 +187,11 @@ pub struct AwsAccess {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Targets {
-    /// Bytes written, of 1 MB/s. Default: 90.
+    /// Bytes written, of 1 MB/s. Default: 95.
     pub ingest_bytes: Target,
-    /// Records written, of 1,000 a second. Default: 90.
+    /// Records written, of 1,000 a second. Default: 95.
     pub ingest_records: Target,
-    /// Bytes read by the polling consumers together, of 2 MB/s. Default: 90.
+    /// Bytes read by the polling consumers together, of 2 MB/s. Default: 95.
     pub read_bytes: Target,
     /// GetRecords calls, of 5 a second. No split relieves them: above it there is a verdict only.
     /// Default: 80.
