@@ -102,10 +102,21 @@ impl Relieved {
 
     fn step(&mut self, view: &View) -> Option<Action> {
         let demand = self.demand(view);
+        let fewer = self.fewer(&demand);
         let snapshot = self.snapshot.get_or_insert_with(|| bare_snapshot(view.stream));
         snapshot.observed_at = view.now;
         let plan = decision::answer(demand, snapshot, &self.policy).plan;
-        action_of(plan.steps().first()?)
+        plan.steps().first().and_then(action_of).or(fewer)
+    }
+
+    /// Where boundaries are free, any two shards can be merged once one shard less takes it all.
+    fn fewer(&self, demand: &Demand) -> Option<Action> {
+        let pack = self.policy.pack().ingest_bytes;
+        let peak: Loads = demand.shards.iter().map(ShardDemand::peak_loads).sum();
+        let room = pack.0.saturating_mul(demand.shards.len() as u64).saturating_sub(pack.0);
+        let [low, high, ..] = &demand.shards[..] else { return None };
+        let is_less_enough = self.relief == Relief::FreeBoundaries && peak.ingest_bytes.0 <= room;
+        is_less_enough.then_some(Action::Merge { low: low.range, high: high.range })
     }
 }
 
