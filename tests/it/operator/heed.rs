@@ -30,7 +30,7 @@ async fn stays_untouched(rig: &Rig<'_>, why: &str) {
         able.is_some_and(|able| able.reason == "Unconfirmed" && able.message.contains(why))
     };
     rig.until("orders", why, is_told).await;
-    rig.pass_a_while().await;
+    rig.pass_minutes(10).await;
     assert_eq!(rig.reshards_asked(), 0);
 }
 
@@ -67,7 +67,7 @@ async fn an_approval_that_was_taken_back_unheard_ends_with_the_step_in_flight() 
     rig.until_reshards_are_asked(1).await;
     rig.blind("operator");
     rig.annotate("orders", "reshard.dev/approve", None).await;
-    rig.pass_a_while().await;
+    rig.pass_minutes(10).await;
     assert_eq!((rig.reshards_asked(), rig.shards("orders")), (1, 3));
     operator.stop().await;
 }
@@ -91,7 +91,7 @@ async fn an_edit_keeps_back_a_step_that_has_not_been_sent() {
     let memory = Memory::start(0);
     let (rig, operator) = about_to_be_sent(&memory).await;
     rig.edit("orders", json!({"suspend": true})).await;
-    rig.pass_a_while().await;
+    rig.pass_minutes(10).await;
     assert_eq!(rig.reshards_asked(), 0);
     operator.stop().await;
 }
@@ -101,7 +101,7 @@ async fn a_deletion_keeps_back_a_step_that_has_not_been_sent() {
     let memory = Memory::start(0);
     let (rig, operator) = about_to_be_sent(&memory).await;
     rig.delete("orders").await;
-    rig.pass_a_while().await;
+    rig.pass_minutes(10).await;
     assert_eq!(rig.reshards_asked(), 0);
     operator.stop().await;
 }
