@@ -153,9 +153,6 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
         let mut patience = Patience::new(&self.options);
         let mut tries = 0;
         loop {
-            if self.stop.is_set() {
-                return Err(ExecuteError::Stopped);
-            }
             let look = self.look_when_active(plan, &mut patience).await?;
             let open = look.open()?;
             let is_complete = step.is_complete(open, &look.summary.enhanced_metrics);
@@ -167,6 +164,10 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
             }
             let resolved = step.resolve(open)?;
             self.admit(step, &look)?;
+            // As late as can be: a look takes a while, and what is sent cannot be called back.
+            if self.stop.is_set() {
+                return Err(ExecuteError::Stopped);
+            }
 
             (self.progress)(&Event::Sending { index, of: plan.steps().len(), step });
             tries += 1;

@@ -102,6 +102,15 @@ impl Account {
         }
     }
 
+    fn hot_streams(&self) -> impl Iterator<Item = String> {
+        (0..self.scale.hot).map(name)
+    }
+
+    /// Whether the stream of this name has become hot.
+    pub fn is_hot(&self, stream: &str) -> bool {
+        self.hot.load(Ordering::Relaxed) && self.hot_streams().any(|hot| hot == stream)
+    }
+
     /// How often each operation was asked for so far.
     pub fn calls(&self) -> [u64; OPERATIONS.len()] {
         self.sandbox.with_cloud(|cloud| OPERATIONS.map(|operation| cloud.calls(operation)))
@@ -112,7 +121,7 @@ impl Account {
         if !self.hot.load(Ordering::Relaxed) {
             return 0;
         }
-        let names = (0..self.scale.hot).map(name);
+        let names = self.hot_streams();
         let now: Vec<String> = self.sandbox.with_cloud(|cloud| {
             let is_updating = |name: &String| {
                 cloud.truth(name).is_some_and(|stream| stream.status == StreamStatus::Updating)

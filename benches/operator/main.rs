@@ -1,6 +1,6 @@
 //! The operator at scale: a thousand resources of fifty shards each against the sandbox and the API
 //! server in memory, which run here; the operator is a process of its own, so that its memory and
-//! processor time are its alone. It takes a quarter of an hour and ends with a table.
+//! processor time are its alone. It takes twenty minutes and ends with a table.
 //!
 //! ```text
 //! cargo bench --bench operator -- [--streams N] [--shards N] [--hot N] [--history MINUTES]
@@ -50,7 +50,7 @@ struct Scale {
 impl Scale {
     /// What the arguments say; those that cargo adds are passed over.
     fn from_arguments() -> Scale {
-        let mut scale = Scale { streams: 1_000, shards: 50, hot: 20, history: 75, rest: 6, heat: 5 };
+        let mut scale = Scale { streams: 1_000, shards: 50, hot: 20, history: 75, rest: 6, heat: 8 };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut number = || {

@@ -54,6 +54,10 @@ impl Table {
                 100.0 * seen.quick
             ),
         )?;
+        if seen.longest_gap_of_hot > 0.0 {
+            let text = format!("the longest time between two is {:.0} s", seen.longest_gap_of_hot);
+            line("passes that may take a step", text)?;
+        }
         for (operation, rate, most) in &seen.calls {
             line(operation, format!("{rate:.2} a second, {most} in one at the most"))?;
         }

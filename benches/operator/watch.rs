@@ -36,6 +36,9 @@ pub struct Seen {
     pub longest_gap: f64,
     /// Passes that ended late.
     pub late: usize,
+    /// The longest time between the ends of two passes over a hot stream, in seconds: one that takes a
+    /// step ends with it.
+    pub longest_gap_of_hot: f64,
     /// The share of passes that took less than a second.
     pub quick: f64,
     /// Calls to AWS: their rate, and the most within one second.
@@ -89,7 +92,7 @@ impl<'w> Watch<'w> {
             if Instant::now() >= next_scrape {
                 next_scrape += SCRAPE;
                 last = self.operator.metrics();
-                seen.take_in_gaps(&mut passed, last_passes(&last));
+                seen.take_in_gaps(&mut passed, last_passes(&last), self.account);
             }
         }
         seen.seconds = begun.elapsed().as_secs_f64();
@@ -106,9 +109,18 @@ impl<'w> Watch<'w> {
 }
 
 impl Seen {
-    fn take_in_gaps(&mut self, passed: &mut BTreeMap<String, f64>, now: BTreeMap<String, f64>) {
+    fn take_in_gaps(
+        &mut self,
+        passed: &mut BTreeMap<String, f64>,
+        now: BTreeMap<String, f64>,
+        account: &Account,
+    ) {
         for (resource, at) in &now {
             let gap = passed.get(resource).map_or(0.0, |before| at - before);
+            if account.is_hot(resource) {
+                self.longest_gap_of_hot = self.longest_gap_of_hot.max(gap);
+                continue;
+            }
             self.longest_gap = self.longest_gap.max(gap);
             self.late += usize::from(gap > LATE_SECONDS);
         }
@@ -143,11 +155,11 @@ impl Seen {
     }
 }
 
-/// When each resource had its last pass.
+/// When each resource, by its name, had its last pass.
 fn last_passes(metrics: &[Sample]) -> BTreeMap<String, f64> {
     let of = |(name, value): &Sample| {
         let labels = name.strip_prefix("reshard_last_reconcile_timestamp_seconds")?;
-        Some((labels.to_owned(), *value))
+        Some((label_of(labels, "name")?.to_owned(), *value))
     };
     metrics.iter().filter_map(of).collect()
 }

@@ -9,6 +9,7 @@ mod crash;
 mod day;
 mod fleet;
 pub mod fuse;
+mod heed;
 pub mod plane;
 mod replicas;
 mod rig;

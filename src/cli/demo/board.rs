@@ -93,7 +93,7 @@ impl Board {
             Event::Planned { plan } => {
                 told.doing = match plan.holds.first() {
                     _ if !plan.steps().is_empty() => "acting".to_owned(),
-                    Some(hold) => hold.to_string(),
+                    Some(hold) => hold.gist().to_owned(),
                     None => "in order".to_owned(),
                 };
                 told.plan = Some((*plan).clone());

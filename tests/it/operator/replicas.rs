@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::Api;
 use reshard::operator::elector::{Elector, Timing};
 use reshard::operator::leadership::leadership;
 use serde_json::json;
@@ -97,6 +99,10 @@ async fn whoever_is_asked_to_end_gives_the_lease_back_and_the_other_begins_at_on
     let asked = Instant::now();
     one.stop().await;
     assert!(asked.elapsed() < Duration::from_secs(10));
+    let leases: Api<Lease> = Api::namespaced(rig.client(), "default");
+    let holder = async || leases.get("reshard").await.unwrap().spec.and_then(|spec| spec.holder_identity);
+    rig.until_so("the other leads", async || holder().await.as_deref() == Some("two")).await;
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}: it need not expire", asked.elapsed());
     rig.load("orders", even(2_400_000));
     let before = writes(&rig, "one");
     while writes(&rig, "two") == 0 {

@@ -36,7 +36,8 @@ use super::clock::Clock;
 use super::fuse::Fuse;
 use super::plane::{Account, Aws};
 use crate::support::cluster::Cluster;
-use crate::support::wire::Upstream;
+use crate::support::kube::call::Verb;
+use crate::support::wire::{Effect, Fault, Upstream, When};
 
 /// How long a test waits for what it expects, by AWS's clock.
 const PATIENCE: Duration = Duration::from_secs(3 * 3_600);
@@ -196,7 +197,8 @@ impl<'a> Rig<'a> {
         self.merge(name, json!({"spec": spec})).await;
     }
 
-    async fn merge(&self, name: &str, patch: Value) {
+    /// Changes fields of the resource.
+    pub async fn merge(&self, name: &str, patch: Value) {
         self.api().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     }
 
@@ -283,6 +285,13 @@ impl<'a> Rig<'a> {
             }
         });
         Client::new(service, &*self.namespace)
+    }
+
+    /// From now on the watches of the client `name` tell it nothing; a real server cannot do that.
+    pub fn blind(&self, name: &str) {
+        let silence = Fault::new(When::Always, Effect::Silence);
+        self.cluster.wire().fault(silence.of(name).on(&[Verb::Watch, Verb::List]));
+        self.cluster.drop_watches().unwrap();
     }
 
     /// Lets time pass, by AWS's clock.

@@ -3,21 +3,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reshard::operator::leadership::{Leadership, leadership};
+use reshard::operator::leadership::{Leadership, LeadershipHandle, leadership};
 use reshard::operator::metrics::Metrics;
+use reshard::operator::status::Status;
 use reshard::simulator::api::{DeleteStream, StreamModeDetails, UpdateStreamMode};
 use reshard::simulator::fault::Operation;
 use reshard::stream::StreamMode;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::rig::{Rig, condition, even, is};
 use crate::support::cluster::{Cluster, Memory, on_every_cluster};
 use crate::support::kube::call::Verb;
-use crate::support::wire::{Effect, Fault, Refused, Sent, When};
+use crate::support::wire::{Effect, Fault, Refused, When};
 
 const RESOURCES: &str = "kinesisstreamautoscalers";
 const STATUSES: &str = "kinesisstreamautoscalers/status";
+
+/// Renews a lead all the while: it never lasts longer than this, nor much shorter.
+fn renewed(handle: LeadershipHandle, lasts: Duration) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            handle.holds_until(Instant::now() + lasts);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+}
+
+/// A lead that is renewed so, and who renews it.
+fn led_by(lasts: Duration) -> (Leadership, JoinHandle<()>) {
+    let (handle, leads) = leadership();
+    (leads, renewed(handle, lasts))
+}
+
+/// How often a replica has asked the API server for something, watches apart.
+fn acts(cluster: &dyn Cluster, name: &str) -> usize {
+    let is_watch = |verb: Verb| matches!(verb, Verb::Watch | Verb::List);
+    cluster.wire().count(|sent| sent.client == name && !is_watch(sent.call.verb))
+}
 
 #[tokio::test(start_paused = true)]
 async fn without_the_api_server_nothing_is_done_and_afterwards_everything() {
@@ -65,6 +89,28 @@ async fn watches_that_break_and_histories_that_are_gone_are_survived() {
     operator.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_over_reads_what_the_leader_before_has_written_though_its_watch_is_behind() {
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
+    rig.stream("orders", 2, even(2_400_000)).await;
+    rig.put("orders", rig.spec("orders", "Approve", json!({}))).await;
+    let (handle, leads) = leadership();
+    let next = rig.operator_with("next", leads, "");
+    rig.pass_minutes(1).await;
+    rig.blind("next");
+    let first = rig.operator();
+    let proposed = rig.until("orders", "a proposal", |status| status.plan.is_some()).await.plan;
+    rig.pass_minutes(5).await;
+    first.kill();
+    let renewing = renewed(handle, Duration::from_secs(10));
+    rig.pass_a_while().await;
+    assert_eq!(rig.status("orders").await.plan, proposed, "it stands");
+    assert_eq!(rig.told("orders", "PlanProposed").await, 1);
+    renewing.abort();
+    next.stop().await;
+}
+
 on_every_cluster! {
     async fn refusals_of_all_kinds_only_delay(cluster: &dyn Cluster) {
         for refused in
@@ -104,18 +150,10 @@ on_every_cluster! {
         let standby = rig.operator_with("standby", follows, "");
         rig.pass_minutes(10).await;
         assert!(standby.readiness.is_ready() && standby.heartbeat.silence() < Duration::from_secs(10));
-        let acted = || {
-            let acts = |sent: &Sent| !matches!(sent.call.verb, Verb::Watch | Verb::List);
-            cluster.wire().count(|sent| sent.client == "standby" && acts(sent))
-        };
+        let acted = || acts(cluster, "standby");
         assert_eq!((acted(), rig.reshards_asked()), (0, 0));
         // It takes over, and is renewed for as long as it works.
-        let renewing = tokio::spawn(async move {
-            loop {
-                handle.holds_until(Instant::now() + Duration::from_secs(10));
-                tokio::time::sleep(Duration::from_secs(2)).await;
-            }
-        });
+        let renewing = renewed(handle, Duration::from_secs(10));
         rig.until_shards("orders", 3).await;
         // The lease is lost in the middle of a step: from then on nothing is written anywhere.
         rig.load("orders", even(9_000_000));
@@ -124,9 +162,41 @@ on_every_cluster! {
         tokio::time::sleep(Duration::from_secs(10)).await;
         let asked = rig.reshards_asked();
         cluster.wire().clear_log();
+        let read = rig.calls(Operation::ListShards);
         rig.pass_a_while().await;
         assert_eq!((acted(), rig.reshards_asked()), (0, asked));
+        assert_eq!(rig.calls(Operation::ListShards), read, "nor is anything looked at");
         standby.stop().await;
+    }
+
+    async fn a_lead_that_may_end_before_the_api_server_has_replied_asks_it_for_nothing(cluster: &dyn Cluster) {
+        let rig = Rig::start(cluster).await;
+        rig.stream("orders", 2, even(2_400_000)).await;
+        rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
+        // A call may take four seconds.
+        let (leads, renewing) = led_by(Duration::from_millis(3_900));
+        let operator = rig.operator_with("operator", leads, "");
+        rig.pass_a_while().await;
+        assert_eq!((acts(cluster, "operator"), rig.reshards_asked()), (0, 0));
+        operator.stop().await;
+        renewing.abort();
+    }
+
+    async fn a_lead_that_may_end_before_aws_has_replied_writes_nothing_there_and_says_so(cluster: &dyn Cluster) {
+        let rig = Rig::start(cluster).await;
+        rig.stream("orders", 2, even(2_400_000)).await;
+        rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
+        // Enough for the API server, and a write to AWS may take five.
+        let (leads, renewing) = led_by(Duration::from_millis(4_900));
+        let operator = rig.operator_with("operator", leads, "");
+        let is_told = |status: &Status| {
+            status.conditions.iter().any(|one| one.message.contains("not sent: this replica leads for"))
+        };
+        rig.until("orders", "told", is_told).await;
+        rig.pass_a_while().await;
+        assert_eq!(rig.reshards_asked(), 0);
+        operator.stop().await;
+        renewing.abort();
     }
 
     async fn asked_to_end_it_does_within_seconds_though_a_step_is_under_way(cluster: &dyn Cluster) {
