@@ -52,6 +52,8 @@ pub struct ScalingPolicy {
     pub budgets: Budgets,
     /// Whether UpdateShardCount may be called.
     pub update_shard_count: UpdateShardCount,
+    /// Whether a shard that must be split is cut so that a neighbour can take one part.
+    pub hand_overs: bool,
     /// What needs approval in [`Mode::Approve`].
     pub approval: Approval,
     /// Who reads the stream. Empty: derived from metrics.

@@ -240,6 +240,7 @@ fn policy() -> ScalingPolicy {
         pace: Pace::default(),
         budgets: Budgets { max_steps_per_plan: 20, max_merges_per_day: 150 },
         update_shard_count: UpdateShardCount::Never,
+        hand_overs: false,
         approval: Approval { required: ApprovalRequired::All, expire_after: Duration::from_secs(60) },
         consumers: vec![],
         max_iterator_age: Duration::from_secs(120),

@@ -47,6 +47,7 @@ pub(crate) fn policy(min: u32, max: u32) -> ScalingPolicy {
         pace: Pace::default(),
         budgets: Budgets { max_steps_per_plan: 20, max_merges_per_day: 150 },
         update_shard_count: UpdateShardCount::Never,
+        hand_overs: false,
         approval: Approval { required: ApprovalRequired::All, expire_after: Duration::from_secs(14_400) },
         consumers: Vec::new(),
         max_iterator_age: Duration::from_secs(120),

@@ -241,6 +241,8 @@ pub(super) struct Rules {
     merge_barred: Vec<bool>,
     /// Whether a boundary may be moved: a part of a shard merged with a neighbour.
     moves: bool,
+    /// Whether shards are cut for their neighbours.
+    pub(super) hand_overs: bool,
     /// Whether merges are judged by the peak in the stabilisation window, else by the load of now.
     by_peak: bool,
 }
@@ -270,6 +272,7 @@ impl Rules {
             split_barred: Vec::new(),
             merge_barred: Vec::new(),
             moves: true,
+            hand_overs: policy.hand_overs,
             by_peak: false,
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn best(
 ) -> Option<HandOver> {
     let shard = grid.shard_of(low);
     let is_hot = !grid.loads(low, high).within(rules.limits.trigger);
-    if !is_hot || grid.is_rejecting(shard) || !rules.may_merge(shard) {
+    if !rules.hand_overs || !is_hot || grid.is_rejecting(shard) || !rules.may_merge(shard) {
         return None;
     }
     let peak = |(from, to)| fill(grid.peaks(from, to), rules.limits.pack);
@@ -69,7 +69,7 @@ pub(super) fn taker(
 ) -> Option<(HashKeyRange, Loads)> {
     let (low, _, high) = cuts;
     let is_shard = grid.is_shard_boundary(low) && grid.is_shard_boundary(high);
-    if !is_shard || !rules.may_merge(grid.shard_of(low)) {
+    if !rules.hand_overs || !is_shard || !rules.may_merge(grid.shard_of(low)) {
         return None;
     }
     takers(grid, rules, tiling, (low, high))
@@ -118,8 +118,8 @@ impl Shares {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{after, demand, kinds, plan_within};
-    use super::super::{Demand, Proposal};
+    use super::super::tests::{after, demand, kinds, policy};
+    use super::super::{Demand, Proposal, plan};
     use crate::load::Load;
     use crate::plan::{Evidence, Hold, StepReason};
 
@@ -128,6 +128,12 @@ mod tests {
         let mut demand = demand(shards);
         demand.shards.iter_mut().for_each(|shard| shard.density = Evidence::Estimated);
         demand
+    }
+
+    fn plan_of(demand: &Demand) -> Proposal {
+        let mut policy = policy();
+        policy.hand_overs = true;
+        plan(demand, &policy, &policy.in_force(jiff::Timestamp::UNIX_EPOCH))
     }
 
     fn handed(proposal: &Proposal) -> Vec<Option<(u128, Load)>> {
@@ -144,7 +150,7 @@ mod tests {
     fn a_hot_shard_beside_one_with_room_is_cut_so_that_both_end_up_equally_full() {
         for shards in [[&[10; 8][..], &[20]], [&[20], &[10; 8]]] {
             let demand = estimated(&shards);
-            let proposal = plan_within(&demand, 1, 200);
+            let proposal = plan_of(&demand);
             let mut expected = vec![50, 30, 20];
             let mut to = demand.shards[1].range;
             if shards[0].len() == 1 {
@@ -157,12 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_ask_for_it_has_shards_halved() {
+        let demand = estimated(&[&[10; 8], &[20]]);
+        let proposal = plan(&demand, &policy(), &policy().in_force(jiff::Timestamp::UNIX_EPOCH));
+        assert_eq!((after(&proposal), handed(&proposal)), (vec![40, 40, 20], vec![None]));
+    }
+
+    #[test]
     fn the_part_is_merged_once_it_is_measured_and_there_are_as_many_shards_as_before() {
         let mut demand = estimated(&[&[50], &[10, 10, 10], &[20]]);
         demand.shards[1].evidence = Evidence::Estimated;
-        assert_eq!(kinds(&plan_within(&demand, 1, 200)), "", "an estimate never justifies a merge");
+        assert_eq!(kinds(&plan_of(&demand)), "", "an estimate never justifies a merge");
         demand.shards[1].evidence = Evidence::Measured;
-        let proposal = plan_within(&demand, 1, 200);
+        let proposal = plan_of(&demand);
         assert_eq!((kinds(&proposal), after(&proposal)), ("M".to_owned(), vec![50, 50]));
     }
 
@@ -171,7 +184,7 @@ mod tests {
         let halved = |change: &dyn Fn(&mut Demand)| {
             let mut demand = estimated(&[&[10; 8], &[20]]);
             change(&mut demand);
-            let proposal = plan_within(&demand, 1, 200);
+            let proposal = plan_of(&demand);
             (after(&proposal), handed(&proposal))
         };
         let halves = (vec![40, 40, 20], vec![None]);
@@ -190,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_neighbour_takes_a_part_of_one_shard_only() {
-        let proposal = plan_within(&estimated(&[&[10; 8], &[20], &[10; 8]]), 1, 200);
+        let proposal = plan_of(&estimated(&[&[10; 8], &[20], &[10; 8]]));
         assert_eq!(after(&proposal), [50, 30, 20, 40, 40]);
         assert_eq!(handed(&proposal).iter().flatten().count(), 1);
     }

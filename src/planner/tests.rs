@@ -41,7 +41,7 @@ pub(super) fn demand(shards: &[&[u32]]) -> Demand {
 }
 
 /// Target 70 %, packing to 56 %.
-fn policy() -> ScalingPolicy {
+pub(super) fn policy() -> ScalingPolicy {
     ScalingPolicy::of_round_numbers("orders", 200)
 }
 

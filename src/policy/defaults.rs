@@ -11,6 +11,8 @@ pub const MODE: Mode = Mode::DryRun;
 pub const MIN_SHARDS: u32 = crate::quota::MIN_SHARDS;
 /// Whether UpdateShardCount may be called: its IAM action cannot be scoped to one stream.
 pub const UPDATE_SHARD_COUNT: UpdateShardCount = UpdateShardCount::Never;
+/// Whether shards are cut for their neighbours: a plan is followed by merges then that it does not have.
+pub const HAND_OVERS: bool = false;
 /// Time between two passes of the loop: CloudWatch has a new minute each minute.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 /// The iterator age above which nothing is merged.
@@ -45,6 +47,7 @@ impl ScalingPolicy {
             pace: Pace::default(),
             budgets: Budgets::default(),
             update_shard_count: UPDATE_SHARD_COUNT,
+            hand_overs: HAND_OVERS,
             approval: Approval::default(),
             consumers: Vec::new(),
             max_iterator_age: MAX_ITERATOR_AGE,

@@ -77,6 +77,11 @@ pub struct KinesisStreamAutoscalerSpec {
     /// action cannot be scoped to one stream. Default: `Never`.
     #[serde(default = "update_shard_count")]
     pub update_shard_count: UpdateShardCount,
+    /// Whether a shard that must be split is cut so that a neighbour with room can take one part, by a merge
+    /// that follows once the part is measured: fewer shards for more steps, of which a plan shows the first.
+    /// Default: false.
+    #[serde(default = "hand_overs")]
+    pub hand_overs: bool,
     /// What needs approval in mode `Approve`, and for how long a proposal stands.
     #[serde(default)]
     pub approval: Approval,
@@ -112,6 +117,7 @@ impl KinesisStreamAutoscalerSpec {
             budgets: Budgets::default(),
             pace: Pace::default(),
             update_shard_count: update_shard_count(),
+            hand_overs: hand_overs(),
             approval: Approval::default(),
             consumers: Vec::new(),
             lag_guard: LagGuard::default(),
@@ -126,6 +132,10 @@ fn mode() -> Mode {
 
 fn interval() -> DurationText {
     defaults::INTERVAL.into()
+}
+
+fn hand_overs() -> bool {
+    defaults::HAND_OVERS
 }
 
 fn update_shard_count() -> UpdateShardCount {
