@@ -82,6 +82,7 @@ fn demand(
         merges_in_the_last_day: 0,
         count_updates_in_the_last_day: 0,
         count_update_refused: None,
+        forecast: None,
         scale_up_limit: u32::MAX,
         scale_down_limit: 1,
         summary: DemandSummary::default(),

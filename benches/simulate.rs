@@ -37,7 +37,8 @@ fn load() -> Load {
 
 fn simulating(criterion: &mut Criterion) {
     let load = load();
-    let stream = StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0 };
+    let stream =
+        StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0, free_boundaries: false };
     let delay = SignedDuration::from_secs(120);
     let mut group = criterion.benchmark_group("simulating two days of 60 shard-units");
     group.sample_size(10).measurement_time(Duration::from_secs(20));

@@ -68,12 +68,13 @@ use std::ops::Range;
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, ReadCallsSource, Verdict};
-use crate::policy::{MetricsSource, ScalingPolicy};
+use crate::policy::{MetricsSource, ScalingPolicy, UpdateShardCount};
 use crate::quota::{Dimension, SHARD_WRITE_BYTES_PER_SECOND};
 use crate::snapshot::{Minute, Snapshot};
 use crate::stream::{OpenShards, ShardId};
 
 use self::count_updates::CountUpdates;
+use self::forecast::Forecast;
 use self::history::{Amounts, Reports, Span, Totals};
 use self::ingest::Windows;
 use self::lineage::Lineage;
@@ -87,6 +88,7 @@ mod count_updates;
 mod density;
 #[cfg(test)]
 mod fixture;
+pub mod forecast;
 mod heat;
 mod history;
 mod ingest;
@@ -96,7 +98,7 @@ mod readers;
 mod stops;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
+#[cfg(any(test, feature = "sandbox"))]
 pub(crate) mod unhindered;
 mod view;
 
@@ -119,6 +121,8 @@ pub struct Demand {
     pub count_updates_in_the_last_day: u32,
     /// AWS's refusal, where it has just refused an UpdateShardCount.
     pub count_update_refused: Option<String>,
+    /// What the stream is expected to be offered, where the policy asks for it and a day is known.
+    pub forecast: Option<Forecast>,
     /// The most shards that `behavior.scaleUp` allows now.
     pub scale_up_limit: u32,
     /// The fewest shards that `behavior.scaleDown` allows now.
@@ -250,11 +254,17 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage, &updates),
         count_updates_in_the_last_day: updates.calls,
         count_update_refused: snapshot.update_shard_count_refused.clone(),
+        forecast: forecast(snapshot, policy),
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
         summary: summary(&shards, &readers, !policy.consumers.is_empty(), window, &written),
         shards,
     }
+}
+
+/// The forecast, where calls of UpdateShardCount may follow it: splits and merges do not.
+fn forecast(snapshot: &Snapshot, policy: &ScalingPolicy) -> Option<Forecast> {
+    (policy.update_shard_count == UpdateShardCount::Auto).then(|| forecast::read(snapshot))?
 }
 
 /// The minutes that this policy looks at.

@@ -223,6 +223,17 @@ pub enum StepReason {
         /// The calls of the last 24 hours, as far as the shards tell.
         calls_made: u32,
     },
+    /// One call now is worth it for what the stream is expected to be offered.
+    Foreseen {
+        /// The time to come that is told of.
+        minutes: u32,
+        /// The highest that is expected within it, in thousandths of what is offered now.
+        expected_per_mille: u64,
+        /// What the call saves over the whole forecast beside the shards as they are.
+        saved_shard_seconds: u64,
+        /// The calls of the last 24 hours, as far as the shards tell.
+        calls_made: u32,
+    },
     /// There are more shards than `maxShards`.
     AboveMaxShards {
         /// The most shards now.

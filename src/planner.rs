@@ -104,6 +104,7 @@ use self::optimum::{Asked, Tiling};
 use self::order::{Allowance, Walk};
 use self::update::{Call, Choice};
 
+mod foresight;
 mod grid;
 mod hand_over;
 mod holds;

@@ -3,7 +3,8 @@
 //!
 //! - [`trace`]: a CSV of rates, scaled; [`load`]: what it offers to which hash keys.
 //! - [`fluid`]: the stream as a fluid; [`watch`]: what can be seen of it, as a snapshot.
-//! - [`scaler`]: what a policy is; [`production`]: ours; [`peers`]: the others.
+//! - [`scaler`]: what a policy is; [`production`]: ours; [`peers`]: the others; [`relieved`]: ours
+//!   without one of its limits.
 //! - [`course`]: one policy on one load; [`optimum`]: a lower bound for all of them.
 //! - [`contest`]: all of them on one load; [`score`]: what came of it.
 
@@ -15,6 +16,7 @@ pub mod optimum;
 pub mod peers;
 pub mod plot;
 pub mod production;
+pub mod relieved;
 pub mod scaler;
 pub mod score;
 pub mod table;

@@ -58,6 +58,7 @@ impl Case {
             merges_in_the_last_day: 0,
             count_updates_in_the_last_day: 0,
             count_update_refused: None,
+            forecast: None,
             scale_up_limit: 6,
             scale_down_limit: 2,
             summary: DemandSummary::default(),

@@ -14,7 +14,7 @@ use super::documents;
 use super::outcome::Outcome;
 use super::output::Output;
 use crate::manifest;
-use crate::policy::ScalingPolicy;
+use crate::policy::{Budgets, ScalingPolicy};
 use crate::quota::MAX_SHARDS;
 use crate::simulate::contest::{Contest, Contestant, Options};
 use crate::simulate::fluid::StreamOptions;
@@ -22,6 +22,12 @@ use crate::simulate::load::LoadOptions;
 use crate::simulate::score::{Optimum, Score, geometric_mean};
 use crate::simulate::trace::{Scale, Span, Trace};
 use crate::simulate::{plot, table};
+
+/// What the defaults are called.
+const DEFAULTS: &str = "reshard, defaults";
+
+/// Half of 100 steps a day: in the long run there are as many splits.
+const CALM_MERGES_PER_DAY: u32 = 50;
 
 /// Play a trace against a policy in virtual time, and against its peers with --compare
 #[derive(Debug, Args)]
@@ -39,6 +45,9 @@ pub(super) struct SimulateArgs {
     /// Play the peers too, and the defaults
     #[arg(long)]
     compare: bool,
+    /// Play our policy without each of its limits too: a perfect forecast, free boundaries, instant steps
+    #[arg(long)]
+    attribution: bool,
     /// How the scorecard is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -162,6 +171,7 @@ impl SimulateArgs {
                 step_seconds: stream.step_seconds,
                 update_seconds: stream.update_seconds,
                 retried_share: stream.retries,
+                free_boundaries: false,
             },
             metric_delay: SignedDuration::from_secs(i64::from(stream.metric_delay)),
             jump_units: load.peak,
@@ -177,22 +187,33 @@ impl SimulateArgs {
         trace.with_context(|| path.display().to_string())
     }
 
+    fn only_policy(file: &Path) -> anyhow::Result<ScalingPolicy> {
+        match &manifest::read(file)?[..] {
+            [manifest] => Ok(manifest.policy.clone()),
+            several => bail!("{}: holds {} resources: a simulation is of one", file.display(), several.len()),
+        }
+    }
+
+    /// Who plays: the policy first.
     fn contestants(&self) -> anyhow::Result<Vec<Contestant>> {
         let defaults = || ScalingPolicy::for_stream("simulated", MAX_SHARDS);
         let ours = |name: &str, policy| Contestant::Ours(name.to_owned(), Box::new(policy));
-        let mut contestants = Vec::new();
-        if let Some(file) = &self.file {
-            match &manifest::read(file)?[..] {
-                [manifest] => contestants.push(ours("reshard", manifest.policy.clone())),
-                several => {
-                    bail!("{}: holds {} resources: a simulation is of one", file.display(), several.len())
-                }
-            }
+        let given = match &self.file {
+            Some(file) => Some(Self::only_policy(file)?),
+            None => None,
+        };
+        let name = if given.is_some() { "reshard" } else { DEFAULTS };
+        let policy = given.clone().unwrap_or_else(defaults);
+        let mut contestants = vec![ours(name, policy.clone())];
+        if self.compare {
+            let budgets = Budgets { max_merges_per_day: CALM_MERGES_PER_DAY, ..policy.budgets };
+            contestants.push(ours("… ≤ 100 steps a day", ScalingPolicy { budgets, ..policy.clone() }));
         }
-        if contestants.is_empty() || self.compare {
-            contestants.push(ours("reshard, defaults", defaults()));
+        if self.attribution {
+            contestants.extend(Contestant::relieved(&policy));
         }
         if self.compare {
+            contestants.extend(given.map(|_| ours(DEFAULTS, defaults())));
             contestants.extend(Contestant::peers());
         }
         Ok(contestants)

@@ -1,7 +1,9 @@
 //! What calls of UpdateShardCount have left in the lineage. AWS tells of none of them; but each leaves
 //! equal ranges, and the shards that it made are listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use crate::hash_key::HashKeyRange;
 use crate::snapshot::Snapshot;
@@ -14,10 +16,10 @@ const MOST_SHARDS: u128 = 10_000;
 
 /// The calls of the last day, as far as the look-back goes.
 ///
-/// Of each count whose equal ranges are all listed, there were as many calls as the shards of one of
-/// these ranges that have opened within the day, at the most: every call makes a shard of each range
-/// that was not open already. Splits that have come to equal ranges are taken for a call, which errs on
-/// the safe side; what errs on the other is refused by AWS.
+/// Of each count whose equal ranges are all listed, there were as many calls as there are instants in which
+/// shards of half of these ranges or more may have opened: every call makes a shard of each range that was
+/// not open already, all of them at once, where splits make them one by one. That errs on the other side for
+/// a call that finds most of its ranges open; then AWS refuses one that is too many, and splits have to do.
 pub(super) struct CountUpdates {
     pub(super) calls: u32,
     made: Vec<bool>,
@@ -37,12 +39,16 @@ impl CountUpdates {
             let member = &members[**at];
             member.shard.parent.is_some() && member.opened_by().is_none_or(|by| by > day)
         };
-        for places in by_count.iter().filter(|(count, places)| places.len() == **count as usize) {
-            let young = places.1.values().map(|shards| shards.iter().filter(is_young).count());
-            let calls = u32::try_from(young.max().unwrap_or(0)).unwrap_or(u32::MAX);
-            updates.calls = updates.calls.saturating_add(calls);
-            for at in places.1.values().flatten().filter(is_young) {
-                updates.made[*at] = true;
+        for (count, places) in by_count.iter().filter(|(count, places)| places.len() == **count as usize) {
+            let of_place = |(place, shards): (&u32, &Vec<usize>)| {
+                shards.iter().filter(is_young).map(|at| (*at, *place)).collect::<Vec<_>>()
+            };
+            let young = places.iter().flat_map(of_place);
+            for made in
+                opened_together(young, lineage).iter().filter(|made| 2 * made.len() >= *count as usize)
+            {
+                updates.calls = updates.calls.saturating_add(1);
+                made.iter().for_each(|at| updates.made[*at] = true);
             }
         }
         // Shards in between live for no time: nothing shows them open before what came of them.
@@ -60,6 +66,27 @@ impl CountUpdates {
     pub(super) fn made(&self, at: usize) -> bool {
         self.made[at]
     }
+}
+
+/// Which shards may have opened in the same instant, none of them in the place of another: those of each
+/// instant together.
+fn opened_together(young: impl Iterator<Item = (usize, u32)>, lineage: &Lineage) -> Vec<Vec<usize>> {
+    let bounds = |at: usize| {
+        let member = &lineage.members()[at];
+        (member.opened_by().unwrap_or(Timestamp::MAX), member.not_open_at().unwrap_or(Timestamp::MIN))
+    };
+    let mut rest: Vec<_> = young.map(|(at, place)| (bounds(at), place, at)).collect();
+    rest.sort_unstable();
+    let mut groups = Vec::new();
+    while let Some(((instant, _), _, first)) = rest.first().copied() {
+        let mut places = BTreeSet::new();
+        let (group, others): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|((_, after), place, at)| (*at == first || *after < instant) && places.insert(*place));
+        groups.push(group.into_iter().map(|(_, _, at)| at).collect());
+        rest = others;
+    }
+    groups
 }
 
 /// The count and the place of the equal ranges that `range` is one of, if it is: two at the least.

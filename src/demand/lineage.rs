@@ -99,6 +99,11 @@ impl Member<'_> {
         self.opening.by.max(self.opening.after.filter(|_| self.opening.by.is_some()))
     }
 
+    /// The latest instant at which the shard is proved not to have been open yet.
+    pub(super) fn not_open_at(&self) -> Option<Timestamp> {
+        self.opening.after
+    }
+
     /// The earliest instant at which the shard is proved to be closed.
     pub(super) fn closed_by(&self) -> Option<Timestamp> {
         self.closing.by

@@ -1,4 +1,5 @@
-//! Demand that nothing stands against: for tests of what follows from it.
+//! Demand that nothing stands against: for tests of what follows from it, and for what a policy would be
+//! worth if nothing did.
 
 use super::{Demand, DemandSummary, Segment, ShardDemand};
 use crate::hash_key::HashKeyRange;
@@ -31,6 +32,7 @@ pub(crate) fn unhindered(shards: Vec<ShardDemand>) -> Demand {
         merges_in_the_last_day: 0,
         count_updates_in_the_last_day: 0,
         count_update_refused: None,
+        forecast: None,
         scale_up_limit: 200,
         scale_down_limit: 1,
         summary: DemandSummary::default(),

@@ -13,7 +13,7 @@
 //!
 //! So nothing is asked for that halving would not ask for, and of n shards that grow together not all have to
 //! become two: by halving alone max·n goes from 1 to 2, and its mean over a doubling of the load is no less
-//! than 1/ln 2 = 1.44. Measured on the taxi trace: R 1.57 → 1.50 at 166 → 242 steps a day
+//! than 1/ln 2 = 1.44. Measured over two weeks of the taxi trace: R 1.57 → 1.50 at 166 → 242 steps a day
 //! (`docs/decisions/0006-hand-overs.md`).
 //!
 //! A shard that rejects is halved: its heat is more than is seen.

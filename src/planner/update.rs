@@ -38,9 +38,13 @@
 //! day: some are left for the hour in which they save more, and [`UpdateShardCount::calls_a_day`] keeps
 //! some for emergencies. Heat does not wait for savings: its splits go first, for what a call leaves is not
 //! measured for some minutes, in which nothing is split.
+//!
+//! Where yesterday is known, [`foresight`] takes the place of that comparison: it looks at what will be needed.
 
+use super::foresight::{self, Foreseen};
 use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
+use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 use crate::demand::{Demand, ShardDemand};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
@@ -51,6 +55,11 @@ use crate::policy::{InForce, ScalingPolicy, UpdateShardCount};
 /// further one as many more. At 2 a decline of the taxi trace took eight calls of −14 % in three hours, and
 /// none was left at the peak; at 5 a day's calls last.
 const PRICE_PERCENT: u64 = 5;
+
+/// How many more shards than foreseen a call may lead to, where fewer would put too much on one.
+const NEAR_COUNTS: u32 = 4;
+/// The slots of a forecast whose highest a report tells: two hours.
+const SOON_SLOTS: usize = 8;
 
 /// What is chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +167,75 @@ struct Chooser<'a> {
 
 impl Chooser<'_> {
     fn call(&self) -> Option<Call> {
-        self.emergency().or_else(|| self.savings())
+        self.emergency().or_else(|| match &self.options.demand.forecast {
+            Some(forecast) => self.foreseen(forecast),
+            None => self.savings(),
+        })
+    }
+
+    /// The call that a forecast is worth. A call to more shards is an answer to heat too, which one to fewer
+    /// would keep waiting.
+    fn foreseen(&self, forecast: &Forecast) -> Option<Call> {
+        let Options { grid, policy, demand, in_force, .. } = self.options;
+        let (from, made) = (self.from(), demand.count_updates_in_the_last_day);
+        let is_rejecting = demand.shards.iter().any(|shard| shard.rejecting);
+        if is_rejecting || policy.update_shard_count.calls_a_day(false) <= made {
+            return None;
+        }
+        let (least, most) = self.counts();
+        let equal = HashKeyRange::WHOLE.equal_parts(from);
+        let now = foresight::Now {
+            shards: from,
+            equal_capacity: self.capacity(equal.into_iter().map(|range| grid.range_load(range).loads)),
+            counts: (if self.hot_splits() > 0 { from + 1 } else { least }, most),
+            bounds: (in_force.bounds.min(), in_force.bounds.max()),
+            step_shard_seconds: policy.tradeoff.step_cost_shard_seconds,
+        };
+        let Foreseen { to, saved_shard_seconds } =
+            foresight::best(forecast, &now, |need| self.by_steps(need))?;
+        let (to, left) = (to..=most.min(to + NEAR_COUNTS))
+            .filter(|count| (*count > from) == (to > from))
+            .find_map(|count| Some((count, self.left_by(count, u64::MAX)?)))?;
+        let soon = forecast.per_mille.iter().take(SOON_SLOTS).copied().max().unwrap_or(0);
+        Some(Call {
+            from,
+            to,
+            reason: StepReason::Foreseen {
+                minutes: SLOT_MINUTES * SOON_SLOTS as u32,
+                expected_per_mille: soon,
+                saved_shard_seconds,
+                calls_made: made,
+            },
+            splits_left: left.splits,
+            cost_shard_seconds: self.cost(to, left.splits),
+        })
+    }
+
+    /// As how many shards those that are open take so many thousandths of the load of now: each above its
+    /// target in parts, neighbours that fit together joined from the lowest key up.
+    fn by_steps(&self, per_mille: u64) -> u32 {
+        let Options { rules, demand, .. } = self.options;
+        let (mut count, mut joined) = (0_u128, u128::MAX);
+        for loads in demand.shards.iter().map(ShardDemand::loads) {
+            let then = |limits: Loads| fill(loads, limits) * u128::from(per_mille) / 1_000;
+            let packed = then(rules.limits.pack);
+            if then(rules.limits.trigger) > 1_000_000 {
+                count += packed.div_ceil(1_000_000);
+                joined = u128::MAX;
+            } else if joined.saturating_add(packed) <= 1_000_000 {
+                joined += packed;
+            } else {
+                count += 1;
+                joined = packed;
+            }
+        }
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many thousandths of the load of now shards take until the fullest of them is at its target.
+    fn capacity(&self, loads: impl Iterator<Item = Loads>) -> u64 {
+        let fullest = loads.map(|loads| fill(loads, self.options.rules.limits.trigger)).max().unwrap_or(0);
+        1_000_000_000_u128.checked_div(fullest).and_then(|times| u64::try_from(times).ok()).unwrap_or(0)
     }
 
     /// The call that heat asks for, if splits would take too long.

@@ -68,16 +68,16 @@ impl ScalingPolicy {
     }
 }
 
-/// 90 % of the ceiling, of the fullest shard. Boundaries that only halve and join leave the mean at
+/// 95 % of the ceiling, of the fullest shard. Boundaries that only halve and join leave the mean at
 /// about 69 % of that (`docs/decisions/0004-defaults.md`), so that tools which hold the mean of the
 /// stream at 70 % let their fullest shards run as hot.
 impl Default for Targets {
     fn default() -> Targets {
         Targets {
             limits: Loads {
-                ingest_bytes: Load::from_percent(90),
-                ingest_records: Load::from_percent(90),
-                read_bytes: Load::from_percent(90),
+                ingest_bytes: Load::from_percent(95),
+                ingest_records: Load::from_percent(95),
+                read_bytes: Load::from_percent(95),
             },
             read_calls: Load::from_percent(80),
         }

@@ -152,6 +152,17 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names) -> (String, S
                 made.binding(targets).0,
             )
         }
+        StepReason::Foreseen { minutes: within, expected_per_mille, saved_shard_seconds, calls_made } => (
+            format!(
+                "ahead: within {} up to {} of the load of now is expected, by yesterday's course; equal ranges save \
+                 {:.1} shard-hours over eight hours; {} made in the last 24 h",
+                minutes(u64::from(*within) * 60),
+                percent(Load(expected_per_mille * 1_000)),
+                *saved_shard_seconds as f64 / 3_600.0,
+                count(*calls_made as usize, "call")
+            ),
+            made.binding(targets).0,
+        ),
         StepReason::EqualRangesCheaper { serial_shards, serial_steps, saved_shard_seconds, calls_made } => (
             format!(
                 "cheaper: splits and merges would lead to {} in {}, equal ranges save {:.1} shard-hours over \

@@ -73,7 +73,7 @@ pub struct KinesisStreamAutoscalerSpec {
     #[serde(default)]
     pub pace: Pace,
     /// Whether UpdateShardCount may be called: `Never`; `Emergency`, for heat that splits are too slow
-    /// for; `Auto`, also where equal ranges are cheaper than what splits and merges lead to. Its IAM
+    /// for; `Auto`, also where equal ranges are cheaper for what yesterday's course lets expect. Its IAM
     /// action cannot be scoped to one stream. Default: `Never`.
     #[serde(default = "update_shard_count")]
     pub update_shard_count: UpdateShardCount,
@@ -187,11 +187,11 @@ pub struct AwsAccess {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Targets {
-    /// Bytes written, of 1 MB/s. Default: 90.
+    /// Bytes written, of 1 MB/s. Default: 95.
     pub ingest_bytes: Target,
-    /// Records written, of 1,000 a second. Default: 90.
+    /// Records written, of 1,000 a second. Default: 95.
     pub ingest_records: Target,
-    /// Bytes read by the polling consumers together, of 2 MB/s. Default: 90.
+    /// Bytes read by the polling consumers together, of 2 MB/s. Default: 95.
     pub read_bytes: Target,
     /// GetRecords calls, of 5 a second. No split relieves them: above it there is a verdict only.
     /// Default: 80.

@@ -13,6 +13,7 @@ use super::peers::{
     on_demand,
 };
 use super::production::Production;
+use super::relieved::{self, Relief, Relieved};
 use super::scaler::Scaler;
 use super::score::{HIGH_PENALTY, Optimum, PENALTY, Score, absorbed_after};
 use super::trace::{Scale, Span, Trace, TraceError};
@@ -25,6 +26,8 @@ use crate::quota::MAX_SHARDS;
 pub enum Contestant {
     /// The product, under a name, with a policy.
     Ours(String, Box<ScalingPolicy>),
+    /// The same relieved of one of its limits.
+    Relieved(Box<ScalingPolicy>, Relief),
     /// Equal shards for the peak.
     FixedAtPeak,
     /// [`ScalingUtils`].
@@ -40,6 +43,11 @@ pub enum Contestant {
 }
 
 impl Contestant {
+    /// Our policy, relieved of each of its limits.
+    pub fn relieved(policy: &ScalingPolicy) -> Vec<Contestant> {
+        Relief::ALL.map(|relief| Contestant::Relieved(Box::new(policy.clone()), relief)).into()
+    }
+
     /// Everybody but us, in the order of the scorecard.
     pub fn peers() -> Vec<Contestant> {
         vec![
@@ -57,6 +65,7 @@ impl Contestant {
     pub fn name(&self) -> String {
         match self {
             Contestant::Ours(name, _) => name.clone(),
+            Contestant::Relieved(_, relief) => format!("… {}", relief.label()),
             Contestant::FixedAtPeak => "fixed at peak".to_owned(),
             Contestant::ScalingUtils => "awslabs scaling-utils".to_owned(),
             Contestant::SampleLambda => "AWS sample Lambda".to_owned(),
@@ -72,6 +81,9 @@ impl Contestant {
         let delay_ticks = delay.div_ceil(options.load.tick_seconds) as usize;
         match self {
             Contestant::Ours(_, policy) => Box::new(Production::new((**policy).clone())),
+            Contestant::Relieved(policy, relief) => {
+                Box::new(Relieved::new((**policy).clone(), *relief, options.metric_delay))
+            }
             Contestant::FixedAtPeak => Box::new(Fixed),
             Contestant::ScalingUtils => Box::<ScalingUtils>::default(),
             Contestant::SampleLambda => Box::<SampleLambda>::default(),
@@ -178,7 +190,8 @@ impl Contest {
             scores.push(Score::of_course(&name, &load, &course, &optimum, dollars, absorb_minutes));
             courses.push(course);
         }
-        if contestants.iter().any(|contestant| !matches!(contestant, Contestant::Ours(..))) {
+        let is_ours = |one: &Contestant| matches!(one, Contestant::Ours(..) | Contestant::Relieved(..));
+        if !contestants.iter().all(is_ours) {
             let on_demand::OnDemand { rejected, standard, advantage, accepted_unit_seconds: _ } =
                 on_demand::play(&load, prices);
             for (name, bill) in [("on-demand", standard), ("on-demand Advantage", advantage)] {
@@ -205,9 +218,11 @@ fn play_one(
 ) -> Course {
     let mut scaler = contestant.scaler(options);
     let first_shards = contestant.first_shards(load);
-    course::play(load, options.stream, options.metric_delay, first_shards, scaler.as_mut(), &mut |_| {
-        progress(1)
-    })
+    let stream = match contestant {
+        Contestant::Relieved(_, relief) => relieved::stream_with(*relief, options.stream),
+        _ => options.stream,
+    };
+    course::play(load, stream, options.metric_delay, first_shards, scaler.as_mut(), &mut |_| progress(1))
 }
 
 fn optimum_of(load: &Load, options: &Options) -> Optimum {
@@ -271,7 +286,12 @@ mod tests {
             noise: 0.0,
             seed: 1,
         },
-        stream: StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0 },
+        stream: StreamOptions {
+            step_seconds: 30,
+            update_seconds: 180,
+            retried_share: 0.0,
+            free_boundaries: false,
+        },
         metric_delay: SignedDuration::from_secs(120),
         jump_units: 60.0,
     };

@@ -27,6 +27,9 @@ pub struct Course {
     pub updates: Vec<u32>,
 }
 
+/// The most changes in one tick, where they take no time.
+const MOST_CHANGES: u32 = 400;
+
 /// Plays the whole load. `progress` is told of each tick that is over.
 pub fn play(
     load: &Load,
@@ -58,11 +61,12 @@ pub fn play(
         if now.as_second() % 60 == 0 {
             watch.take(stream.report(Minute::of(now).plus(-1)));
         }
-        let has_changed = stream.settle(now).is_some();
+        let mut has_changed = stream.settle(now).is_some();
         if has_changed {
             watch.note_topology(&stream, now);
         }
-        if stream.is_active() {
+        let mut changes = 0;
+        while stream.is_active() && changes < MOST_CHANGES {
             watch.publish(now);
             let mut view =
                 View { now, ticks: tick + 1, watch: &mut watch, stream: &stream, load, has_changed };
@@ -74,7 +78,12 @@ pub fn play(
                     Action::UpdateShardCount(_) => course.updates.push(at),
                     Action::Split { .. } | Action::Merge { .. } => course.steps.push(at),
                 }
+            } else {
+                break;
             }
+            // What takes no time is done, and leaves time for more.
+            has_changed = stream.settle(now).is_some();
+            changes += 1;
         }
         progress(tick + 1);
     }

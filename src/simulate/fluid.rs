@@ -40,6 +40,8 @@ pub struct StreamOptions {
     pub update_seconds: u32,
     /// Which share of the rejected records their producers put again in the next tick.
     pub retried_share: f64,
+    /// Whether a split or a merge leaves shards that are equally full, as none can.
+    pub free_boundaries: bool,
 }
 
 /// What a tick came to, in shard-units.
@@ -225,6 +227,9 @@ impl<'a> Fluid<'a> {
             Action::Merge { low, high } => self.merge(low, high, now),
             Action::UpdateShardCount(target) => self.rescale(target, now),
         }
+        if self.options.free_boundaries {
+            self.even_out(now);
+        }
         self.listing.retain(|listed| listed.closed_at.is_none_or(|at| now.duration_since(at) <= RETENTION));
         self.reindex();
         Some(action)
@@ -336,6 +341,22 @@ impl<'a> Fluid<'a> {
             let place = self.open.partition_point(|shard| shard.range.start() < start);
             let (low, high) = (self.open[place - 1].range, self.open[place].range);
             self.merge(low, high, now);
+        }
+    }
+
+    /// Moves every boundary to where the shards are equally full.
+    fn even_out(&mut self, now: Timestamp) {
+        let elapsed = now.duration_since(self.created_at).as_secs() / i64::from(self.load.tick_seconds());
+        let tick = usize::try_from(elapsed).unwrap_or(0).min(self.load.totals().len() - 1);
+        let starts = self.load.equally_full(self.open_count(), tick);
+        while !self.open.is_empty() {
+            self.close(0, now);
+        }
+        for (at, start) in starts.iter().enumerate() {
+            let end = starts.get(at + 1).map_or(HashKey::MAX, |next| HashKey(next.0 - 1));
+            let range = HashKeyRange::new(*start, end).expect("starts ascend");
+            let opened = self.open_shard(range, [None, None]);
+            self.open.push(opened);
         }
     }
 

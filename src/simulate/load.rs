@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::trace::Trace;
-use crate::hash_key::HashKeyRange;
+use crate::hash_key::{HashKey, HashKeyRange};
 use crate::quota::{SHARD_WRITE_BYTES_PER_SECOND, SHARD_WRITE_RECORDS_PER_SECOND};
 use crate::simulator::dice;
 use crate::simulator::workload::KeySkew;
@@ -129,6 +129,29 @@ impl Load {
     /// The part's shard-units in a tick.
     pub fn rate(&self, part: usize, tick: usize) -> f64 {
         self.parts[part].rates[tick]
+    }
+
+    /// Where as many ranges begin that carry as much as each other in a tick, as far as keys can be told
+    /// apart.
+    pub(super) fn equally_full(&self, count: u32, tick: usize) -> Vec<HashKey> {
+        let below = |key: HashKey| {
+            let Some(last) = key.0.checked_sub(1) else { return 0.0 };
+            let range = HashKeyRange::new(HashKey::MIN, HashKey(last)).expect("it begins at the lowest key");
+            self.shares(range).zip(&self.parts).map(|(share, part)| share * part.rates[tick]).sum::<f64>()
+        };
+        let mut starts = vec![HashKey::MIN];
+        for at in 1..count {
+            let wanted = self.totals[tick] * f64::from(at) / f64::from(count);
+            // The highest key below which there is no more than wanted, to a 2^48th of the space.
+            let mut key = 0_u128;
+            for bit in (80..128).rev() {
+                let next = key | 1 << bit;
+                key = if below(HashKey(next)) <= wanted { next } else { key };
+            }
+            let after = starts[starts.len() - 1].0 + 1;
+            starts.push(HashKey(key.max(after)));
+        }
+        starts
     }
 
     /// Which share of each part's traffic falls into a range.

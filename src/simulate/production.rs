@@ -103,14 +103,19 @@ impl Scaler for Production {
         if !view.has_changed && self.next_pass.is_some_and(|next| view.now < next) {
             return None;
         }
-        let action = match self.pass(view) {
-            Some(Step::Split { range, at }) => Some(Action::Split { range, at }),
-            Some(Step::Merge { low, high }) => Some(Action::Merge { low, high }),
-            Some(Step::UpdateShardCount { to, .. }) => Some(Action::UpdateShardCount(to)),
-            Some(Step::EnableShardMetrics { .. }) | None => None,
-        };
+        let action = self.pass(view).as_ref().and_then(action_of);
         let interval = SignedDuration::try_from(self.policy.interval).unwrap_or(SignedDuration::ZERO);
         self.next_pass = view.now.checked_add(interval).ok();
         action
+    }
+}
+
+/// What a step is to the modelled stream.
+pub(super) fn action_of(step: &Step) -> Option<Action> {
+    match step {
+        Step::Split { range, at } => Some(Action::Split { range: *range, at: *at }),
+        Step::Merge { low, high } => Some(Action::Merge { low: *low, high: *high }),
+        Step::UpdateShardCount { to, .. } => Some(Action::UpdateShardCount(*to)),
+        Step::EnableShardMetrics { .. } => None,
     }
 }

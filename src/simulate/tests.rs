@@ -25,7 +25,7 @@ const KEYS: u32 = 500;
 const SKEW: f64 = 0.6;
 const FIRST_SHARDS: u32 = 4;
 const STREAM_OPTIONS: StreamOptions =
-    StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0 };
+    StreamOptions { step_seconds: 30, update_seconds: 180, retried_share: 0.0, free_boundaries: false };
 
 /// Two hours that rise above what the shards take, and fall again.
 fn load() -> Load {

@@ -89,31 +89,7 @@ impl Watch {
 
     /// Sees the shards too.
     pub fn of_shards(stream: &Fluid, delay: SignedDuration) -> Watch {
-        let name = "simulated";
-        let summary = StreamSummary {
-            arn: format!("arn:aws:kinesis:us-east-1:123456789012:stream/{name}"),
-            name: name.to_owned(),
-            status: StreamStatus::Active,
-            mode: StreamMode::Provisioned,
-            created_at: stream.created_at(),
-            retention_hours: 24,
-            open_shard_count: 0,
-            enhanced_metrics: ShardMetric::ALL.iter().map(|metric| metric.name().to_owned()).collect(),
-            consumer_count: 0,
-        };
-        let snapshot = Snapshot {
-            format: SNAPSHOT_FORMAT,
-            observed_at: stream.created_at(),
-            summary,
-            shards: Vec::new(),
-            look_back_start: stream.created_at(),
-            past_topologies: Vec::new(),
-            metrics: MetricHistory {
-                settled_until: Some(Minute::of(stream.created_at())),
-                ..MetricHistory::default()
-            },
-            update_shard_count_refused: None,
-        };
+        let snapshot = bare_snapshot(stream);
         let by_shard =
             ByShard { snapshot, archive: BTreeMap::new(), topologies: VecDeque::new(), topology: None };
         // The product itself waits for two minutes to settle, however soon they are public.
@@ -305,6 +281,35 @@ impl ByShard {
         let Some(end) = self.snapshot.metrics.settled_until else { return };
         let series = reported_between(self.archive.get(id), span_start(&self.snapshot), end);
         self.snapshot.metrics.shards.insert(id.clone(), series);
+    }
+}
+
+/// What is always so of the modelled stream, without shards and metrics.
+pub(super) fn bare_snapshot(stream: &Fluid) -> Snapshot {
+    let name = "simulated";
+    let summary = StreamSummary {
+        arn: format!("arn:aws:kinesis:us-east-1:123456789012:stream/{name}"),
+        name: name.to_owned(),
+        status: StreamStatus::Active,
+        mode: StreamMode::Provisioned,
+        created_at: stream.created_at(),
+        retention_hours: 24,
+        open_shard_count: 0,
+        enhanced_metrics: ShardMetric::ALL.iter().map(|metric| metric.name().to_owned()).collect(),
+        consumer_count: 0,
+    };
+    Snapshot {
+        format: SNAPSHOT_FORMAT,
+        observed_at: stream.created_at(),
+        summary,
+        shards: Vec::new(),
+        look_back_start: stream.created_at(),
+        past_topologies: Vec::new(),
+        metrics: MetricHistory {
+            settled_until: Some(Minute::of(stream.created_at())),
+            ..MetricHistory::default()
+        },
+        update_shard_count_refused: None,
     }
 }
 

@@ -185,6 +185,9 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
         StepReason::EqualRangesCheaper { serial_shards, .. } => {
             format!("cheaper than {serial_shards} shards of unequal ranges")
         }
+        StepReason::Foreseen { expected_per_mille, .. } => {
+            format!("{} % of the load of now is to come", expected_per_mille / 10)
+        }
         StepReason::ShardMetricsOff => "they are off".to_owned(),
     })
 }

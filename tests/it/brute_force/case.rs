@@ -271,6 +271,7 @@ pub(super) fn demand(profile: &Profile, random: &mut Random, counts: &[u64]) -> 
         merges_in_the_last_day: 0,
         count_updates_in_the_last_day: 0,
         count_update_refused: None,
+        forecast: None,
         scale_up_limit: NO_RATES.0,
         scale_down_limit: NO_RATES.1,
         summary: DemandSummary::default(),
