@@ -8,7 +8,7 @@ use crate::sandbox::client;
 
 /// A stream of two hot shards, and a plan of two splits in a file.
 fn planned() -> (World, String, String) {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let manifest = world.files.manifest("orders.yaml", "maxShards: 8\nmode: Approve");
     let shown = world.run(&["plan", "-f", &manifest, "-o", "json"]);
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);

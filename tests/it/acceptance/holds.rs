@@ -73,17 +73,17 @@ fn throttled_readers_and_their_lag_are_told_with_the_shard_that_they_sit_in() {
 
 #[test]
 fn a_stream_without_shard_metrics_is_held_and_told_how_to_turn_them_on() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     world.cloud(|cloud| cloud.disable_enhanced_monitoring(all_shard_metrics())).unwrap();
     world.skip(15);
     // What each shard carries is not known, and unknown is not zero.
-    let unknown = "ingest bytes — — — 90.0 %";
+    let unknown = "ingest bytes — — — 95.0 %";
     is_left_alone(&world, &["HOLDS", "ShardMetricsOff", unknown, "aws kinesis enable-enhanced-monitoring"]);
 }
 
 #[test]
 fn a_stream_that_was_switched_to_on_demand_is_left_to_aws() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let manifest = world.files.manifest("orders.yaml", SPEC);
     let report = world.plan(&manifest);
     assert!(steps(&report) > 0, "while it is provisioned it is split");
@@ -101,7 +101,7 @@ fn a_stream_that_was_switched_to_on_demand_is_left_to_aws() {
 
 #[test]
 fn a_stream_that_is_being_made_or_deleted_has_that_one_hold() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let manifest = world.files.manifest("orders.yaml", SPEC);
     let only_hold = |status: &str| {
         let holds = world.plan(&manifest)["holds"].as_array().unwrap().to_vec();
@@ -118,7 +118,7 @@ fn a_stream_that_is_being_made_or_deleted_has_that_one_hold() {
 
 #[test]
 fn what_only_a_person_can_lift_is_not_waited_for() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let suspended = world.files.manifest("orders.yaml", "maxShards: 16\nsuspend: true");
     // Besides, its metrics are late, which would pass.
     world.cloud(|cloud| {

@@ -14,7 +14,7 @@ use crate::cli::{self, Ran};
 
 /// Two shards at 95 %: each is to be split.
 fn two_steps_ahead() -> World {
-    World::new(2, even(1_900_000), 0)
+    World::new(2, even(1_960_000), 0)
 }
 
 /// `apply` in a process of its own, in which time passes quickly while that of the stream stands.

@@ -38,7 +38,7 @@ fn a_hot_stream_is_split_as_planned_and_merged_back_when_the_load_is_gone() {
     assert_eq!(lineage(&world), Lineage { open: 4 + planned, split: planned, merged: 0 });
     assert_eq!(listed(&world), open_in(&report));
 
-    // 1.2 MB/s packed to 85.5 % of a shard: two shards.
+    // 1.2 MB/s packed to 90.3 % of a shard: two shards.
     world.load(even(1_200_000));
     world.skip(15);
     let applied = world.apply(&manifest, &["--wait"]);

@@ -9,7 +9,7 @@ use crate::cli::Ran;
 
 /// Two shards at 95 %, each of which is split once; time runs, so that what waits comes to its end.
 fn two_splits_ahead() -> World {
-    World::new(2, even(1_900_000), 240)
+    World::new(2, even(1_960_000), 240)
 }
 
 fn strike(world: &World, operation: Operation, when: When, effect: Effect) {

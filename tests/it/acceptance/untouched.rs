@@ -68,7 +68,7 @@ fn error(ran: &Ran, what: &str) -> String {
 
 #[test]
 fn a_bad_manifest_is_told_by_file_place_and_remedy_before_any_request() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let before = world.requests();
     for (what, text, place, right) in bad_manifests() {
         let file = world.files.write("orders.yaml", &text);
@@ -89,7 +89,7 @@ fn a_bad_manifest_is_told_by_file_place_and_remedy_before_any_request() {
 
 #[test]
 fn a_stream_that_does_not_exist_is_told_and_nothing_is_changed() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let before = world.writes();
     let file =
         world.files.write("clicks.yaml", &manifest("{name: clicks, region: us-east-1}", "maxShards: 8"));
@@ -106,7 +106,7 @@ fn a_stream_that_does_not_exist_is_told_and_nothing_is_changed() {
 
 #[test]
 fn without_credentials_nothing_is_asked() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let before = world.requests();
     let file = world.files.manifest("orders.yaml", "maxShards: 8");
     for command in ["plan", "apply", "run"] {
@@ -120,7 +120,7 @@ fn without_credentials_nothing_is_asked() {
 
 #[test]
 fn an_endpoint_that_is_down_is_named_by_every_command() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let file = world.files.manifest("orders.yaml", "maxShards: 8");
     for command in ["plan", "apply", "run"] {
         let told = error(&cli::run(NOBODY, &[command, "-f", &file]), command);
@@ -130,7 +130,7 @@ fn an_endpoint_that_is_down_is_named_by_every_command() {
 
 #[test]
 fn an_endpoint_in_the_environment_that_is_no_url_is_named_with_its_variable() {
-    let world = World::new(2, even(1_900_000), 0);
+    let world = World::new(2, even(1_960_000), 0);
     let before = world.requests();
     let file = world.files.manifest("orders.yaml", "maxShards: 8");
     for (variable, value) in [

@@ -180,11 +180,11 @@ pub fn even(bytes_per_second: u64) -> Workload {
     Workload::new(Curve::constant(bytes_per_second))
 }
 
-/// Of four shards the two in the middle carry 0.96 MB/s each, the others 0.5 MB/s: the halves of a hot one
-/// are too warm to be merged with anything.
+/// Of four shards the two in the middle carry 0.975 MB/s each, the others 0.85 MB/s: no neighbour has room
+/// for a part of a hot one, and its halves are too warm to be merged with anything.
 pub fn two_hot_shards_of_four() -> Workload {
-    let mut workload = even(2_920_000);
-    workload.hot_spot = Some(HotSpot { share: 0.315, width: 0.5, position: Some(0.25), moves_every: None });
+    let mut workload = even(3_650_000);
+    workload.hot_spot = Some(HotSpot { share: 0.0685, width: 0.5, position: Some(0.25), moves_every: None });
     workload
 }
 

@@ -21,7 +21,7 @@ fn a_stream_without_a_resource_is_shown_with_a_policy_that_fits() {
     let ran = world.run(&["inspect", "orders", "--region", "us-east-1"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
     for told in
-        ["PAST", "last 1 h", "last 24 h", "HASH-KEY SPACE", "POLICY", "minShards", "STEPS", "COST", "▲"]
+        ["PAST", "\n  1 h ", "\n  24 h ", "HASH-KEY SPACE", "POLICY", "minShards", "STEPS", "COST", "▲"]
     {
         assert!(ran.stdout.contains(told), "{told} in {}", ran.stdout);
     }
