@@ -163,6 +163,18 @@ mod tests {
     }
 
     #[test]
+    fn a_call_of_ours_explains_equal_ranges_however_aws_rounds_them_and_no_other_count() {
+        let quarter = 1_u128 << 126;
+        let before = tiling(100, &[0, 2 * quarter]);
+        let rounded = tiling(160, &[0, quarter, 2 * quarter, 3 * quarter - 1]);
+        let call = |to| [Step::UpdateShardCount { from: 2, to }];
+        assert_eq!(between(&before, &rounded, &call(4)), None);
+        assert!(between(&before, &rounded, &call(3)).is_some());
+        let uneven = tiling(160, &[0, quarter, 2 * quarter, 2 * quarter + 9]);
+        assert!(between(&before, &uneven, &call(4)).is_some());
+    }
+
+    #[test]
     fn a_stream_made_anew_is_another() {
         let before = tiling(100, &[0, 1_000]);
         let now = Tiling { created_at: at(150), ..tiling(160, &[0, 1_000]) };
