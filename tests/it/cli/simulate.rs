@@ -16,8 +16,11 @@ fn a_trace_is_scored_beside_the_peers_the_same_way_twice() {
     let files = Files::new();
     let csv = files.write("humps.csv", &trace());
     let manifest = files.manifest("orders.yaml", "maxShards: 40");
-    let arguments =
-        [&["simulate", "-f", &manifest, "--trace", &csv, "--compare", "-o", "json"][..], &SMALL].concat();
+    let arguments = [
+        &["simulate", "-f", &manifest, "--trace", &csv, "--compare", "--attribution", "-o", "json"][..],
+        &SMALL,
+    ]
+    .concat();
     let first = run(NOBODY, &arguments);
     assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""), "{}", first.stdout);
     assert_eq!(run(NOBODY, &arguments).stdout, first.stdout);
@@ -28,6 +31,10 @@ fn a_trace_is_scored_beside_the_peers_the_same_way_twice() {
         names,
         [
             "reshard",
+            "… ≤ 100 steps a day",
+            "… perfect forecast, 10 min",
+            "… free boundaries",
+            "… instant steps",
             "reshard, defaults",
             "fixed at peak",
             "awslabs scaling-utils",
@@ -45,7 +52,14 @@ fn a_trace_is_scored_beside_the_peers_the_same_way_twice() {
         assert!(r("r20") >= 1.0 && r("r200") >= 1.0, "nobody beats the optimum: {score}");
     }
     // The same policy, but for its bounds, which this load does not reach.
-    assert_eq!(scores[0]["shardHours"], scores[1]["shardHours"]);
+    assert_eq!(scores[0]["shardHours"], scores[5]["shardHours"]);
+    let of = |row: usize, field: &str| scores[row][field].as_f64().unwrap();
+    assert_eq!(of(2, "rejectedPercent"), 0.0, "who knows what comes rejects nothing of humps");
+    let free = (of(3, "r20"), of(3, "stepsPerDay"));
+    assert!(
+        free.0 < of(0, "r20"),
+        "where boundaries are free, as little is left over as can be: {scores:#?}"
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ async fn five_streams_of_a_region_reshard_at_once_and_of_those_that_wait_the_one
     let warm = ["warm-0", "warm-1", "warm-2", "warm-3", "warm-4"];
     for name in warm {
         // Above the target, and nothing is rejected.
-        rig.stream(name, 2, even(1_900_000)).await;
+        rig.stream(name, 2, even(2_030_000)).await;
     }
     rig.stream("mild", 2, even(2_150_000)).await;
     rig.stream("fierce", 2, even(4_000_000)).await;
