@@ -82,6 +82,8 @@ use self::readers::Readers;
 use self::view::View;
 
 pub use self::ancestry::{ancestry_of, ancestry_of_heat};
+#[cfg(feature = "sandbox")]
+pub(crate) use self::density::SEGMENTS;
 
 mod ancestry;
 mod count_updates;

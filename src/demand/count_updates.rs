@@ -203,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn shards_that_were_halved_one_by_one_are_no_call_though_all_of_them_are_equal() {
+        let mut story = Story::of(4);
+        story.pass(10, traffic);
+        for shard in 0..4 {
+            story.split(shard);
+            story.pass(10, traffic);
+        }
+        assert_eq!(counted(&story), (0, 0));
+    }
+
+    #[test]
     fn a_range_is_told_for_the_part_that_it_is_and_no_other() {
         for count in [2, 3, 59, 60, 200, 10_000] {
             for (place, range) in HashKeyRange::WHOLE.equal_parts(count).into_iter().enumerate() {

@@ -12,7 +12,7 @@ use super::lineage::Lineage;
 /// Parts into which a shard is cut for planning. A cut is off by at most half a part, 3 % of the
 /// shard, which is well within the tolerance (20 % of the target by default), and 200 shards still
 /// make a row of only 3,200 parts.
-pub(super) const SEGMENTS: usize = 16;
+pub(crate) const SEGMENTS: usize = 16;
 
 /// Minutes of the parents before a merge that tell how much each side carried.
 const WEIGHING_MINUTES: i64 = 60;

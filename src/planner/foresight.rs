@@ -13,11 +13,11 @@
 //! - equal ranges grow full together, and double or halve. So m of them become m·2^j, as few as take it.
 //!
 //! A slot costs the shards that there are then, and the steps that led to them from those of the slot before (a
-//! call in between leaves them out: it makes no steps needed). A call costs [`CALL_HUNDREDTHS`] of the shards that are needed in the
-//! mean, to any count between half and double. The least cost from each slot on, for each count, is a sweep from
-//! the last slot to the first: V(h, m) = cost(h, m) + min(V(h+1, m), call + least of V(h+1, m′)). The shards as
-//! they are go the same way. A call is made now if that is cheaper than to wait: what follows it is not decided,
-//! for the next look sees more.
+//! call in between leaves them out: it makes no steps needed). A call, to any count between half and double,
+//! costs [`CALL_HUNDREDTHS`] of the shards that are needed in the mean. The least cost from each slot on, for each
+//! count, is a sweep from the last slot to the first: V(h, m) = cost(h, m) + min(V(h+1, m), call + least of
+//! V(h+1, m′)). The shards as they are go the same way. A call is made now if that is cheaper than to wait: what
+//! follows it is not decided, for the next look sees more.
 
 use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 

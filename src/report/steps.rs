@@ -255,4 +255,34 @@ mod tests {
         let (reason, _) = words(&second, sample.policy.targets.limits, &Names(Vec::new()));
         assert_eq!(reason, "still ingest bytes at 90.0 %");
     }
+
+    #[test]
+    fn a_hand_over_names_the_neighbour_and_foresight_what_is_expected() {
+        let sample = fixtures::one_hot_shard();
+        let shards: Vec<_> = sample.snapshot.shards.iter().map(|shard| Some(shard.id.clone())).collect();
+        let names = Names::new(&sample.plan, &shards);
+        let said = |reason: StepReason| {
+            let explanation = Explanation { reason, ..sample.plan.explanations[0].clone() };
+            words(&explanation, sample.policy.targets.limits, &names).0
+        };
+        let dimension = Dimension::IngestBytes;
+        let to = sample.plan.before[1].range;
+        let hand_over = Some(HandOver { to, dimension, load: Load::from_percent(60) });
+        let (load, target) = (Load::from_percent(143), Load::from_percent(70));
+        assert_eq!(
+            said(StepReason::AboveTarget { dimension, load, target, hand_over }),
+            "ingest bytes 143.0 % > target 70.0 %; shard 1 can take the part beside it, once that is measured: \
+             together ingest bytes 60.0 %"
+        );
+        assert_eq!(
+            said(StepReason::Foreseen {
+                minutes: 120,
+                expected_per_mille: 1_500,
+                saved_shard_seconds: 9_000,
+                calls_made: 2
+            }),
+            "ahead: within 120 min up to 150.0 % of the load of now is expected, by yesterday's course; equal ranges \
+             save 2.5 shard-hours over eight hours; 2 calls made in the last 24 h"
+        );
+    }
 }

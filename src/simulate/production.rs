@@ -1,9 +1,7 @@
 //! The product as a scaler: the loop of `reshard run` with the very decision that `reshard plan` shows.
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::fluid::Action;
-use super::scaler::{Scaler, View};
+use super::scaler::{Rounds, Scaler, View};
 use crate::checks;
 use crate::decision;
 use crate::demand::{self, Demand};
@@ -16,7 +14,7 @@ use crate::snapshot::{Minute, Snapshot};
 #[derive(Debug)]
 pub struct Production {
     policy: ScalingPolicy,
-    next_pass: Option<Timestamp>,
+    rounds: Rounds,
     last_full: Option<Minute>,
     counts: Counts,
 }
@@ -37,7 +35,7 @@ pub struct Counts {
 impl Production {
     /// The product with this policy, whatever its mode says.
     pub fn new(policy: ScalingPolicy) -> Production {
-        Production { policy, next_pass: None, last_full: None, counts: Counts::default() }
+        Production { policy, rounds: Rounds::default(), last_full: None, counts: Counts::default() }
     }
 
     /// How much was done.
@@ -100,13 +98,10 @@ impl Scaler for Production {
     }
 
     fn next(&mut self, view: &mut View) -> Option<Action> {
-        if !view.has_changed && self.next_pass.is_some_and(|next| view.now < next) {
+        if !self.rounds.are_due(view, self.policy.interval) {
             return None;
         }
-        let action = self.pass(view).as_ref().and_then(action_of);
-        let interval = SignedDuration::try_from(self.policy.interval).unwrap_or(SignedDuration::ZERO);
-        self.next_pass = view.now.checked_add(interval).ok();
-        action
+        self.pass(view).as_ref().and_then(action_of)
     }
 }
 

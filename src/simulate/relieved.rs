@@ -4,15 +4,15 @@
 //! instead of from metrics, is measured everywhere and hindered by nothing, so that what is left out is no
 //! rate, budget or guard but the one thing. Splits and merges alone.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::fluid::{Action, StreamOptions};
 use super::production::action_of;
-use super::scaler::{Scaler, View};
+use super::scaler::{Rounds, Scaler, View};
 use super::watch::bare_snapshot;
 use crate::decision;
 use crate::demand::unhindered::{unhindered, unhindered_shard};
-use crate::demand::{Demand, Segment, ShardDemand};
+use crate::demand::{Demand, SEGMENTS, Segment, ShardDemand};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::Evidence;
@@ -55,14 +55,14 @@ pub struct Relieved {
     relief: Relief,
     metric_delay: SignedDuration,
     snapshot: Option<Snapshot>,
-    next_pass: Option<Timestamp>,
+    rounds: Rounds,
 }
 
 impl Relieved {
     /// The policy, which sees loads so late where it does not know them beforehand.
     pub fn new(policy: ScalingPolicy, relief: Relief, metric_delay: SignedDuration) -> Relieved {
         let policy = ScalingPolicy { update_shard_count: UpdateShardCount::Never, ..policy };
-        Relieved { policy, relief, metric_delay, snapshot: None, next_pass: None }
+        Relieved { policy, relief, metric_delay, snapshot: None, rounds: Rounds::default() }
     }
 
     /// The ticks whose mean decides splits, and those whose highest load decides merges.
@@ -122,21 +122,13 @@ impl Relieved {
 
 impl Scaler for Relieved {
     fn next(&mut self, view: &mut View) -> Option<Action> {
-        if !view.has_changed && self.next_pass.is_some_and(|next| view.now < next) {
-            return None;
-        }
-        let interval = SignedDuration::try_from(self.policy.interval).unwrap_or(SignedDuration::ZERO);
-        self.next_pass = view.now.checked_add(interval).ok();
-        self.step(view)
+        if self.rounds.are_due(view, self.policy.interval) { self.step(view) } else { None }
     }
 }
 
-/// Parts in which a shard's load is spread evenly: as many as the product has.
-const SEGMENTS: u32 = 16;
-
-/// What a shard of these shard-units needs; how they are spread is not known.
+/// What a shard of these shard-units needs; how they are spread is not known: evenly.
 fn shard(id: &ShardId, range: HashKeyRange, now: f64, peak: f64) -> ShardDemand {
-    let ranges = range.equal_parts(SEGMENTS);
+    let ranges = range.equal_parts(SEGMENTS as u32);
     let parts = ranges.len() as f64;
     let load = |units: f64| Loads {
         ingest_bytes: Load((units / parts * Load::CEILING.0 as f64) as u64),

@@ -1,7 +1,9 @@
 //! What every policy is to the simulation: somebody who looks at the stream and now and then asks for
 //! one change of its shards.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::fluid::{Action, Fluid};
 use super::load::Load;
@@ -41,5 +43,23 @@ impl View<'_, '_> {
     pub fn is_each(&self, minutes: i64) -> bool {
         let elapsed = self.now.duration_since(self.load.start()).as_secs();
         elapsed % (60 * minutes) == 0
+    }
+}
+
+/// The rounds of a loop: a look each interval, and one at once after a change.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rounds {
+    next: Option<Timestamp>,
+}
+
+impl Rounds {
+    /// Whether it is time to look, from when on the interval runs anew.
+    pub(super) fn are_due(&mut self, view: &View, interval: Duration) -> bool {
+        let due = view.has_changed || self.next.is_none_or(|next| view.now >= next);
+        if due {
+            let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::ZERO);
+            self.next = view.now.checked_add(interval).ok();
+        }
+        due
     }
 }

@@ -6,6 +6,7 @@ use super::course;
 use super::fluid::{Action, Fluid, StreamOptions};
 use super::load::{Load, LoadOptions};
 use super::production::Production;
+use super::relieved::{Relief, Relieved};
 use super::trace::{Scale, Span, Trace};
 use super::watch::Watch;
 use crate::demand::ancestry_of_heat;
@@ -220,13 +221,10 @@ fn a_stream_that_nobody_touches_takes_what_its_ceilings_let_through() {
     assert_eq!(played.shards, vec![1; load.totals().len()]);
 }
 
-/// Minutes until no shard is offered more than it takes, after a jump from 20 shard-units to 60, and how
-/// many calls of UpdateShardCount were made and refused.
-fn absorbed(leave: UpdateShardCountPolicy) -> (f64, usize, u64) {
-    let text = "0,20\n3600,20\n3601,60\n9000,60\n";
-    let scale = Scale { peak_units: 60.0, peak_quantile: None, clip_units: None };
-    let trace =
-        Trace::from_csv(text).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
+/// A trace of few rows as a load on 100,000 keys.
+fn load_of(csv: &str, peak_units: f64) -> Load {
+    let scale = Scale { peak_units, peak_quantile: None, clip_units: None };
+    let trace = Trace::from_csv(csv).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
     let options = LoadOptions {
         tick_seconds: 30,
         record_bytes: 2_000,
@@ -236,15 +234,30 @@ fn absorbed(leave: UpdateShardCountPolicy) -> (f64, usize, u64) {
         noise: 0.0,
         seed: 1,
     };
-    let load = Load::new(&trace, &options);
+    Load::new(&trace, &options)
+}
+
+const DELAY: SignedDuration = SignedDuration::from_secs(120);
+
+/// From 20 units to 60 after an hour.
+const JUMP: &str = "0,20\n3600,20\n3601,60\n9000,60\n";
+
+/// Minutes from the jump until nothing is rejected any more.
+fn minutes_over(course: &course::Course) -> f64 {
+    let last = course.is_over.iter().rposition(|over| *over).expect("the jump is too much at first");
+    (last + 1) as f64 / 2.0 - 60.0
+}
+
+/// Minutes until no shard is offered more than it takes, after a jump from 20 shard-units to 60, and how
+/// many calls of UpdateShardCount were made and refused.
+fn absorbed(leave: UpdateShardCountPolicy) -> (f64, usize, u64) {
+    let load = load_of(JUMP, 60.0);
     let mut policy = ScalingPolicy::for_stream(STREAM, 200);
     policy.update_shard_count = leave;
     let mut ours = Production::new(policy);
-    let course =
-        course::play(&load, STREAM_OPTIONS, SignedDuration::from_secs(120), 29, &mut ours, &mut |_| {});
+    let course = course::play(&load, STREAM_OPTIONS, DELAY, 29, &mut ours, &mut |_| {});
     assert_eq!(ours.counts().vetoes, 0);
-    let last = course.is_over.iter().rposition(|over| *over).expect("the jump is too much at first");
-    ((last + 1) as f64 / 2.0 - 60.0, course.updates.len(), ours.counts().refusals)
+    (minutes_over(&course), course.updates.len(), ours.counts().refusals)
 }
 
 #[test]
@@ -257,4 +270,41 @@ fn a_threefold_load_is_absorbed_by_calls_in_a_fraction_of_the_time_that_splits_t
         println!("{leave:?}: {by_calls} minutes, {calls} calls; by splits {by_splits}");
         assert!((1..=3).contains(&calls) && refusals == 0, "{calls} calls, {refusals} refused");
     }
+}
+
+#[test]
+fn where_steps_take_no_time_a_jump_is_absorbed_as_soon_as_it_is_seen() {
+    let load = load_of(JUMP, 60.0);
+    let policy = ScalingPolicy::for_stream(STREAM, 200);
+    let over = |options: StreamOptions| {
+        let mut ours = Relieved::new(policy.clone(), Relief::InstantSteps, DELAY);
+        minutes_over(&course::play(&load, options, DELAY, 29, &mut ours, &mut |_| {}))
+    };
+    let instant = over(StreamOptions { step_seconds: 0, ..STREAM_OPTIONS });
+    assert!(instant <= 5.0 && over(STREAM_OPTIONS) > 15.0, "{instant} minutes");
+}
+
+#[test]
+fn days_that_repeat_are_met_by_calls_that_look_ahead_with_fewer_steps_and_shards() {
+    let rows = (0..=4 * 96).map(|slot| {
+        let hour = f64::from(slot) / 4.0;
+        format!("{},{}\n", slot * 900, 17.0 - 12.0 * (hour * std::f64::consts::TAU / 24.0).cos())
+    });
+    let load = load_of(&rows.collect::<String>(), 29.0);
+    let play = |leave: UpdateShardCountPolicy| {
+        let mut policy = ScalingPolicy::for_stream(STREAM, 200);
+        policy.update_shard_count = leave;
+        let mut ours = Production::new(policy);
+        let course = course::play(&load, STREAM_OPTIONS, DELAY, 8, &mut ours, &mut |_| {});
+        assert_eq!((ours.counts().vetoes, ours.counts().refusals), (0, 0));
+        course
+    };
+    let (by_steps, ahead) = (play(UpdateShardCountPolicy::Never), play(UpdateShardCountPolicy::Auto));
+    // From the second day on yesterday is known.
+    let shards =
+        |course: &course::Course| course.shards[2_880..].iter().map(|of| u64::from(*of)).sum::<u64>();
+    assert!(shards(&ahead) < shards(&by_steps), "{} beside {}", shards(&ahead), shards(&by_steps));
+    assert!(ahead.steps.len() < by_steps.steps.len());
+    let calls = ahead.updates.iter().filter(|tick| **tick > 2_880).count();
+    assert!((6..=24).contains(&calls), "{calls} calls in three days");
 }

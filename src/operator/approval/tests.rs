@@ -54,6 +54,17 @@ impl World {
         World { sample, decision, status: Status::default(), approval: None }
     }
 
+    /// An approved plan of which the stream shows the first `count` steps.
+    fn begun(sample: Sample, count: usize) -> World {
+        let mut world = World::new(sample);
+        world.pass();
+        world.approve();
+        world.pass();
+        let plan = world.decision.plan.clone();
+        world.shows(&plan, count);
+        world
+    }
+
     /// Four shards of which the third is hot.
     fn hot() -> World {
         World::new(fixtures::one_hot_shard())

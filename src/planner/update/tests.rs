@@ -1,6 +1,7 @@
 //! When a call is better, case by case. That it is the cheapest that the checks let pass is shown by
 //! brute force in `tests/it/brute_force/calls.rs`.
 
+use crate::demand::forecast::{Forecast, SLOTS};
 use crate::demand::unhindered::{unhindered, unhindered_shard};
 use crate::demand::{Demand, Segment, ShardDemand};
 use crate::hash_key::HashKeyRange;
@@ -191,4 +192,36 @@ fn a_part_may_be_as_dense_as_the_densest_shard_and_must_stay_under_the_ceiling()
         percents[14] = last;
         assert_eq!(called(&plan(&equal(&percents), &policy, &in_force)), Some(to), "{last} %");
     }
+}
+
+/// Twenty equal shards, and a forecast of so many thousandths of their load from the first slot on.
+fn expecting(percents: &[u32], per_mille: u64) -> Demand {
+    Demand { forecast: Some(Forecast { per_mille: vec![per_mille; SLOTS] }), ..equal(percents) }
+}
+
+#[test]
+fn what_is_expected_is_called_for_before_it_is_there() {
+    // 60 % of a shard each, and half as much again to come: 26 of them would be at their target then.
+    let proposal = planned(&expecting(&[60; 20], 1_500), UpdateShardCount::Auto);
+    assert_eq!(called(&proposal), Some(26));
+    let StepReason::Foreseen { minutes, expected_per_mille, saved_shard_seconds, calls_made } =
+        proposal.explanations[0].reason
+    else {
+        panic!("{:?}", proposal.explanations)
+    };
+    assert_eq!((minutes, expected_per_mille, calls_made), (120, 1_500, 0));
+    assert!(saved_shard_seconds > 0);
+    let mut spent = expecting(&[60; 20], 1_500);
+    spent.count_updates_in_the_last_day = 8;
+    assert_eq!(called(&planned(&spent, UpdateShardCount::Auto)), None, "two are kept for emergencies");
+    assert_eq!(called(&planned(&expecting(&[60; 20], 1_000), UpdateShardCount::Auto)), None);
+}
+
+#[test]
+fn heat_does_not_wait_for_a_call_to_fewer_shards() {
+    let mut percents = [30; 20];
+    assert!(called(&planned(&expecting(&percents, 700), UpdateShardCount::Auto)).is_some_and(|to| to < 20));
+    percents[19] = 72;
+    let proposal = planned(&expecting(&percents, 700), UpdateShardCount::Auto);
+    assert!(matches!(proposal.steps[0], Step::Split { .. }), "{:?}", proposal.steps);
 }

@@ -51,12 +51,7 @@ fn an_edit_ends_plan_and_approval() {
     for begun in [0, 1] {
         let mut sample = fixtures::one_hot_shard();
         fixtures::split(&mut sample, 2);
-        let mut world = World::new(sample);
-        world.pass();
-        world.approve();
-        world.pass();
-        let plan = world.decision.plan.clone();
-        world.shows(&plan, begun);
+        let mut world = World::begun(sample, begun);
         world.sample.policy.generation += 1;
         let answer = world.pass();
         assert_eq!((ending(&answer), index(&answer)), (Some(&Ending::Edited), None), "{begun} done");
@@ -68,12 +63,7 @@ fn an_edit_ends_plan_and_approval() {
 fn an_approval_that_is_taken_back_ends_a_plan_that_has_begun() {
     let mut sample = fixtures::one_hot_shard();
     fixtures::split(&mut sample, 2);
-    let mut world = World::new(sample);
-    world.pass();
-    world.approve();
-    world.pass();
-    let plan = world.decision.plan.clone();
-    world.shows(&plan, 1);
+    let mut world = World::begun(sample, 1);
     world.approval = None;
     let answer = world.pass();
     assert_eq!((ending(&answer), index(&answer)), (Some(&Ending::Revoked), None));

@@ -88,12 +88,7 @@ fn a_begun_plan_is_not_carried_on_over_a_shard_that_would_be_too_hot() {
     let mut sample = fixtures::even(4, 100_000);
     fixtures::merge(&mut sample, 0);
     fixtures::merge(&mut sample, 1);
-    let mut world = World::new(sample);
-    world.pass();
-    world.approve();
-    world.pass();
-    let plan = world.decision.plan.clone();
-    world.shows(&plan, 1);
+    let mut world = World::begun(sample, 1);
     assert_eq!(index(&world.consider()), Some(1), "as long as it fits");
     for shard in &mut world.decision.demand.shards {
         shard.segments = quarters(shard.range, Loads::from_array([Load(400_000); 3]));
