@@ -91,7 +91,8 @@ impl LeaseFlags {
 fn duration(text: &str) -> Result<Duration, String> {
     match DurationText(text.to_owned()).parse() {
         Some(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("a duration looks like 90s, 10m or 1h30m".to_owned()),
+        Some(_) => Err("it must be above 0, such as 90s, 10m or 1h30m".to_owned()),
+        None => Err("a duration looks like 90s, 10m or 1h30m".to_owned()),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct SimulateArgs {
     /// The load: a CSV, or a folder of them, each played by itself
     #[arg(long, value_name = "CSV", required = true)]
     trace: Vec<PathBuf>,
-    /// Play the peers too, and the defaults
+    /// Play the peers too, the defaults, and the policy with 50 merges a day
     #[arg(long)]
     compare: bool,
     /// Play our policy without each of its limits too: a perfect forecast, free boundaries, instant steps
@@ -100,10 +100,10 @@ struct LoadFlags {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative)]
     noise: f64,
     /// Days of the trace that are left out at its beginning
-    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = not_negative)]
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = not_negative, allow_negative_numbers = true)]
     offset: f64,
     /// Days that are played [default: all]
-    #[arg(long, value_name = "DAYS", value_parser = positive)]
+    #[arg(long, value_name = "DAYS", value_parser = positive, allow_negative_numbers = true)]
     days: Option<f64>,
     /// Where the keys fall, and the noise
     #[arg(long, default_value_t = 1)]

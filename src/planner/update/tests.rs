@@ -219,7 +219,10 @@ fn what_is_expected_is_called_for_before_it_is_there() {
 
 #[test]
 fn heat_does_not_wait_for_a_call_to_fewer_shards() {
-    let mut percents = [30; 20];
+    // No two of 41 % fit into one shard, but four into three; the shard below the last is idle, so that a call
+    // would leave the last as full as it is.
+    let mut percents = [41; 20];
+    (percents[18], percents[19]) = (0, 69);
     assert!(called(&planned(&expecting(&percents, 700), UpdateShardCount::Auto)).is_some_and(|to| to < 20));
     percents[19] = 72;
     let proposal = planned(&expecting(&percents, 700), UpdateShardCount::Auto);

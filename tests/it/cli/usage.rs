@@ -36,6 +36,10 @@ fn a_wrong_command_line_exits_with_one_and_never_with_two() {
         (&["plan", "-f", "a.yaml", "-o", "pdf"], "table, json, yaml, markdown, html"),
         (&["plan", "-f", "a.yaml", "--record", "a", "--snapshot", "b"], "cannot be used with"),
         (&["apply", "-f", "a.yaml", "--wait", "--timeout", "5"], "a duration looks like 90s, 10m or 1h30m"),
+        (
+            &["apply", "-f", "a.yaml", "--wait", "--timeout", "0s"],
+            "it must be above 0, such as 90s, 10m or 1h30m",
+        ),
         (&["plan", "-f", "a.yaml", "--color", "pink"], "auto, always, never"),
         (&["completions", "cmd"], "bash"),
     ] {
