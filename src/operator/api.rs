@@ -23,6 +23,10 @@ use crate::resource::{API_VERSION, KIND};
 /// How long a call may take: less than what is left of a lease that is about to be renewed.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// What is wrong where the definition in the cluster lacks a field of the status.
+const OLD_DEFINITION: &str = "the definition of KinesisStreamAutoscalers in the cluster is older than this operator, and has to be updated \
+     first (`reshard crd | kubectl apply --server-side -f -`)";
+
 /// The name under which fields of the status are owned.
 const FIELD_MANAGER: &str = "reshard";
 /// Who reports events.
@@ -151,7 +155,11 @@ impl Kube {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(ApiError::Gone),
             Ok(Err(kube::Error::Api(status))) => {
-                Err(ApiError::Refused { code: status.code, message: status.message.clone() })
+                let message = match status.message.contains("field not declared in schema") {
+                    true => format!("{OLD_DEFINITION}: {}", status.message),
+                    false => status.message.clone(),
+                };
+                Err(ApiError::Refused { code: status.code, message })
             }
             Ok(Err(error)) => Err(ApiError::Failed(explain(&error))),
         }
