@@ -111,8 +111,8 @@ impl Kube {
         let Event { warning, reason, note } = event;
         let key = object.key();
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let digest = Sha256::digest(format!("{uid}/{reason}/{note}/{}", at.as_nanosecond()));
-        let suffix: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = Sha256::digest(format!("{uid}/{reason}/{note}"));
+        let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let ObjectReference { api_version, kind, .. } = object.object_ref(&());
         let regarding = ObjectReference {
             api_version,
@@ -125,7 +125,8 @@ impl Kube {
         let posted = EventObject {
             metadata: ObjectMeta {
                 namespace: Some(key.namespace.to_string()),
-                name: Some(format!("{}.{suffix}", key.name)),
+                // In the order of time: kubectl describe shows events of this kind by their names.
+                name: Some(format!("{}.{:016x}{suffix}", key.name, at.as_nanosecond())),
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(at)),
