@@ -2,8 +2,8 @@
 //!
 //! `now` is the `Date` of a reply. A full pass describes the stream, reads the shards from the start
 //! of the look-back, who was open at some past moments, the stream's metrics, and the shards'. An
-//! idle pass of the loop (nothing near its target, nothing rejected, not the clock's turn) reads only
-//! who is open and four of the stream's metrics: metrics cost money.
+//! idle pass of the loop (nothing near its target, nothing rejected, no split that waits, not the clock's
+//! turn) reads only who is open and four of the stream's metrics: metrics cost money.
 //!
 //! # What a pass asks for
 //!
@@ -13,6 +13,7 @@
 //! |---|---|---|---|---|
 //! | idle | 1 | – | 4 | 1 |
 //! | full, once in five minutes | 2 | every other time | 10 + c + 3n | 2 |
+//! | full, each minute while a split waits | 2 | once in ten minutes | 10 + c + 3n, some 7n | 1, some 2 |
 //! | full, near its target or rejecting | 2 | – | 10 + c + 3n, some 7n | 2, some 3 |
 //! | the first, or on demand | 1 | 1, or none where the caller has just asked | 10 + c + 3n, some 7n | 2, some 3 |
 //!
@@ -32,6 +33,7 @@ use self::metrics::{MetricPlan, read_metrics};
 pub use self::past::writes_of_days;
 use crate::control_plane::{ControlPlane, Reply, RequestError, ShardFilter, StreamId};
 use crate::demand::ancestry_of_heat;
+use crate::plan::Plan;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
 use crate::stream::{OpenShards, Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
@@ -136,6 +138,8 @@ struct LastFull {
     described_at: Minute,
     summary: StreamSummary,
     shards: Vec<Shard>,
+    /// Whether what was decided then waits for a look at the shards, however calm the stream is.
+    awaited: bool,
 }
 
 /// A description that a full pass starts from.
@@ -180,10 +184,19 @@ impl Observer {
         Observer { phase, ..Observer::gated() }
     }
 
-    /// Has the next pass read the shards' metrics whatever [`gate`] says, for a decision that is
-    /// to be acted on.
+    /// Has the next pass look at everything anew, whatever [`gate`] says: what is known may be wrong
+    /// by now, or is not enough for a decision that is to be acted on.
     pub fn look_closely(&mut self) {
         self.last_full = None;
+    }
+
+    /// Takes in the plan that was decided from the last pass. The mean of many shards hides a hot one:
+    /// while a split waits, the next pass reads the shards' metrics though the stream as a whole is calm. So
+    /// it does where a step `is_due`: that may have to wait for its turn, or fail.
+    pub fn decided(&mut self, plan: &Plan, policy: &ScalingPolicy, is_due: bool) {
+        if let Some(last) = &mut self.last_full {
+            last.awaited = is_due || plan.splits_wait(policy.trigger());
+        }
     }
 
     /// One pass.
@@ -240,7 +253,7 @@ impl Observer {
             return Ok(Glance::Closer(None));
         }
         let (this_slot, last_slot) = (minute.plus(self.phase), last.at.plus(self.phase));
-        if !gate::same_slot(last_slot, this_slot) {
+        if last.awaited || !gate::same_slot(last_slot, this_slot) {
             return Ok(Glance::Closer(self.still_holds(now, last)));
         }
         let span = Span::of(now, &last.summary);
@@ -339,6 +352,7 @@ impl Observer {
                 described_at,
                 summary: snapshot.summary.clone(),
                 shards: snapshot.shards.clone(),
+                awaited: false,
             });
         }
         Ok(Observation { snapshot, level: MetricLevel::Shards, metrics_requested: requested })

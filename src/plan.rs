@@ -56,10 +56,14 @@ impl Plan {
         !self.before.iter().all(within)
     }
 
-    /// Whether nothing but merges waits: no shard lies above `limits`, and no hold is about anything
-    /// else. Then it costs little to look at the stream less often.
-    pub fn merges_alone_wait(&self, limits: Loads) -> bool {
-        !self.is_hot(limits) && self.holds.iter().all(Hold::is_about_merges)
+    /// Whether no step may run now, and splits may be waiting for what may be over any minute; a shard is
+    /// hot above `limits`. Then it is worth its price to look at the shards again soon.
+    pub fn splits_wait(&self, limits: Loads) -> bool {
+        let is_hot = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && !shard.loads.within(limits);
+        let heat = self.before.iter().any(is_hot);
+        self.steps().is_empty()
+            && !self.holds.iter().any(Hold::awaits_a_person)
+            && self.holds.iter().any(|hold| hold.delays_splits(heat))
     }
 
     /// The ranges of the shards after the first `count` steps.
@@ -267,4 +271,70 @@ pub enum Evidence {
     Estimated,
     /// Not known.
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash_key::HashKey;
+    use crate::stream::StreamStatus;
+
+    /// A plan for one shard with so many percent of its ceiling, of which these holds are told.
+    fn plan(percent: u32, evidence: Evidence, holds: Vec<Hold>, steps: Vec<Step>) -> Plan {
+        let identity = PlanIdentity {
+            format: PLAN_FORMAT,
+            stream_arn: String::new(),
+            stream_created_at: Timestamp::UNIX_EPOCH,
+            generation: 0,
+            start: vec![HashKeyRange::WHOLE],
+            steps,
+        };
+        let loads = Loads::from_array([percent, 0, 0].map(Load::from_percent));
+        let before = vec![RangeLoad { range: HashKeyRange::WHOLE, loads, peak_loads: loads, evidence }];
+        Plan {
+            hash: identity.hash(),
+            identity,
+            explanations: Vec::new(),
+            holds,
+            verdicts: Vec::new(),
+            desired_shards: 1,
+            before,
+            after: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_split_waits_where_heat_is_known_and_what_holds_it_may_be_over_soon() {
+        use Evidence::{Estimated, Measured, Unknown};
+        let limits = Loads::from_array([70, 70, 80].map(Load::from_percent));
+        let waits = |percent, evidence, holds: &[&Hold]| {
+            let holds = holds.iter().copied().cloned().collect();
+            plan(percent, evidence, holds, Vec::new()).splits_wait(limits)
+        };
+        let draining = Hold::ParentsDraining { shards: Vec::new(), until_age_seconds: 120 };
+        let missing = Hold::MetricsMissing { shards: Vec::new(), minute: Timestamp::UNIX_EPOCH };
+        let updating = Hold::StreamNotActive { status: StreamStatus::Updating };
+        for hold in [&draining, &missing, &updating] {
+            let seen = [(71, Measured), (71, Estimated), (70, Measured), (71, Unknown)];
+            let waits = seen.map(|(percent, evidence)| waits(percent, evidence, &[hold]));
+            assert_eq!(waits, [true, true, false, false], "{hold}");
+        }
+        // Splits may be wanted for other reasons than heat, and a reply that is partial says nothing of any.
+        let rates = |scale_up| Hold::RateLimited { scale_up, limit: 1 };
+        let partial = Hold::MetricsIncomplete { what: String::new() };
+        assert!(waits(10, Measured, &[&rates(true)]) && waits(10, Unknown, &[&partial]));
+        // Of these none lets a split go soon, however hot a shard is.
+        let frozen = Hold::Frozen { schedules: Vec::new(), scale_up: true };
+        let stabilizing = Hold::Stabilizing { window_seconds: 600 };
+        let full =
+            Hold::AtMaxShards { max_shards: 1, load: Load::CEILING, dimension: Dimension::IngestBytes };
+        for hold in [&rates(false), &frozen, &stabilizing, &full, &Hold::SilentStream] {
+            assert!(!waits(200, Measured, &[hold]), "{hold}");
+        }
+        assert!(!waits(200, Measured, &[&draining, &Hold::Suspended]), "somebody has to act first");
+        assert!(!waits(200, Measured, &[]), "what no step can cure waits for none");
+        let split = Step::Split { range: HashKeyRange::WHOLE, at: HashKey(1 << 127) };
+        let proposed = plan(200, Measured, vec![rates(true)], vec![split]);
+        assert!(!proposed.splits_wait(limits), "a step is there: whether it is taken is said elsewhere");
+    }
 }

@@ -171,7 +171,11 @@ impl<P: ControlPlane> StreamLoop<P> {
         if let Some(line) = self.lines.full(&report, note) {
             self.output.sentences(&line)?;
         }
-        if plan.steps().is_empty() || !acts {
+        let is_due = acts && !plan.steps().is_empty();
+        if policy.mode != Mode::DryRun {
+            observer.decided(plan, policy, is_due);
+        }
+        if !is_due {
             return Ok(Next::Rest);
         }
         let scope = scope_of(&snapshot.summary.arn);
@@ -182,7 +186,13 @@ impl<P: ControlPlane> StreamLoop<P> {
         narrator.plan(&report);
         let tell = |event: &Event<'_>| narrator.tell(event);
         let executor = Executor::new(&self.plane, policy).with_stop(self.stop.clone()).with_progress(&tell);
-        match executor.execute_step(plan, 0).await {
+        let result = executor.execute_step(plan, 0).await;
+        match &result {
+            // It is tried again when the clock says so.
+            Err(error) if error.needs_a_person() => observer.decided(plan, policy, false),
+            _ => observer.look_closely(),
+        }
+        match result {
             Ok(outcome @ (StepOutcome::Done { .. } | StepOutcome::AlreadyDone)) => {
                 narrator.finished(0, outcome);
                 self.steps += 1;
@@ -264,6 +274,20 @@ mod tests {
         let turn = stream.turn(&mut observer, scope(), 0).await;
         let next = stream.pass(&mut observer, turn).await.expect("a pass");
         assert_eq!((next, stream.plane.state().reshards), (Next::LookAgain, 1));
+    }
+
+    #[tokio::test]
+    async fn a_step_that_failed_is_tried_at_the_next_pass_and_one_that_is_not_allowed_when_the_clock_says_so()
+    {
+        for (class, tries) in [(ErrorClass::Throttled, 3), (ErrorClass::AccessDenied, 1)] {
+            let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
+            stream.plane.state().refusals = vec![class; 100];
+            let mut refused = 0;
+            for _ in 0..3 {
+                refused += usize::from(stream.pass(&mut observer, None).await.is_err());
+            }
+            assert_eq!(refused, tries, "{class:?}");
+        }
     }
 
     #[tokio::test]

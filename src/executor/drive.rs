@@ -119,9 +119,8 @@ fn reasons(plan: &Plan) -> String {
 
 impl<P: ControlPlane> Executor<'_, P> {
     /// Observes, decides, takes the first step, and begins anew, until no step may run. With
-    /// `wait`, holds that time can lift are sat out for so long in all; while nothing but merges
-    /// waits, a gated observer looks closely only when its gate says so. `decide` gives the plan, or
-    /// the veto of the checks.
+    /// `wait`, holds that time can lift are sat out for so long in all. `decide` gives the plan, or the
+    /// veto of the checks.
     pub async fn run_to_quiet<D, V>(
         &self,
         observer: &mut Observer,
@@ -173,11 +172,7 @@ impl<P: ControlPlane> Executor<'_, P> {
             };
             if level == MetricLevel::Shards {
                 (self.progress)(&Event::Planned { plan: &plan });
-            }
-            // Heat, and whatever keeps splits waiting, is not left to the stream's own metrics: the mean
-            // of many shards hides it. After a step, and what goes wrong with one, all is seen anew.
-            if !plan.steps().is_empty() || !plan.merges_alone_wait(self.policy.trigger()) {
-                observer.look_closely();
+                observer.decided(&plan, self.policy, !plan.steps().is_empty());
             }
             let Some(step) = plan.steps().first() else {
                 let vain = plan.holds.iter().any(Hold::awaits_a_person)
@@ -201,6 +196,8 @@ impl<P: ControlPlane> Executor<'_, P> {
                 came = self.await_turn(&plan, urgency_of(&snapshot, self.policy)).await;
                 continue;
             };
+            // Whatever becomes of it, all is seen anew.
+            observer.look_closely();
             let outcome = match self.execute_step(&plan, 0).await {
                 Ok(outcome) => Some(outcome),
                 Err(ExecuteError::Stopped) => return End::Stopped,

@@ -149,6 +149,16 @@ pub enum ExecuteError {
     },
 }
 
+impl ExecuteError {
+    /// Whether it comes again until somebody changes something.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(
+            self,
+            ExecuteError::AccessDenied(_) | ExecuteError::Refused(_) | ExecuteError::ShardQuota { .. }
+        )
+    }
+}
+
 /// The first place where two tilings differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TilingDifference {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::test_plane::{TestPlane, policy};
 use super::*;
 use crate::control_plane::MetricQuery;
+use crate::cost::fixtures::even;
+use crate::plan::Hold;
 use crate::policy::{Consumer, ConsumerKind, ScalingRules};
 use crate::snapshot::{ShardMetric, StreamMetric};
 
@@ -136,6 +138,11 @@ async fn of_a_stream_whose_shards_have_been_the_same_all_day_no_past_moment_is_a
 /// The work of an observer's passes over an hour, one a minute, once it knows the day: calls of
 /// ListShards, DescribeStreamSummary and GetMetricData, and metrics.
 async fn work_of_an_hour(plane: &TestPlane) -> ([usize; 3], u64) {
+    work_of_an_hour_in_which(plane, |_| {}).await
+}
+
+/// The same, where this follows each pass.
+async fn work_of_an_hour_in_which(plane: &TestPlane, happens: impl Fn(&mut Observer)) -> ([usize; 3], u64) {
     let (mut observer, policy, mut metrics) = (Observer::gated_apart("uid"), policy(1, 10), 0);
     for minute in 0..120 {
         if minute == 60 {
@@ -143,6 +150,7 @@ async fn work_of_an_hour(plane: &TestPlane) -> ([usize; 3], u64) {
             metrics = 0;
         }
         metrics += observer.observe(plane, &policy).await.expect("an observation").metrics_requested;
+        happens(&mut observer);
         plane.advance(Duration::from_secs(60));
     }
     let calls = ["ListShards", "DescribeStreamSummary", "GetMetricData"];
@@ -165,6 +173,20 @@ async fn a_stream_near_its_target_is_read_at_each_pass_and_described_no_more_oft
     assert_eq!((listings, descriptions), (2 * 60, 6));
     // Those watched are read once more with the rest, and the readers' four where they read a lot.
     assert!(calls <= 60 * 4 && metrics <= 60 * (4 + 10 + 7 * 2), "{calls} calls, {metrics} metrics");
+}
+
+#[tokio::test]
+async fn while_a_split_waits_the_shards_are_read_at_each_pass_and_the_stream_is_described_no_more_often() {
+    let (plane, policy) = (TestPlane::new(50), policy(1, 100));
+    let at_each_pass = ([2 * 60, 6, 60], 60 * (10 + 3 * 50));
+    let (calm, mut waiting) = (even(50, 10).plan, even(50, 10).plan);
+    waiting.holds.push(Hold::RateLimited { scale_up: true, limit: 50 });
+    let work = async |plan: &Plan, is_due| {
+        work_of_an_hour_in_which(&plane, |observer| observer.decided(plan, &policy, is_due)).await
+    };
+    assert_eq!(work(&waiting, false).await, at_each_pass);
+    assert_eq!(work(&calm, true).await, at_each_pass, "a step that is due may have to wait for its turn");
+    assert_eq!(work(&calm, false).await, work_of_an_hour(&plane).await);
 }
 
 #[tokio::test]

@@ -23,6 +23,10 @@ use crate::resource::{API_VERSION, KIND};
 /// How long a call may take: less than what is left of a lease that is about to be renewed.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// What is wrong where the definition in the cluster lacks a field of the status.
+const OLD_DEFINITION: &str = "the definition of KinesisStreamAutoscalers in the cluster is older than this operator, and has to be updated \
+     first (`reshard crd | kubectl apply --server-side -f -`)";
+
 /// The name under which fields of the status are owned.
 const FIELD_MANAGER: &str = "reshard";
 /// Who reports events.
@@ -107,8 +111,8 @@ impl Kube {
         let Event { warning, reason, note } = event;
         let key = object.key();
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let digest = Sha256::digest(format!("{uid}/{reason}/{note}/{}", at.as_nanosecond()));
-        let suffix: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = Sha256::digest(format!("{uid}/{reason}/{note}"));
+        let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let ObjectReference { api_version, kind, .. } = object.object_ref(&());
         let regarding = ObjectReference {
             api_version,
@@ -121,7 +125,8 @@ impl Kube {
         let posted = EventObject {
             metadata: ObjectMeta {
                 namespace: Some(key.namespace.to_string()),
-                name: Some(format!("{}.{suffix}", key.name)),
+                // In the order of time: kubectl describe shows events of this kind by their names.
+                name: Some(format!("{}.{:016x}{suffix}", key.name, at.as_nanosecond())),
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(at)),
@@ -151,7 +156,11 @@ impl Kube {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(ApiError::Gone),
             Ok(Err(kube::Error::Api(status))) => {
-                Err(ApiError::Refused { code: status.code, message: status.message.clone() })
+                let message = match status.message.contains("field not declared in schema") {
+                    true => format!("{OLD_DEFINITION}: {}", status.message),
+                    false => status.message.clone(),
+                };
+                Err(ApiError::Refused { code: status.code, message })
             }
             Ok(Err(error)) => Err(ApiError::Failed(explain(&error))),
         }

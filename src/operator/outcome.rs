@@ -124,6 +124,8 @@ pub struct Stepped {
     pub step: Step,
     /// What it does, for people: with the shards that were open.
     pub action: String,
+    /// Why, for people; where the plan was decided in this pass.
+    pub why: Option<String>,
     /// The plan that it is part of.
     pub plan: PlanHash,
     /// Its place in the plan, counted from 0.
@@ -243,20 +245,22 @@ impl Stepped {
 
     /// Whether it fails until somebody changes something.
     pub fn needs_a_person(&self) -> bool {
-        matches!(
-            self.result,
-            Err(ExecuteError::AccessDenied(_) | ExecuteError::Refused(_) | ExecuteError::ShardQuota { .. })
-        )
+        self.result.as_ref().is_err_and(ExecuteError::needs_a_person)
     }
 }
 
 impl fmt::Display for Stepped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stepped { step: _, action, plan, index, of, result, at: _, took: _ } = self;
-        match result {
-            Ok(outcome) => write!(f, "{action}: {outcome} (step {} of {of} of plan {plan})", index + 1),
-            Err(error) => write!(f, "{action}: {error} (step {} of {of} of plan {plan})", index + 1),
+        let Stepped { step: _, action, why, plan, index, of, result, at: _, took: _ } = self;
+        f.write_str(action)?;
+        if let Some(why) = why {
+            write!(f, " ({why})")?;
         }
+        match result {
+            Ok(outcome) => write!(f, ": {outcome}")?,
+            Err(error) => write!(f, ": {error}")?,
+        }
+        write!(f, " (step {} of {of} of plan {plan})", index + 1)
     }
 }
 

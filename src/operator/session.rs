@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::claim::Claim;
@@ -167,11 +167,13 @@ impl Session {
     /// Takes in what is to be told, but for what was told a while ago.
     pub fn tell(&mut self, events: Vec<Event>, at: Timestamp, now: Instant) {
         self.told.retain(|(told, _)| now.duration_since(*told) < TOLD_AGAIN_AFTER);
-        for event in events {
+        for (place, event) in (0..).zip(events) {
             if self.told.iter().any(|(_, told)| *told == event) {
                 continue;
             }
             self.told.push_back((now, event.clone()));
+            // What happened first was told first.
+            let at = at.checked_add(SignedDuration::from_micros(place)).unwrap_or(at);
             self.events.push_back((at, event));
             if self.events.len() > MOST_EVENTS {
                 self.events.pop_front();

@@ -158,6 +158,9 @@ struct StepSchema {}
 pub struct RecentStep {
     /// What was done, for people.
     pub step: String,
+    /// Why, for people; none where the plan was approved before, or another replica took the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// Split, Merge, UpdateShardCount, EnableShardMetrics.
     pub kind: String,
     /// Done, AlreadyDone, Lost, Overtaken, or why it failed.

@@ -231,17 +231,39 @@ impl Hold {
         }
     }
 
-    /// Whether it keeps merges waiting at the most, where no shard is hot.
-    pub fn is_about_merges(&self) -> bool {
+    /// Whether it may keep a split waiting and be over any minute, where there is `heat`: a shard that is
+    /// known to lie above its target. Without heat, what may last for as long as a stream is at rest does not.
+    pub fn delays_splits(&self, heat: bool) -> bool {
         match self {
+            // These come and go within minutes, or bar splits that are wanted for other reasons than heat.
+            Hold::ListingDoesNotTile { .. }
+            | Hold::ShardCountMismatch { .. }
+            | Hold::MetricsIncomplete { .. }
+            | Hold::MetricsStale { .. }
+            | Hold::RateLimited { scale_up: true, .. } => true,
+            Hold::StreamNotActive { status } => heat && *status != StreamStatus::Deleting,
+            Hold::MetricsMissing { .. }
+            | Hold::MetricsInconsistent { .. }
+            | Hold::MetricsSettling { .. }
+            | Hold::ParentsDraining { .. } => heat,
+            // The next step follows at once, the end of a schedule is known, and a day is a day.
+            Hold::StepBudget { .. }
+            | Hold::Frozen { .. }
+            | Hold::UpdateShardCountBudget { .. }
+            | Hold::UpdateShardCountRefused { .. } => false,
             Hold::LoadEstimated { .. }
             | Hold::Stabilizing { .. }
+            | Hold::RateLimited { scale_up: false, .. }
             | Hold::MergeBudget { .. }
             | Hold::ConsumerLagging { .. }
-            | Hold::ConsumerSilent { .. }
-            | Hold::ParentsDraining { .. } => true,
-            Hold::RateLimited { scale_up, .. } | Hold::Frozen { scale_up, .. } => !scale_up,
-            _ => false,
+            | Hold::ConsumerSilent { .. } => false,
+            // Nobody writes, or somebody has to act.
+            Hold::SilentStream
+            | Hold::Suspended
+            | Hold::OnDemandStream
+            | Hold::ShardMetricsOff { .. }
+            | Hold::AtMaxShards { .. }
+            | Hold::BelowMinShards { .. } => false,
         }
     }
 

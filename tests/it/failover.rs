@@ -12,6 +12,7 @@ use crate::election::replica::Replicas;
 use crate::election::story::{Counts, Story};
 use crate::support::cluster::{Cluster, Memory};
 use crate::support::seeds::Seeds;
+use crate::support::wire::{Effect, Fault, Refused, When};
 
 mod judged;
 mod world;
@@ -46,7 +47,6 @@ fn in_a_day_of_faults_never_two_act_and_in_the_end_all_is_in_control() {
 async fn a_day(seed: u64) -> (Vec<String>, Vec<String>, String) {
     let memory = Memory::start(seed);
     let cluster: &dyn Cluster = &memory;
-    let world = World::new(cluster, memory.server.now()).await;
     // A fifth of the usual pace: a day of leases would else be most of the work.
     let timing = Timing {
         lease: Duration::from_secs(75),
@@ -54,6 +54,7 @@ async fn a_day(seed: u64) -> (Vec<String>, Vec<String>, String) {
         retry: Duration::from_secs(10),
         call_timeout: Duration::from_secs(5),
     };
+    let world = World::new(cluster, memory.server.now(), timing).await;
     let mut replicas = Replicas::new(cluster, "default", timing).working(world.work());
     let story = Story::of(seed).with(timing, 2, DAY).of_everything(2 * MINUTE);
     let story = story.tell_of(&mut replicas, cluster).await;
@@ -77,7 +78,7 @@ async fn a_day(seed: u64) -> (Vec<String>, Vec<String>, String) {
 async fn a_leader_that_dies_in_the_middle_of_a_scale_up_is_followed_by_one_that_ends_it() {
     let memory = Memory::start(1);
     let cluster: &dyn Cluster = &memory;
-    let world = World::new(cluster, memory.server.now()).await;
+    let world = World::new(cluster, memory.server.now(), Timing::default()).await;
     let mut replicas = Replicas::new(cluster, "default", Timing::default()).working(world.work());
     replicas.start("a");
     replicas.start("b");
@@ -100,4 +101,39 @@ async fn a_leader_that_dies_in_the_middle_of_a_scale_up_is_followed_by_one_that_
     assert!(killed > 2, "nothing was to do");
     assert_eq!(world.violations().await, [""; 0]);
     assert_eq!(replicas.violations(), [""; 0]);
+}
+
+/// AWS refuses each step for now, so that it is tried again and again; and while it is, the lease cannot be
+/// renewed: tries fall into the last seconds of a lead, and behind its end.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_cannot_renew_sends_nothing_that_may_outlast_its_lead() {
+    let memory = Memory::start(1);
+    let cluster: &dyn Cluster = &memory;
+    let world = World::new(cluster, memory.server.now(), Timing::default()).await;
+    world.refuse_splits();
+    // A renewal counts from when it was sent, however late the reply comes.
+    let late = Duration::from_millis(2_500);
+    let slow = || Fault::new(When::Always, Effect::Delay(Duration::ZERO..=Duration::ZERO, late..=late));
+    let away = || Fault::new(When::Always, Effect::Refuse(Refused::Unavailable));
+    cluster.wire().fault(slow().to("leases"));
+    let mut replicas = Replicas::new(cluster, "default", Timing::default()).working(world.work());
+    replicas.start("a");
+    let (mut rounds, mut tried) = (0, 0);
+    let start = tokio::time::Instant::now();
+    while rounds < 40 && start.elapsed() < DAY {
+        let seen = world.writes().len();
+        while world.writes().len() == seen && start.elapsed() < DAY {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        cluster.wire().fault(away().to("leases"));
+        let before = world.writes().len();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        tried += world.writes().len() - before;
+        cluster.wire().heal();
+        cluster.wire().fault(slow().to("leases"));
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        rounds += 1;
+    }
+    assert!(rounds == 40 && tried >= 20, "{rounds} rounds, {tried} writes while the lease is not renewed");
+    assert_eq!(world.judged(), [""; 0]);
 }

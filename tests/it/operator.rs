@@ -3,11 +3,13 @@
 
 mod access;
 mod approve;
+mod attention;
 pub mod clock;
 mod count;
 mod crash;
 mod day;
 mod fleet;
+mod foresight;
 pub mod fuse;
 mod heed;
 pub mod plane;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::load::Load;
 use crate::operator::object::Autoscaler;
 use crate::operator::status::{
-    Condition, ConditionStatus, PlanState, PlanStatus, ShardCounts, Status, StreamSeen, TopShard,
+    Condition, ConditionStatus, PlanState, PlanStatus, RecentStep, ShardCounts, Status, StreamSeen, TopShard,
 };
 use crate::policy::ScalingPolicy;
 use crate::report::{Cell, Painter, Style, Tone, bar, fitting, hang, set_columns};
@@ -178,7 +178,9 @@ impl Page {
                 "Done" | "AlreadyDone" => Tone::Plain,
                 _ => Tone::Warning,
             };
-            let text = format!("{}: {} ({})", step.step, step.result, duration(step.seconds));
+            let RecentStep { step, why, kind: _, result, plan: _, number: _, at: _, seconds } = step;
+            let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            let text = format!("{step}{why}: {result} ({})", duration(*seconds));
             self.text(&head, &text, tone);
         }
     }

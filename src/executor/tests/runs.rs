@@ -62,8 +62,8 @@ async fn holds_that_time_lifts_are_sat_out_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn while_merges_alone_wait_the_shards_are_read_when_the_gate_says_so_and_at_each_look_while_one_is_hot()
-{
+async fn while_merges_alone_wait_the_shards_are_read_when_the_gate_says_so_and_at_each_look_while_a_split_does()
+ {
     let of = |percent| RangeLoad {
         range: HashKeyRange::WHOLE,
         loads: Loads::from_array([percent, 0, 0].map(Load::from_percent)),
@@ -72,7 +72,10 @@ async fn while_merges_alone_wait_the_shards_are_read_when_the_gate_says_so_and_a
     };
     let rates = Hold::RateLimited { scale_up: true, limit: 1 };
     let merges = Hold::Stabilizing { window_seconds: 3_600 };
-    for (hold, load, closely) in [(&merges, 70, 3), (&merges, 71, 11), (&rates, 70, 11)] {
+    let parents = Hold::ParentsDraining { shards: Vec::new(), until_age_seconds: 120 };
+    for (hold, load, closely) in
+        [(&merges, 70, 3), (&merges, 71, 3), (&parents, 70, 3), (&parents, 71, 11), (&rates, 70, 11)]
+    {
         let plane = TestPlane::new(4).made_minutes_ago(90);
         let policy = policy(1, 10);
         let decided = Mutex::new(0);

@@ -45,6 +45,7 @@ pub(crate) fn stepped(sample: &Sample, result: Result<StepOutcome, ExecuteError>
     Act::Stepped(Box::new(Stepped {
         action: report::action_on(&step, &sample.snapshot.shards),
         step,
+        why: Some("rejects writes".to_owned()),
         plan: sample.plan.hash.clone(),
         index: 0,
         of: sample.plan.steps().len(),

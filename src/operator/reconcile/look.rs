@@ -22,7 +22,7 @@ use crate::operator::registry::View;
 use crate::operator::session::Session;
 use crate::operator::status::{self, Status};
 use crate::plan::Plan;
-use crate::policy::ScalingPolicy;
+use crate::policy::{Mode, ScalingPolicy};
 use crate::report::{self, Report};
 use crate::snapshot::Snapshot;
 use crate::stream::StreamSummary;
@@ -151,6 +151,10 @@ impl<P: Planes> Shared<P> {
             status: before,
             approval: view.object.annotation(APPROVE),
         });
+        if policy.mode != Mode::DryRun {
+            let is_due = matches!(answer.leave, Leave::Step { .. });
+            session.observer.decided(&decision.plan, policy, is_due);
+        }
         let work = match &answer.leave {
             Leave::Nothing => None,
             Leave::Step { plan, index } => Some(Work {
@@ -161,6 +165,7 @@ impl<P: Planes> Shared<P> {
                     .steps()
                     .get(*index)
                     .map_or_else(String::new, |step| report::action_on(step, &snapshot.shards)),
+                why: why(&report, plan, *index),
                 urgency: urgency_of(&snapshot, policy),
                 observed_at: snapshot.observed_at,
                 looked: Instant::now(),
@@ -257,6 +262,12 @@ impl<P: Planes> Shared<P> {
     }
 }
 
+/// Why the step at `index` of `plan` is taken, where that is the plan of the report.
+fn why(report: &Report, plan: &Plan, index: usize) -> Option<String> {
+    let step = report.steps.get(index).filter(|_| plan.hash == report.plan.hash)?;
+    (!step.reason.is_empty()).then(|| step.reason.clone())
+}
+
 /// The step that the replica before has taken and not told of.
 fn caught_up(snapshot: &Snapshot, before: &Status) -> Option<Stepped> {
     let (identity, index) = approval::untold(snapshot, before)?;
@@ -264,6 +275,7 @@ fn caught_up(snapshot: &Snapshot, before: &Status) -> Option<Stepped> {
     Some(Stepped {
         action: report::action_on(&step, &snapshot.shards),
         step,
+        why: None,
         plan: identity.hash(),
         index,
         of: identity.steps.len(),

@@ -23,6 +23,8 @@ pub(super) struct Work<P> {
     pub(super) index: usize,
     /// What the step does, for people.
     pub(super) action: String,
+    /// Why, for people.
+    pub(super) why: Option<String>,
     pub(super) urgency: u64,
     pub(super) observed_at: Timestamp,
     pub(super) looked: Instant,
@@ -48,7 +50,7 @@ impl<P: Planes> Shared<P> {
             decided.act = Act::Unconfirmed(why);
             return;
         }
-        let Work { plane, plan, index, action, urgency: _, observed_at, looked } = work;
+        let Work { plane, plan, index, action, why, urgency: _, observed_at, looked } = work;
         let plane = match self.plane(&self.identity(key, policy, Some(&plan))).await {
             Ok(named) => named,
             // It was there a moment ago, without the plan in its name.
@@ -59,7 +61,7 @@ impl<P: Planes> Shared<P> {
         let span = tracing::error_span!("step", plan = plan.hash.as_str());
         let executor = Executor::new(&plane, policy).with_stop(stop.clone());
         let result = async {
-            tracing::info!("begins: {action}");
+            tracing::info!(why, "begins: {action}");
             executor.execute_step(&plan, index).await
         }
         .instrument(span)
@@ -68,6 +70,7 @@ impl<P: Planes> Shared<P> {
         let stepped = Stepped {
             step,
             action,
+            why,
             plan: plan.hash.clone(),
             index,
             of: plan.steps().len(),
@@ -76,6 +79,10 @@ impl<P: Planes> Shared<P> {
             took: begun.elapsed(),
         };
         session.stepped(&stepped);
+        if stepped.needs_a_person() {
+            // It is tried again when the clock says so.
+            session.observer.decided(&decided.report.plan, policy, false);
+        }
         decided.act = Act::Stepped(Box::new(stepped));
     }
 

@@ -119,6 +119,7 @@ pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
 fn recent(stepped: &Stepped) -> RecentStep {
     RecentStep {
         step: stepped.action.clone(),
+        why: stepped.why.clone(),
         kind: stepped.step.kind().to_owned(),
         result: stepped.reason().to_owned(),
         plan: stepped.plan.to_string(),

@@ -9,21 +9,26 @@ use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, ApiResource};
 use kube::core::DynamicObject;
 use reshard::cost::Prices;
+use reshard::operator::elector::Timing;
 use reshard::operator::leadership::Leadership;
 use reshard::operator::object::Autoscaler;
 use reshard::operator::run::{Operator, Options};
 use reshard::operator::selector::LabelSelector;
 use reshard::operator::server::{Heartbeat, Readiness};
 use reshard::simulator::api::{ChangeEnhancedMonitoring, CreateStream, StreamRef};
+use reshard::simulator::fault::{self, Operation};
 use reshard::simulator::workload::{Curve, HotSpot, Workload};
-use reshard::simulator::{Cloud, Config};
+use reshard::simulator::{ApiError, ApiErrorCode, Cloud, Config};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::judged::{Judge, Judged, Write};
 use crate::election::replica::{Part, Work};
 use crate::operator::clock::Clock;
 use crate::operator::plane::{Account, Aws};
 use crate::support::cluster::Cluster;
+use crate::support::kube::call::Verb;
+use crate::support::wire::Wire;
 
 const NAMESPACE: &str = "payments";
 const STREAMS: [&str; 3] = ["orders", "refunds", "ledger"];
@@ -39,14 +44,23 @@ const LATENCY: Duration = Duration::from_millis(800);
 pub struct World<'a> {
     cluster: &'a dyn Cluster,
     account: Account,
+    timing: Timing,
     writes: Arc<Mutex<Vec<Write>>>,
-    replicas: Arc<Mutex<BTreeMap<String, Leadership>>>,
+    replicas: Arc<Mutex<BTreeMap<String, Replica>>>,
     violations: Arc<Mutex<Vec<String>>>,
+}
+
+/// A replica, as those know it who judge its writes.
+struct Replica {
+    /// The name by which the wire knows it; the one before it may have had the same.
+    client: String,
+    started: Instant,
+    leads: Leadership,
 }
 
 impl<'a> World<'a> {
     /// Three streams under a day's load, and their resources in mode Apply.
-    pub async fn new(cluster: &'a dyn Cluster, now: Timestamp) -> World<'a> {
+    pub async fn new(cluster: &'a dyn Cluster, now: Timestamp, timing: Timing) -> World<'a> {
         let mut cloud =
             Cloud::new(Config { start: now - SignedDuration::from_hours(3), ..Config::default() });
         for (number, name) in STREAMS.into_iter().enumerate() {
@@ -63,6 +77,7 @@ impl<'a> World<'a> {
         World {
             cluster,
             account: Account::new(cloud, Clock::new(now, 1)),
+            timing,
             writes: Arc::default(),
             replicas: Arc::default(),
             violations: Arc::default(),
@@ -79,12 +94,18 @@ impl<'a> World<'a> {
         let (account, replicas, writes) = (self.account.clone(), self.replicas.clone(), self.writes.clone());
         let judge: Judge = {
             let (replicas, violations) = (self.replicas.clone(), self.violations.clone());
-            Arc::new(move |writes| judge(&replicas.lock().unwrap(), writes, &mut violations.lock().unwrap()))
+            let (wire, deadline) = (self.cluster.wire().clone(), self.timing.renew_deadline);
+            Arc::new(move |writes| {
+                let (last, before) = writes.split_last().expect("a write");
+                let led = led(&replicas.lock().unwrap()[&last.by], &wire, deadline);
+                judge(last, before, led, &mut violations.lock().unwrap());
+            })
         };
         let wire = self.cluster.wire().clone();
         let upstream = self.cluster.upstream();
         Arc::new(move |Part { client, identity, leads, stop }| {
-            replicas.lock().unwrap().insert(identity.clone(), leads.clone());
+            let replica = Replica { client: client.clone(), started: Instant::now(), leads: leads.clone() };
+            replicas.lock().unwrap().insert(identity.clone(), replica);
             let client = wire.limited_client(upstream.clone(), &client, WRITE_TIMEOUT);
             let clock = account.clock.clone();
             let options = Options {
@@ -107,9 +128,21 @@ impl<'a> World<'a> {
         })
     }
 
+    /// From now on AWS says to each split that it is not the time for it.
+    pub fn refuse_splits(&self) {
+        let refused = ApiError::new(ApiErrorCode::LimitExceeded, "not now");
+        let (operation, when) = (Operation::SplitShard, fault::When::Always);
+        self.account.cloud().inject(fault::Fault { operation, when, effect: fault::Effect::Refuse(refused) });
+    }
+
+    /// What was wrong with writes so far.
+    pub fn judged(&self) -> Vec<String> {
+        self.violations.lock().unwrap().clone()
+    }
+
     /// What was wrong with writes so far, and is wrong with the end.
     pub async fn violations(&self) -> Vec<String> {
-        let mut violations = self.violations.lock().unwrap().clone();
+        let mut violations = self.judged();
         let api: Api<DynamicObject> = Api::namespaced_with(self.cluster.client("test"), NAMESPACE, &kind());
         for name in STREAMS {
             let object = api.get(name).await.unwrap();
@@ -132,13 +165,24 @@ impl<'a> World<'a> {
     }
 }
 
-/// Whether the last write may be sent now: by who leads, for longer than it may take, and while none
-/// of another replica is on its way.
-fn judge(replicas: &BTreeMap<String, Leadership>, writes: &[Write], violations: &mut Vec<String>) {
-    let (last, before) = writes.split_last().expect("a write");
-    let left = replicas[&last.by].remaining();
-    if left <= WRITE_TIMEOUT {
-        violations.push(format!("{last:?} was sent {left:?} before the end of the lead"));
+/// For how long a replica leads: by what it believes, and by when it sent the last renewal that was taken,
+/// whichever is less.
+fn led(replica: &Replica, wire: &Wire, renew_deadline: Duration) -> Duration {
+    let Replica { client, started, leads } = replica;
+    let renewed = wire.last(|sent| {
+        let writes = matches!(sent.call.verb, Verb::Update | Verb::Create) && sent.call.resource == "leases";
+        writes && sent.client == *client && sent.at >= *started && sent.code.is_some_and(|code| code < 300)
+    });
+    let deadline = renewed.map(|renewed| renewed + renew_deadline);
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    left.unwrap_or_default().min(leads.remaining())
+}
+
+/// Whether the last write may be sent by one who leads for so long: for longer than it may take, and
+/// while none of another replica is on its way.
+fn judge(last: &Write, before: &[Write], led: Duration, violations: &mut Vec<String>) {
+    if led <= WRITE_TIMEOUT {
+        violations.push(format!("{last:?} was sent {led:?} before the end of the lead"));
     }
     if before.iter().any(|write| write.by != last.by && write.done.is_none()) {
         violations.push(format!("{last:?} while one of another replica is on its way"));

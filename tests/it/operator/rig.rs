@@ -78,12 +78,17 @@ impl Running {
 impl<'a> Rig<'a> {
     /// A namespace of the cluster, which may touch everything, and an empty account.
     pub async fn start(cluster: &'a dyn Cluster) -> Rig<'a> {
+        Rig::with_account(cluster, Account::empty).await
+    }
+
+    /// The same with another account, which follows the clock.
+    pub async fn with_account(cluster: &'a dyn Cluster, account: impl FnOnce(Clock) -> Account) -> Rig<'a> {
         let clock = match cluster.upstream() {
             Upstream::Memory(server) => Clock::new(server.now(), 1),
             Upstream::Real(_) => Clock::new(Timestamp::now(), SPEED),
         };
         cluster.install_autoscaler().await;
-        let (account, fuse) = (Account::empty(clock), Fuse::default());
+        let (account, fuse) = (account(clock), Fuse::default());
         let aws = Aws::new(account.clone(), fuse.clone());
         let rig = Rig { cluster, account, aws, fuse, namespace: cluster.namespace().await };
         rig.allow("*").await;

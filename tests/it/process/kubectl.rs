@@ -77,10 +77,14 @@ async fn what_is_shipped_works_as_the_user_guide_says() {
     kubectl(&format!("annotate ksa orders -n payments reshard.dev/approve={hash}"));
     world.until("it is carried out", async || world.told("PlanDone").await == 1).await;
     let described = kubectl("describe ksa orders -n payments");
-    for event in ["PlanProposed", "PlanBegins", "Split", "PlanDone"] {
-        let is_told = |line: &str| line.split_whitespace().take(2).eq(["Normal", event]);
-        assert!(described.lines().any(is_told), "{event}: {described}");
-    }
+    let told: Vec<usize> = ["PlanShown", "PlanProposed", "PlanBegins", "Split", "PlanDone"]
+        .into_iter()
+        .map(|event| {
+            let is_told = |line: &str| line.split_whitespace().take(2).eq(["Normal", event]);
+            described.lines().position(is_told).unwrap_or_else(|| panic!("{event}: {described}"))
+        })
+        .collect();
+    assert!(told.is_sorted(), "in the order of time: {described}");
     assert!(world.splits() >= 1);
     kubectl("wait --for=condition=Ready ksa/orders -n payments --timeout=10s");
 

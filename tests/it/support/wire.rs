@@ -92,6 +92,11 @@ impl Wire {
         self.state().log.iter().filter(|sent| is(sent)).count()
     }
 
+    /// When the last request of this kind was sent.
+    pub fn last(&self, is: impl Fn(&Sent) -> bool) -> Option<Instant> {
+        self.state().log.iter().rev().find(|sent| is(sent)).map(|sent| sent.at)
+    }
+
     pub fn clear_log(&self) {
         self.state().log.clear();
     }

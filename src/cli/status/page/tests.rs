@@ -20,7 +20,7 @@ fn object() -> Autoscaler {
             ],
             "plan": {"hash": planned.hash, "state": "AwaitingApproval", "summary": "4 → 5 shards in 1 step (1 split)",
                 "generation": 7, "steps": planned.steps(), "expiresAt": "2026-11-25T15:12:00Z"},
-            "recentSteps": [{"step": "split [0, 9] at 5", "kind": "Split", "result": "Done", "plan": "9f3c2a1b00000000",
+            "recentSteps": [{"step": "split [0, 9] at 5", "why": "rejects writes", "kind": "Split", "result": "Done", "plan": "9f3c2a1b00000000",
                 "at": "2026-11-25T11:55:00Z", "seconds": 31}],
             "conditions": [
                 {"type": "Ready", "status": "True", "reason": "AwaitingApproval", "message": "a plan waits for approval",

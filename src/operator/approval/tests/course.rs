@@ -131,6 +131,7 @@ fn the_step_that_nobody_has_told_of_is_the_latest_that_the_stream_shows() {
         let mut status = world.status.clone();
         status.recent_steps.push(RecentStep {
             step: String::new(),
+            why: None,
             kind: "Split".to_owned(),
             result: result.to_owned(),
             plan: plan.hash.to_string(),
