@@ -5,8 +5,8 @@
 #   docker build -t reshard:0.1.0 .
 #
 # musl makes it static; aws-lc-rs needs a C compiler for it, which is musl-gcc. TLS uses the authorities that the
-# image has (rustls-native-certs: distroless has /etc/ssl/certs/ca-certificates.crt; without any, the AWS client does
-# not start), and for the API server the one of the pod's service account. Time zones are in the binary.
+# image has (rustls-native-certs: distroless has /etc/ssl/certs/ca-certificates.crt; without any, a warning says that
+# AWS cannot be reached), and for the API server the one of the pod's service account. Time zones are in the binary.
 FROM rust:1.95-slim-bookworm AS build
 # TARGETARCH is the builder's own: emulate, or build on a machine of that kind.
 ARG TARGETARCH

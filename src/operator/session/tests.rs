@@ -188,3 +188,17 @@ fn another_way_to_aws_starts_anew_and_another_generation_looks_closely() {
     session.belongs_to(2, &identity("eu-west-2"));
     assert_eq!((session.resolved, session.tiling), (None, None));
 }
+
+#[test]
+fn what_one_pass_tells_keeps_its_order_in_time() {
+    let mut session = Session::new("1");
+    let event = |note: &str| Event { warning: false, reason: "Split".to_owned(), note: note.to_owned() };
+    session.tell(vec![event("first"), event("second")], Timestamp::UNIX_EPOCH, Instant::now());
+    let mut told = Vec::new();
+    while let Some((at, event)) = session.next_event() {
+        told.push((*at, event.note.clone()));
+        session.posted();
+    }
+    assert_eq!(told.iter().map(|(_, note)| note.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+    assert!(told[0].0 < told[1].0, "{told:?}");
+}
