@@ -275,8 +275,36 @@ pub struct MetricResult {
     /// Whether CloudWatch says that these are all (`StatusCode` is `Complete`); `PartialData`
     /// means that more follow on the next page.
     pub status: MetricStatus,
-    /// Time stamps with values, in any order, exactly as they came.
-    pub points: Vec<(Timestamp, f64)>,
+    /// In any order, exactly as they came.
+    pub points: Vec<DataPoint>,
+}
+
+/// A value with its time stamp.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DataPoint {
+    /// Milliseconds since 1970: CloudWatch's protocols tell no finer time. Any number may come.
+    pub at_millis: i64,
+    /// The value; any number, or none.
+    pub value: f64,
+}
+
+impl DataPoint {
+    const MINUTE_MILLIS: i64 = 60_000;
+
+    /// A value at an instant.
+    pub fn at(instant: Timestamp, value: f64) -> Self {
+        DataPoint { at_millis: instant.as_millisecond(), value }
+    }
+
+    /// The minute that it lies in.
+    pub fn minute(self) -> Minute {
+        Minute(self.at_millis.div_euclid(Self::MINUTE_MILLIS))
+    }
+
+    /// Whether it stands where a minute begins, as all of CloudWatch's do.
+    pub fn begins_a_minute(self) -> bool {
+        self.at_millis % Self::MINUTE_MILLIS == 0
+    }
 }
 
 /// `StatusCode` of a result of `GetMetricData`.

@@ -28,6 +28,7 @@ use reshard::snapshot::{Minute, ShardMetric};
 use reshard::stream::{Shard, ShardId, StreamSummary};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Mutex;
 
 use self::recorder::Recorder;
 
@@ -115,6 +116,8 @@ struct MetricsOnly<'a> {
     shards: Vec<Shard>,
     /// The stream's own metrics.
     stream_level: Reply<MetricPage>,
+    /// Calls that go out together take turns: what building each of them takes is left out.
+    turn: Mutex<()>,
 }
 
 impl<'a> MetricsOnly<'a> {
@@ -130,7 +133,7 @@ impl<'a> MetricsOnly<'a> {
             .to_vec();
         let request = GetMetricData { queries, ..request(end) };
         let stream_level = aws.get_metric_data(&request).await.expect("a page");
-        MetricsOnly { aws, recorder, summary, shards, stream_level }
+        MetricsOnly { aws, recorder, summary, shards, stream_level, turn: Mutex::new(()) }
     }
 }
 
@@ -147,6 +150,7 @@ impl ControlPlane for MetricsOnly<'_> {
     async fn get_metric_data(&self, request: &GetMetricData) -> Result<Reply<MetricPage>, RequestError> {
         match request.queries.first() {
             Some(MetricOf { query: MetricQuery::Shard(..), .. }) => {
+                let _turn = self.turn.lock().await;
                 self.recorder.begin_request();
                 self.aws.get_metric_data(request).await
             }

@@ -9,7 +9,8 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use crate::control_plane::{
-    MetricIdentity, MetricOf, MetricPage, MetricResult, MetricStatus, Period, ShardFilter, ShardPage,
+    DataPoint, MetricIdentity, MetricOf, MetricPage, MetricResult, MetricStatus, Period, ShardFilter,
+    ShardPage,
 };
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::snapshot::ShardMetric;
@@ -118,25 +119,24 @@ fn query_id(index: usize) -> String {
 /// A page of `GetMetricData`, whose request had `queries` queries.
 pub(super) fn metric_page(from: GetMetricDataOutput, queries: usize) -> Result<MetricPage, Broken> {
     let results = from.metric_data_results.unwrap_or_default().into_iter().map(|result| {
-        let id = result.id().unwrap_or_default();
+        let cw::MetricDataResult { id, timestamps, values, status_code, .. } = result;
+        let (id, timestamps) = (id.unwrap_or_default(), timestamps.unwrap_or_default());
+        let values = values.unwrap_or_default();
         let query = id
             .strip_prefix('q')
             .and_then(|index| index.parse().ok())
             .filter(|index| *index < queries)
             .ok_or_else(|| format!("a result has the Id \"{id}\", which was not asked for"))?;
-        if result.timestamps().len() != result.values().len() {
-            return Err(format!(
-                "{id} has {} time stamps and {} values",
-                result.timestamps().len(),
-                result.values().len()
-            ));
+        if timestamps.len() != values.len() {
+            return Err(format!("{id} has {} time stamps and {} values", timestamps.len(), values.len()));
         }
-        // Most of a reply is points: room for all of them is made at once.
-        let mut points = Vec::with_capacity(result.values().len());
-        for (at, value) in result.timestamps().iter().zip(result.values()) {
-            points.push((timestamp(at, "Timestamps")?, *value));
-        }
-        let status = match result.status_code() {
+        // Most of a reply is points: they take the room of their time stamps, none of their own.
+        let points = timestamps
+            .into_iter()
+            .zip(values)
+            .map(|(at, value)| at.to_millis().map(|at_millis| DataPoint { at_millis, value }));
+        let points = points.collect::<Result<_, _>>().map_err(|_| "Timestamps is out of range")?;
+        let status = match status_code {
             Some(cw::StatusCode::Complete) => MetricStatus::Complete,
             Some(cw::StatusCode::PartialData) => MetricStatus::PartialData,
             // InternalError, Forbidden, and whatever is added to them.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::server::{Answer, Asked, Server};
 use super::*;
-use crate::control_plane::{MetricOf, MetricQuery, MetricStatus, Period, ShardFilter};
+use crate::control_plane::{DataPoint, MetricOf, MetricQuery, MetricStatus, Period, ShardFilter};
 use crate::snapshot::{Minute, StreamMetric};
 
 mod emulator;
@@ -263,7 +263,10 @@ async fn a_page_of_metrics_comes_as_it_is() {
     assert_eq!(reply.value.next_token.as_deref(), Some("more"));
     let [first, second] = &reply.value.results[..] else { panic!("{reply:?}") };
     assert_eq!((first.query, first.status, second.query), (1, MetricStatus::PartialData, 0));
-    assert_eq!((second.status, first.points[1].1), (MetricStatus::Complete, -1.0));
+    assert_eq!(
+        (second.status, first.points[1]),
+        (MetricStatus::Complete, DataPoint { at_millis: 6_000_000, value: -1.0 })
+    );
     let asked = server.requests()[0].cbor();
     assert_eq!(asked["ScanBy"], "TimestampAscending");
     assert_eq!((asked["StartTime"].as_f64(), asked["EndTime"].as_f64()), (Some(6_000.0), Some(9_600.0)));

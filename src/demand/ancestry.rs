@@ -12,6 +12,10 @@ use crate::stream::{ShardId, ShardIndex};
 /// that is hot now, the ancestors whose splits tell of a hot key, with all that came of them. Empty while nothing
 /// is hot, so that calm streams cost nothing more.
 pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet<ShardId> {
+    // Shards of a stream that was never resharded have no past to know.
+    if snapshot.shards.iter().all(|shard| shard.parents().next().is_none()) {
+        return BTreeSet::new();
+    }
     ancestry_of(&assess(snapshot, policy), snapshot, policy)
 }
 

@@ -153,10 +153,10 @@ impl Batch {
             };
             let query = result.query + request.queries.len() - ends[member];
             let MetricResult { query: _, status, mut points } = result;
-            let minutes = |size: &Size| Range { start: size.start.start(), end: size.end.start() };
+            let minutes = |size: &Size| Range { start: size.start, end: size.end };
             let (asked, own) = (minutes(&self.size), minutes(&Size::of(request)));
             // What nobody has asked for stays: whoever reads it sees that something is wrong.
-            points.retain(|(at, _)| own.contains(at) || !asked.contains(at));
+            points.retain(|point| own.contains(&point.minute()) || !asked.contains(&point.minute()));
             reply.value.results.push(MetricResult { query, status, points });
         }
         replies

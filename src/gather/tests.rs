@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::batch::Size;
 use super::*;
-use crate::control_plane::{ErrorClass, MetricOf, MetricQuery, MetricResult, MetricStatus, Period};
+use crate::control_plane::{
+    DataPoint, ErrorClass, MetricOf, MetricQuery, MetricResult, MetricStatus, Period,
+};
 use crate::observe::test_plane::{Fault, TestPlane};
 use crate::snapshot::{Minute, StreamMetric};
 
@@ -93,7 +94,7 @@ fn request(stream: &str, queries: usize, minutes: i64, ago: i64) -> GetMetricDat
 async fn whole<P: ControlPlane>(
     plane: &P,
     request: &GetMetricData,
-) -> Result<BTreeMap<usize, (Vec<(Timestamp, f64)>, MetricStatus)>, ErrorClass> {
+) -> Result<BTreeMap<usize, (Vec<DataPoint>, MetricStatus)>, ErrorClass> {
     let mut request = request.clone();
     let mut whole = BTreeMap::<_, (Vec<_>, _)>::new();
     loop {
@@ -243,13 +244,13 @@ async fn points_that_nobody_asked_for_are_left_for_all_to_see() {
         |stream: &str, ago| Waiting { request: request(stream, 1, 10, ago), answer: oneshot::channel().0 };
     let members = vec![waits("orders-1", 10), waits("orders-2", 5)];
     let end = Minute::of(TestPlane::new(1).state().now);
-    let points: Vec<_> = (0..30).map(|back| (end.plus(-back).start(), 1.0)).collect();
+    let points: Vec<_> = (0..30).map(|back| DataPoint::at(end.plus(-back).start(), 1.0)).collect();
     let result = |query| MetricResult { query, status: MetricStatus::Complete, points: points.clone() };
     let page = MetricPage { results: vec![result(1), result(0)], next_token: None };
     let replies = Batch::of(members).taken_apart(vec![Reply { value: page, at: end.start() }]);
     let minutes = |reply: &Reply<MetricPage>| {
         let [result] = reply.value.results.as_slice() else { panic!("one result: {reply:?}") };
-        let ago = result.points.iter().map(|(at, _)| end.since(Minute::of(*at)));
+        let ago = result.points.iter().map(|point| end.since(point.minute()));
         (result.query, ago.collect::<Vec<_>>())
     };
     let odd = (0..=5).chain(21..30);

@@ -11,11 +11,11 @@ use super::cache::ObservationCache;
 use super::series::dense;
 use super::{ObserveError, Span};
 use crate::control_plane::{
-    ControlPlane, ErrorClass, GetMetricData, MetricOf, MetricQuery, MetricStatus, Period,
+    ControlPlane, DataPoint, ErrorClass, GetMetricData, MetricOf, MetricQuery, MetricStatus, Period,
 };
 use crate::policy::ScalingPolicy;
 use crate::quota::{GET_METRIC_DATA_POINTS, GET_METRIC_DATA_QUERIES};
-use crate::snapshot::{MetricHistory, Minute, PastTopology, ShardMetric, StreamMetric};
+use crate::snapshot::{MetricHistory, Minute, PastTopology, Series, ShardMetric, StreamMetric};
 use crate::stream::{Shard, ShardId, StreamSummary};
 
 const OPERATION: &str = "GetMetricData";
@@ -175,9 +175,7 @@ pub(super) async fn read_metrics<P: ControlPlane>(
         if from < end {
             requested += queries.len() as u64;
         }
-        for ((query, wanted_from), answer) in queries.into_iter().zip(wanted_from).zip(answers) {
-            let complete = answer.status == Some(MetricStatus::Complete);
-            let fetched = dense(&answer.points, from, end, complete);
+        for ((query, wanted_from), fetched) in queries.into_iter().zip(wanted_from).zip(answers) {
             let series = cache.extend(&query, wanted_from, fetched);
             match query {
                 MetricQuery::Stream(metric) => {
@@ -219,29 +217,34 @@ fn calls(plan: MetricPlan, cache: &ObservationCache) -> Vec<Call> {
 }
 
 impl Call {
-    /// What comes for each of its metrics up to `end`. No minutes are answered without a request.
+    /// The minutes up to `end` of each of its metrics. No minutes are answered without a request.
     async fn answer<P: ControlPlane>(
         &self,
         plane: &P,
         stream_name: &Arc<str>,
         end: Minute,
         period: Period,
-    ) -> Result<Vec<Answer>, ObserveError> {
+    ) -> Result<Vec<Series>, ObserveError> {
         if self.from >= end {
-            let nothing = Answer { points: Vec::new(), status: Some(MetricStatus::Complete) };
-            return Ok(vec![nothing; self.queries.len()]);
+            return Ok(vec![dense(&[], self.from, end, true); self.queries.len()]);
         }
         let of_stream =
             |query: &MetricQuery| MetricOf { stream_name: Arc::clone(stream_name), query: query.clone() };
         let queries = self.queries.iter().map(of_stream).collect();
-        ask(plane, &mut GetMetricData { queries, start: self.from, end, period, next_token: None }).await
+        let mut request = GetMetricData { queries, start: self.from, end, period, next_token: None };
+        let answers = ask(plane, &mut request).await?;
+        // At once, not when all calls are answered: the points of one call are all that is kept of them.
+        let series = answers.into_iter().map(|Answer { points, status }| {
+            dense(&points, self.from, end, status == Some(MetricStatus::Complete))
+        });
+        Ok(series.collect())
     }
 }
 
 /// What came for one metric, over all pages.
 #[derive(Debug, Clone, Default)]
 struct Answer {
-    points: Vec<(Timestamp, f64)>,
+    points: Vec<DataPoint>,
     /// The last that was said; `PartialData` before the last page is no more than "see there".
     status: Option<MetricStatus>,
 }

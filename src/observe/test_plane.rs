@@ -397,7 +397,7 @@ impl ControlPlane for TestPlane {
                 let points = minutes
                     .clone()
                     .map(Minute)
-                    .filter_map(|minute| Some((minute.start(), state.value(metric, minute)?)))
+                    .filter_map(|minute| Some(DataPoint::at(minute.start(), state.value(metric, minute)?)))
                     .collect();
                 MetricResult { query, status, points }
             });

@@ -11,8 +11,8 @@ use super::api::{
 };
 use super::{ApiError, ApiErrorCode, Cloud};
 use crate::control_plane::{
-    ControlPlane, ErrorClass, GetMetricData, ListShards, MetricPage, MetricResult, MetricStatus, Reply,
-    RequestError, ShardFilter, ShardLimits, ShardPage, StreamId,
+    ControlPlane, DataPoint, ErrorClass, GetMetricData, ListShards, MetricPage, MetricResult, MetricStatus,
+    Reply, RequestError, ShardFilter, ShardLimits, ShardPage, StreamId,
 };
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::snapshot::{ShardMetric, Statistic};
@@ -142,7 +142,12 @@ fn metric_page(reply: api::GetMetricDataReply) -> MetricPage {
                 MetricStatusCode::PartialData => MetricStatus::PartialData,
                 MetricStatusCode::InternalError | MetricStatusCode::Forbidden => MetricStatus::Failed,
             },
-            points: result.timestamps.into_iter().zip(result.values).collect(),
+            points: result
+                .timestamps
+                .into_iter()
+                .zip(result.values)
+                .map(|(at, value)| DataPoint::at(at, value))
+                .collect(),
         }
     };
     MetricPage { results: results.map(result).collect(), next_token: reply.next_token }
