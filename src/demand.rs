@@ -36,12 +36,14 @@
 //! stabilisation, the smallest such mean of the windows that ended within it). *Rejecting* is a
 //! range on which more than 0.1 % were measured to be rejected in two of the last three minutes;
 //! its demand is at least the ceiling in the fuller dimension. The load that decides merges is the
-//! highest mean of any window within the stabilisation window. Read bytes are ingest bytes times
-//! pollers, whatever was read.
+//! highest mean of any window within the stabilisation window, where each *fades* with its age: it
+//! counts in full as the newest and for nothing at the end. Read bytes are ingest bytes times
+//! pollers, whatever was read. Where the stream *rises*, all of that is raised to what it will be
+//! when a step can help ([`rise`]).
 //!
 //! *Evidence* is `Unknown` if a minute of the window is; else `Estimated` if any minute of the
-//! stabilisation window is estimated or unknown; else `Measured`. Unknown bars splits (but where
-//! the shard is measured to reject) and merges; estimated bars merges.
+//! stabilisation window is unknown, or any of its newest three estimated; else `Measured`. Unknown
+//! bars splits (but where the shard is measured to reject) and merges; estimated bars merges.
 //!
 //! # Why no shard is split in a loop
 //!
@@ -79,6 +81,7 @@ use self::history::{Amounts, Reports, Span, Totals};
 use self::ingest::Windows;
 use self::lineage::Lineage;
 use self::readers::Readers;
+use self::rise::Rise;
 use self::view::View;
 
 pub use self::ancestry::{ancestry_of, ancestry_of_heat};
@@ -97,6 +100,7 @@ mod ingest;
 mod limits;
 mod lineage;
 mod readers;
+mod rise;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -167,7 +171,7 @@ impl ShardDemand {
         self.segments.iter().map(|segment| segment.loads).sum()
     }
 
-    /// The load that decides merges: the highest within the stabilisation window, at least
+    /// The load that decides merges: the highest within the stabilisation window, fading with its age, at least
     /// [`ShardDemand::loads`].
     pub fn peak_loads(&self) -> Loads {
         self.segments.iter().map(|segment| segment.peak_loads).sum()
@@ -232,8 +236,17 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     }
 
     let readers = Readers::of(snapshot, policy, window, open.len());
-    let view =
-        View { snapshot, policy, windows, span, lineage: &lineage, reports: &reports, readers: &readers };
+    let rise = Rise::read(&totals, span.len(), windows);
+    let view = View {
+        snapshot,
+        policy,
+        windows,
+        rise,
+        span,
+        lineage: &lineage,
+        reports: &reports,
+        readers: &readers,
+    };
     let (shards, mut verdicts) = if tiling.is_ok() { view.shards(&totals) } else { (Vec::new(), Vec::new()) };
     verdicts.extend(readers.verdicts.iter().cloned());
     let written = written(&totals, places.clone());

@@ -222,7 +222,7 @@ pub enum EnhancedMonitoring {
 /// One direction of HPA's `behavior`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalingRules {
-    /// The span over which the most cautious recommendation counts.
+    /// The span over which the most cautious recommendation counts; down, the less the longer ago it was.
     pub stabilization_window: Duration,
     /// Which of the policies counts.
     pub select_policy: SelectPolicy,

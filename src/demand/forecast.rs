@@ -15,8 +15,6 @@
 //! Both ratios are bounded, so that no hour of silence makes a forecast of anything. Where a slot of yesterday is
 //! not known there is no forecast at all.
 
-use crate::load::Load;
-use crate::quota::Dimension;
 use crate::snapshot::{Minute, Snapshot};
 
 use super::history::{Amounts, Span, Totals};
@@ -51,7 +49,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Forecast> {
     let totals = Totals::read(snapshot, span);
     let minute = |place: usize| {
         let [bytes, records, rejected] = totals.at(place);
-        Some(fullness(Amounts { bytes: bytes?, records: records?, rejected: rejected? }))
+        Some(Amounts { bytes: bytes?, records: records?, rejected: rejected? }.fullness())
     };
     let mean = |places: std::ops::Range<usize>, least: usize| {
         let known: Vec<u64> = places.filter_map(minute).collect();
@@ -86,13 +84,6 @@ fn ahead(now: u64, yesterday: &[u64]) -> Vec<u64> {
         u64::try_from(per_mille).unwrap_or(u64::MAX).clamp(1, 1_000 * MOST_RATIO * MOST_RATIO)
     });
     expected.collect()
-}
-
-/// How many millionths of a shard's ceiling a minute's traffic is, in the dimension in which it is more.
-fn fullness(amounts: Amounts) -> u64 {
-    let load = |dimension, amount| Load::from_sum(dimension, amount, 60).0;
-    let bytes = load(Dimension::IngestBytes, amounts.offered_bytes());
-    bytes.max(load(Dimension::IngestRecords, amounts.offered_records()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! carried before a reshard is known from the shards that held it then.
 
 use crate::hash_key::HashKeyRange;
+use crate::load::Load;
 use crate::plan::Evidence;
 use crate::quota::Dimension;
 use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
@@ -73,6 +74,13 @@ impl Amounts {
         let rejected = u128::from(self.bytes) * u128::from(self.counted_rejects());
         let rejected = rejected.div_ceil(u128::from(self.records.max(1)));
         self.bytes.saturating_add(u64::try_from(rejected).unwrap_or(u64::MAX))
+    }
+
+    /// How many millionths of a shard's ceiling are offered in a minute, in the dimension in which it is more.
+    pub(super) fn fullness(self) -> u64 {
+        let load = |dimension, amount| Load::from_sum(dimension, amount, 60).0;
+        let bytes = load(Dimension::IngestBytes, self.offered_bytes());
+        bytes.max(load(Dimension::IngestRecords, self.offered_records()))
     }
 
     /// Whether more than 0.1 % of the offered records were rejected.

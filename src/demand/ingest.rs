@@ -1,5 +1,5 @@
 //! Ingest demand of one range: the mean over the window that decides splits, the highest mean in
-//! the stabilisation window that decides merges, and whether writes are being rejected.
+//! the stabilisation window, fading with its age, that decides merges, and whether writes are being rejected.
 
 use std::ops::Range;
 
@@ -9,11 +9,16 @@ use crate::policy::ScalingPolicy;
 use crate::quota::Dimension;
 
 use super::history::{Amounts, Cell};
+use super::rise::Rise;
 
 /// Minutes of which [`REJECTING_IN`] must have rejected for a range to count as rejecting: one
 /// minute alone may be a deployment or a retry storm, two of three are a state.
 const REJECTING_OF: usize = 3;
 const REJECTING_IN: usize = 2;
+
+/// The newest minutes of the stabilisation window that must be measured on the range itself. Older ones may be a
+/// share of what a former shard carried: they fade, and by then it is known what the range carries by itself.
+const MEASURED_MINUTES: usize = 3;
 
 /// How many of the newest settled minutes each question looks at.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +28,8 @@ pub(super) struct Windows {
     /// The windows that decide merges end within so many of the newest minutes and begin within
     /// them too: the stabilisation window, at least one window.
     pub(super) down: usize,
+    /// Of them, how many of the newest must be measured on the range itself for a merge.
+    pub(super) measured: usize,
     /// How many windows before the newest one must agree before shards are added.
     pub(super) up: usize,
 }
@@ -37,13 +44,23 @@ impl Windows {
         Windows {
             mean,
             down: minutes(policy.scale_down.stabilization_window).max(mean),
+            measured: MEASURED_MINUTES.min(minutes(policy.scale_down.stabilization_window)).max(mean),
             up: minutes(policy.scale_up.stabilization_window),
         }
     }
 
+    /// What a window still counts for that ended so many minutes before the newest: less with each minute, and
+    /// nothing once the stabilisation window has passed.
+    fn faded(self, offered: Offered, age: usize) -> Offered {
+        let (rest, whole) = (self.down.saturating_sub(age) as u128, self.down.max(1) as u128);
+        let faded = |amount: u64| u64::try_from((u128::from(amount) * rest).div_ceil(whole));
+        offered.map(|amount| faded(amount).unwrap_or(amount))
+    }
+
     /// The minutes that are needed for all of it.
     pub(super) fn minutes(self) -> usize {
-        self.down.max(self.mean + self.up).max(REJECTING_OF)
+        // One more than a window: the rise is told by the one before.
+        self.down.max(self.mean + self.up.max(1)).max(REJECTING_OF)
     }
 }
 
@@ -55,11 +72,11 @@ const MOST_MINUTES: usize = 24 * 60;
 pub(super) struct Ingest {
     /// The offered bytes and records of the window that decides splits.
     pub(super) now: Offered,
-    /// Of each, the highest of a window within the stabilisation window.
+    /// Of each, the highest of a window within the stabilisation window, where older ones count for less.
     pub(super) peak: Offered,
     /// How the cells of the window, and of the last three minutes, are known.
     pub(super) window: Evidence,
-    /// How all cells within the stabilisation window are known.
+    /// How the stabilisation window is known, for a merge.
     pub(super) span: Evidence,
     /// Whether writes are being rejected now, measured on this very range.
     pub(super) rejecting: bool,
@@ -77,6 +94,10 @@ pub(super) struct Offered {
 }
 
 impl Offered {
+    pub(super) fn map(self, f: impl Fn(u64) -> u64) -> Offered {
+        Offered { bytes: f(self.bytes), records: f(self.records), to_be_read: f(self.to_be_read) }
+    }
+
     fn zip(self, other: Offered, f: impl Fn(u64, u64) -> u64) -> Offered {
         Offered {
             bytes: f(self.bytes, other.bytes),
@@ -112,14 +133,18 @@ impl Offered {
 
 impl Ingest {
     /// Reads the cells of a range, of which the last is the newest settled minute.
-    pub(super) fn of(cells: &[Cell], windows: Windows) -> Ingest {
+    pub(super) fn of(cells: &[Cell], windows: Windows, rise: Rise) -> Ingest {
         let newest = window_before(cells.len(), windows.mean);
         let rejecting = is_rejecting(cells, cells.len());
         let mean = offered(&cells[newest.clone()]);
         let lifted = |end: usize, mean: Offered| {
             if is_rejecting(cells, end) { mean.at_least_the_ceiling(windows.mean) } else { mean }
         };
-        let mut now = lifted(cells.len(), mean);
+        // What is rejected may be the same records again and again: no rise makes more of demand than twice what
+        // was accepted.
+        let risen =
+            rise.carry(mean).zip(twice_accepted(&cells[newest.clone()]), u64::min).zip(mean, u64::max);
+        let mut now = lifted(cells.len(), risen);
         if !rejecting {
             // As HPA does: the smallest recommendation of the stabilisation window. Windows that are
             // not known recommend nothing: heat does not wait for the past.
@@ -135,7 +160,7 @@ impl Ingest {
         for end in (first + windows.mean)..cells.len() {
             let window = &cells[window_before(end, windows.mean)];
             if is_known(window) {
-                peak = peak.zip(lifted(end, offered(window)), u64::max);
+                peak = peak.zip(windows.faded(lifted(end, offered(window)), cells.len() - end), u64::max);
             }
         }
         let evidence =
@@ -144,7 +169,11 @@ impl Ingest {
             now,
             peak,
             window: evidence(&cells[newest]),
-            span: evidence(&cells[first..]),
+            // What a former shard carried may be shared out among the older minutes; none may be unknown.
+            span: match evidence(&cells[first..]) {
+                Evidence::Unknown => Evidence::Unknown,
+                _ => evidence(&cells[cells.len().saturating_sub(windows.measured)..]),
+            },
             rejecting,
             mean,
         }
@@ -159,8 +188,18 @@ fn is_known(cells: &[Cell]) -> bool {
     cells.iter().all(|cell| cell.evidence != Evidence::Unknown)
 }
 
-/// What was offered over the window; minutes that are not known count as the mean of the others.
+/// What was offered over the window.
 fn offered(cells: &[Cell]) -> Offered {
+    over(cells, Amounts::offered_bytes, Amounts::offered_records)
+}
+
+/// Twice what was accepted over the window.
+fn twice_accepted(cells: &[Cell]) -> Offered {
+    over(cells, |sum| sum.bytes.saturating_mul(2), |sum| sum.records.saturating_mul(2))
+}
+
+/// Bytes and records of the window's sum; minutes that are not known count as the mean of the others.
+fn over(cells: &[Cell], bytes: impl Fn(Amounts) -> u64, records: impl Fn(Amounts) -> u64) -> Offered {
     let known = || cells.iter().filter(|cell| cell.evidence != Evidence::Unknown);
     let sum = known().fold(Amounts::default(), |sum, cell| sum.plus(cell.amounts));
     let minutes = known().count().max(1);
@@ -171,8 +210,8 @@ fn offered(cells: &[Cell]) -> Offered {
         let scaled = (u128::from(amount) * cells.len() as u128).div_ceil(minutes as u128);
         u64::try_from(scaled).unwrap_or(u64::MAX)
     };
-    let bytes = whole(sum.offered_bytes());
-    Offered { bytes, records: whole(sum.offered_records()), to_be_read: bytes }
+    let bytes = whole(bytes(sum));
+    Offered { bytes, records: whole(records(sum)), to_be_read: bytes }
 }
 
 /// Whether more than 0.1 % of the offered records were rejected in two of the last three minutes

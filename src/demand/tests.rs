@@ -7,6 +7,7 @@ mod loops;
 mod metrics;
 mod properties;
 mod readers;
+mod rise;
 
 use super::fixture::{Story, by_width, percent, policy};
 use super::*;

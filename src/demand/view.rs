@@ -12,12 +12,14 @@ use super::history::{self, Cell, Reports, Span, Totals, Witness};
 use super::ingest::{Ingest, Offered, Windows};
 use super::lineage::Lineage;
 use super::readers::Readers;
+use super::rise::Rise;
 
 /// All that the demand of a shard is read from.
 pub(super) struct View<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) policy: &'a ScalingPolicy,
     pub(super) windows: Windows,
+    pub(super) rise: Rise,
     pub(super) span: Span,
     pub(super) lineage: &'a Lineage<'a>,
     pub(super) reports: &'a Reports<'a>,
@@ -54,7 +56,7 @@ impl View<'_> {
 
     fn shard(&self, at: usize, cells: &[Cell], density: &Density) -> (ShardDemand, Option<Verdict>) {
         let shard = self.lineage.members()[at].shard;
-        let ingest = Ingest::of(cells, self.windows);
+        let ingest = Ingest::of(cells, self.windows, self.rise);
         let loads =
             |offered: Offered| offered.loads(self.readers.read_bytes(offered.to_be_read), self.windows.mean);
         let (now, peak) = (loads(ingest.now), loads(ingest.peak));

@@ -77,13 +77,13 @@ pub enum Hold {
         /// The shards.
         shards: Vec<ShardId>,
     },
-    /// A merge waits for measurements over the whole stabilisation window: part of what its shards
+    /// A merge waits for measurements over three minutes: part of what its shards
     /// carried is a share of what a wider shard carried, or not known.
     LoadEstimated {
         /// The shards.
         shards: Vec<ShardId>,
     },
-    /// A merge waits until its shards have been cold for the whole stabilisation window.
+    /// A merge waits until what was higher has faded, over the stabilisation window.
     Stabilizing {
         /// The window, in seconds.
         window_seconds: u64,
@@ -346,12 +346,12 @@ impl fmt::Display for Hold {
             }
             Hold::LoadEstimated { shards } => write!(
                 f,
-                "merges wait: {} not been measured for the whole stabilization window yet",
+                "merges wait: {} not been measured for three minutes yet",
                 shards_have(shards)
             ),
             Hold::Stabilizing { window_seconds } => write!(
                 f,
-                "merges wait: the load has not been low for the whole stabilization window ({window_seconds} s)"
+                "merges wait: the load was higher within the stabilization window ({window_seconds} s), and that has not faded yet"
             ),
             Hold::RateLimited { scale_up: true, limit } => {
                 write!(f, "behavior.scaleUp allows at most {limit} shards now")

@@ -88,7 +88,7 @@ impl Default for Targets {
 }
 
 /// The newest settled minute of shard metrics, which the owner turns on: it is two to three minutes old
-/// when it is public, and what a minute too many adds is merged again ten minutes later.
+/// when it is public, and what a minute too many adds is merged again within 40 minutes.
 impl Default for MetricsPolicy {
     fn default() -> MetricsPolicy {
         MetricsPolicy {
@@ -114,11 +114,12 @@ impl ScalingRules {
         }
     }
 
-    /// Down: what ten minutes agree on; in 15 minutes 50 % or 4 fewer, whichever is more.
+    /// Down: by the highest load of 40 minutes, fading with its age; in 15 minutes 50 % or 4 fewer, whichever is
+    /// more (`docs/decisions/0008-rise-and-fade.md`).
     pub fn scale_down() -> ScalingRules {
         let period = Duration::from_secs(900);
         ScalingRules {
-            stabilization_window: Duration::from_secs(600),
+            stabilization_window: Duration::from_secs(2_400),
             select_policy: SelectPolicy::Max,
             policies: vec![
                 RatePolicy { amount: RateAmount::Percent(50), period },
@@ -143,11 +144,11 @@ impl Default for Pace {
     }
 }
 
-/// 20 steps a plan; 400 merges a day, which only loads reach that never rest: who runs out of merges
+/// 20 steps a plan; 1,000 merges a day, which only loads reach that never rest: who runs out of merges
 /// keeps the shards of the last burst for the rest of the day.
 impl Default for Budgets {
     fn default() -> Budgets {
-        Budgets { max_steps_per_plan: 20, max_merges_per_day: 400 }
+        Budgets { max_steps_per_plan: 20, max_merges_per_day: 1_000 }
     }
 }
 

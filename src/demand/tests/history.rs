@@ -24,14 +24,14 @@ fn a_split_child_inherits_a_share_by_width_and_it_is_an_estimate() {
 }
 
 #[test]
-fn estimates_bar_merges_until_they_have_left_the_stabilisation_window() {
+fn estimates_bar_merges_until_three_minutes_are_measured() {
     let mut story = two([40, 20]);
     story.split(0);
     let traffic = |range| by_width(range, percent(60));
-    story.pass(9, traffic);
+    story.pass(2, traffic);
     let demand = assess(&story.snapshot(), &policy());
     assert_eq!(guard(&demand.shards[0].merge_guard), Some("LoadEstimated"));
-    assert_eq!(guard(&demand.shards[0].split_guard), None);
+    assert_eq!(guard(&demand.shards[0].split_guard), Some("MetricsSettling"));
     assert_eq!(demand.shards[2].merge_guard, None);
     let demand = assess(&story.pass(1, traffic).snapshot(), &policy());
     assert_eq!(evidence(&demand), [Evidence::Measured; 3]);

@@ -22,17 +22,20 @@ fn rejects(accepted: u64, rejected: u64) -> Amounts {
 
 #[test]
 fn rejected_records_are_added_back_at_the_mean_record_size() {
-    let demand = assess(&one(&[rejects(50_000, 10_000); 3]).snapshot(), &policy());
+    let demand = assess(&one(&[rejects(50_000, 10_000); 4]).snapshot(), &policy());
     assert_eq!(heat(&demand), [10_000]);
-    let demand = assess(&one(&[rejects(60_000, 30_000); 3]).snapshot(), &policy());
+    let demand = assess(&one(&[rejects(60_000, 30_000); 4]).snapshot(), &policy());
     let loads = demand.shards[0].loads();
     assert_eq!((loads.ingest_bytes, loads.ingest_records), (Load(1_500_000), Load(1_500_000)));
 }
 
 #[test]
 fn retries_do_not_inflate_demand_beyond_twice_what_was_accepted() {
-    let demand = assess(&one(&[rejects(60_000, 600_000); 3]).snapshot(), &policy());
-    assert_eq!(heat(&demand), [20_000]);
+    // Whether it is constant or has just risen.
+    for minutes in [3, 4] {
+        let demand = assess(&one(&vec![rejects(60_000, 600_000); minutes]).snapshot(), &policy());
+        assert_eq!(heat(&demand), [20_000]);
+    }
 }
 
 #[test]
@@ -58,7 +61,7 @@ fn rejects_in_two_of_three_minutes_lift_demand_to_the_ceiling_of_the_fuller_dime
 
 #[test]
 fn what_a_parent_rejected_does_not_make_its_children_reject() {
-    let mut story = one(&[rejects(30_000, 3_000); 3]);
+    let mut story = one(&[rejects(30_000, 3_000); 4]);
     story.split(0);
     let demand = assess(&story.snapshot(), &policy());
     assert!(demand.shards.iter().all(|shard| !shard.rejecting), "{demand:?}");
@@ -66,13 +69,16 @@ fn what_a_parent_rejected_does_not_make_its_children_reject() {
 }
 
 #[test]
-fn merges_look_at_the_highest_window_of_the_stabilisation_window() {
+fn merges_look_at_the_highest_window_of_the_stabilisation_window_which_fades_with_its_age() {
     let spike = percent(60);
     let demand = assess(&one(&[&[spike; 3][..], &[percent(10); 7]].concat()).snapshot(), &policy());
-    assert_eq!((heat(&demand), peaks(&demand)), (vec![1_000], vec![6_000]));
-    // A spike of one minute counts as one window: a third of it.
-    let demand = assess(&one(&[&[percent(70)][..], &[percent(10); 7]].concat()).snapshot(), &policy());
-    assert_eq!(peaks(&demand), [3_000]);
+    // It ended seven minutes before the newest, of ten: three tenths of it count.
+    assert_eq!((heat(&demand), peaks(&demand)), (vec![1_000], vec![1_800]));
+    let demand = assess(&one(&[&[spike; 3][..], &[percent(10); 2]].concat()).snapshot(), &policy());
+    assert_eq!(peaks(&demand), [4_800]);
+    // A spike of one minute counts as one window, a third of it; the last that holds it ended two minutes ago.
+    let demand = assess(&one(&[&[percent(70)][..], &[percent(10); 4]].concat()).snapshot(), &policy());
+    assert_eq!(peaks(&demand), [2_400]);
     // Windows begin within the stabilisation window.
     let demand = assess(&one(&[&[spike; 3][..], &[percent(10); 10]].concat()).snapshot(), &policy());
     assert_eq!(peaks(&demand), [1_000]);

@@ -53,7 +53,7 @@ impl Default for ScaleUp {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ScaleDown {
-    /// The span over which the highest load counts, in seconds, 0 to 86400. Default: 600.
+    /// The span over which the highest load counts, the less the longer ago, in seconds, 0 to 86400. Default: 2400.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STABILIZATION_SECONDS)))]
     pub stabilization_window_seconds: i64,
     /// Which of the policies counts: `Max`, the one that allows the most; `Min`, the one that
@@ -178,7 +178,7 @@ pub struct Budgets {
     /// Steps in one plan, 1 to 400. Default: 20.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STEPS_PER_PLAN)))]
     pub max_steps_per_plan: i64,
-    /// Merges in the last 24 hours, whoever did them, 0 to 10000. Default: 400.
+    /// Merges in the last 24 hours, whoever did them, 0 to 10000. Default: 1000.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::MERGES_PER_DAY)))]
     pub max_merges_per_day: i64,
 }

@@ -226,8 +226,8 @@ impl Book {
         }
     }
 
-    /// A merge needs a range that was its shards' own throughout the stabilisation window, and whose
-    /// load fits in every window of it.
+    /// A merge needs a range that was its shards' own throughout the newest minutes of the stabilisation window, and
+    /// whose load fits in every window of it, each counting the less the longer ago it was.
     fn judge_merge(
         &self,
         story: &Story,
@@ -242,8 +242,9 @@ impl Book {
         let settled = Minute::of(decided_at).plus(-2);
         let mean = i64::from(policy.metrics.window_minutes);
         let down = (policy.scale_down.stabilization_window.as_secs().div_ceil(60) as i64).max(mean);
+        let measured = down.min(3).max(mean);
         let mut offered = Vec::new();
-        for back in 1..=down {
+        'minutes: for back in 1..=down {
             let minute = settled.plus(-back);
             let Some(sample) =
                 self.minutes.get(&minute).filter(|sample| sample.created_at == truth.created_at)
@@ -256,6 +257,9 @@ impl Book {
                 if whole.contains_range(*range) {
                     sum += bytes;
                 } else if whole.intersection(*range).is_some() && *bytes > 0.0 {
+                    if back > measured {
+                        break 'minutes;
+                    }
                     wrong.push(format!("on estimates: {range} was open at {}", minute.start()));
                     return;
                 }
@@ -264,7 +268,11 @@ impl Book {
         }
         let worst = offered
             .windows(mean as usize)
-            .map(|window| window.iter().sum::<f64>() / mean as f64)
+            .enumerate()
+            .map(|(age, window)| {
+                let faded = (down as usize - age) as f64 / down as f64;
+                faded * window.iter().sum::<f64>() / mean as f64
+            })
             .fold(0.0, f64::max);
         let (used, limit) = self.fill(story, worst);
         let relative = if story.rough { ROUGH_ERROR } else { RELATIVE_ERROR };

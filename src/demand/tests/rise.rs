@@ -1,0 +1,69 @@
+//! Load that grows.
+
+use super::*;
+use crate::policy::ScalingPolicy;
+use std::time::Duration;
+
+/// Of two shards, one idle, after 20 minutes at the first of these: the other's heat and what merges see, in
+/// hundredths of a percent.
+fn after(percents: &[u64], policy: &ScalingPolicy) -> (u64, u64) {
+    let mut story = Story::of(2);
+    story.pass(20, |range| percent(if range.start().0 == 0 { percents[0] } else { 0 }));
+    for share in percents {
+        story.pass(1, |range| percent(if range.start().0 == 0 { *share } else { 0 }));
+    }
+    let demand = assess(&story.snapshot(), policy);
+    (heat(&demand)[0], peaks(&demand)[0])
+}
+
+fn by_the_minute() -> ScalingPolicy {
+    let mut policy = policy();
+    policy.metrics.window_minutes = 1;
+    policy
+}
+
+#[test]
+fn growth_beyond_noise_is_carried_on_for_two_minutes() {
+    // A tenth in a minute: 7 % beyond noise, twice.
+    assert_eq!(after(&[40, 50, 55], &by_the_minute()), (6_270, 6_270));
+    // By half as much again at the most.
+    assert_eq!(after(&[20, 40], &by_the_minute()), (6_000, 6_000));
+    assert_eq!(after(&[50, 50], &by_the_minute()), (5_000, 5_000));
+}
+
+#[test]
+fn noise_and_a_fall_are_not_carried_on() {
+    assert_eq!(after(&[60, 61], &by_the_minute()), (6_100, 6_100));
+    assert_eq!(after(&[60, 30], &by_the_minute()).0, 3_000);
+}
+
+#[test]
+fn growth_is_of_windows_where_loads_are() {
+    // 30, 30, 36: the mean of three minutes grew by a fifteenth.
+    let (heat, _) = after(&[30, 30, 36], &policy());
+    assert_eq!(heat, 3_200 + 3_200 * 72 / 1_000);
+}
+
+#[test]
+fn who_waits_before_shards_are_added_believes_no_rise() {
+    let mut patient = by_the_minute();
+    patient.scale_up.stabilization_window = Duration::from_secs(120);
+    assert_eq!(after(&[20, 40], &patient).0, 2_000);
+    patient.scale_up.stabilization_window = Duration::from_secs(60);
+    assert_eq!(after(&[20, 40, 40], &patient).0, 4_000);
+}
+
+#[test]
+fn without_a_minute_to_compare_with_there_is_no_rise() {
+    let mut story = Story::of(1);
+    story.pass(20, |_| percent(20));
+    story.pass(1, |_| percent(40));
+    let mut snapshot = story.snapshot();
+    let policy = by_the_minute();
+    assert_eq!(heat(&assess(&snapshot, &policy)), [6_000]);
+    for series in snapshot.metrics.stream.values_mut() {
+        let before = series.values.len() - 2;
+        series.values[before] = None;
+    }
+    assert_eq!(heat(&assess(&snapshot, &policy)), [4_000]);
+}
