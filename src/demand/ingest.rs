@@ -142,8 +142,7 @@ impl Ingest {
         };
         // What is rejected may be the same records again and again: no rise makes more of demand than twice what
         // was accepted.
-        let risen =
-            rise.carry(mean).zip(twice_accepted(&cells[newest.clone()]), u64::min).zip(mean, u64::max);
+        let risen = rise.carry(mean).zip(twice_accepted(&cells[newest.clone()]), u64::min);
         let mut now = lifted(cells.len(), risen);
         if !rejecting {
             // As HPA does: the smallest recommendation of the stabilisation window. Windows that are

@@ -39,6 +39,25 @@ fn estimates_bar_merges_until_three_minutes_are_measured() {
 }
 
 #[test]
+fn three_measured_minutes_are_wanted_for_a_merge_however_short_the_window_is() {
+    let mut policy = policy();
+    policy.metrics.window_minutes = 1;
+    let mut story = two([40, 20]);
+    story.split(0);
+    let traffic = |range| by_width(range, percent(60));
+    let demand = assess(&story.pass(2, traffic).snapshot(), &policy);
+    assert_eq!(guard(&demand.shards[0].merge_guard), Some("LoadEstimated"));
+    assert_eq!(demand.shards[0].split_guard, None, "a measured window is enough for a split");
+    let demand = assess(&story.pass(1, traffic).snapshot(), &policy);
+    assert_eq!(demand.shards[0].merge_guard, None);
+    // Where no past is asked about, none is.
+    policy.scale_down.stabilization_window = std::time::Duration::ZERO;
+    story.split(2);
+    let demand = assess(&story.pass(1, traffic).snapshot(), &policy);
+    assert!(demand.shards.iter().all(|shard| shard.merge_guard.is_none()), "{demand:?}");
+}
+
+#[test]
 fn in_the_minute_of_a_reshard_what_parent_and_child_report_is_added() {
     let even = |range| by_width(range, percent(80));
     let mut split = Story::of(2);
