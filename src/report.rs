@@ -189,6 +189,9 @@ pub struct TrafficFacts {
     pub traffic: Traffic,
     /// Rejected records in millionths of those offered.
     pub rejected_millionths: u64,
+    /// By how many thousandths the loads of shards, here and in the plan, lie above what was measured at the most:
+    /// the stream grows, and they are what they will be when a step can help. 0 where it does not.
+    pub rise_per_mille: u64,
     /// GetRecords calls that were throttled, a minute, rounded up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttled_reads_per_minute: Option<u64>,
@@ -280,7 +283,7 @@ impl Report {
             end: end.start(),
             minutes: end.since(start),
         });
-        let traffic = window.map(|_| traffic_facts(snapshot, demand, plan));
+        let traffic = window.map(|_| traffic_facts(snapshot, demand));
         Report {
             format: REPORT_FORMAT,
             summary: summary::of(plan, stream.open_shard_count),
@@ -309,7 +312,7 @@ impl Report {
             read_calls_source: demand.read_calls.map(|(_, source)| source),
             readers_by_shard: advice::readers_by_shard(snapshot, demand.window),
             history: History::read(snapshot, policy),
-            steps: steps::explain(plan, &shards, policy.targets.limits),
+            steps: steps::explain(plan, &shards, policy.targets.limits, demand.rise_per_mille),
             holds: plan.holds.iter().map(Notice::from).collect(),
             verdicts: plan.verdicts.iter().map(Notice::from).collect(),
             advice: advice::advise(snapshot, policy, demand, plan, prices)
@@ -332,9 +335,10 @@ impl Report {
     }
 }
 
-fn traffic_facts(snapshot: &Snapshot, demand: &DemandSummary, plan: &Plan) -> TrafficFacts {
-    let read: Load = plan.before.iter().map(|shard| shard.loads.read_bytes).sum();
-    let read = u128::from(read.0) * u128::from(Dimension::ReadBytes.ceiling_per_second()) / 1_000_000;
+fn traffic_facts(snapshot: &Snapshot, demand: &DemandSummary) -> TrafficFacts {
+    // Of what was written: a rise that is expected is no reason for another price.
+    let pollers = demand.pollers_thousandths.unwrap_or(0);
+    let read = u128::from(demand.ingest_bytes_per_second) * u128::from(pollers) / 1_000;
     TrafficFacts {
         traffic: Traffic {
             bytes_per_second: demand.ingest_bytes_per_second,
@@ -342,6 +346,7 @@ fn traffic_facts(snapshot: &Snapshot, demand: &DemandSummary, plan: &Plan) -> Tr
             read_bytes_per_second: u64::try_from(read).unwrap_or(u64::MAX),
         },
         rejected_millionths: demand.rejected_millionths,
+        rise_per_mille: demand.rise_per_mille,
         throttled_reads_per_minute: advice::throttled_reads_per_minute(snapshot, demand.window),
         pollers_thousandths: demand.pollers_thousandths,
         pollers_declared: demand.pollers_declared,

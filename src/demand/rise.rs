@@ -24,10 +24,11 @@ const NOISE_PER_MILLE: u64 = 30;
 /// The most that is added, in thousandths.
 const MOST_PER_MILLE: u64 = 500;
 
-/// What is added to the load of each range, in thousandths of it.
+/// What is added to the load of each range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Rise {
-    per_mille: u64,
+    /// In thousandths of what was offered.
+    pub(super) per_mille: u64,
 }
 
 impl Rise {

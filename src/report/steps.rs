@@ -28,8 +28,14 @@ pub struct StepReport {
 }
 
 /// Words for each step of `plan`; `shards` are the owners of `plan.before`, `targets` tell which
-/// dimension matters where the reason names none.
-pub(super) fn explain(plan: &Plan, shards: &[Option<ShardId>], targets: Loads) -> Vec<StepReport> {
+/// dimension matters where the reason names none. Where the stream grows, loads lie so many thousandths above what
+/// was measured.
+pub(super) fn explain(
+    plan: &Plan,
+    shards: &[Option<ShardId>],
+    targets: Loads,
+    rise_per_mille: u64,
+) -> Vec<StepReport> {
     let mut names = Names::new(plan, shards);
     let explanations = plan.explanations.iter().map(Some).chain(std::iter::repeat(None));
     plan.steps()
@@ -40,7 +46,8 @@ pub(super) fn explain(plan: &Plan, shards: &[Option<ShardId>], targets: Loads) -
             let number = index + 1;
             let action = action(step, &names);
             names.learn(step, number);
-            let (reason, effect) = explanation.map(|said| words(said, targets, &names)).unwrap_or_default();
+            let (reason, effect) =
+                explanation.map(|said| words(said, targets, &names, rise_per_mille)).unwrap_or_default();
             StepReport { number, kind: step.kind(), action, reason, effect }
         })
         .collect()
@@ -99,8 +106,12 @@ fn action(step: &Step, names: &Names) -> String {
     }
 }
 
-fn words(explanation: &Explanation, targets: Loads, names: &Names) -> (String, String) {
+fn words(explanation: &Explanation, targets: Loads, names: &Names, rise_per_mille: u64) -> (String, String) {
     let Explanation { reason, before, after } = explanation;
+    let rising = match rise_per_mille {
+        0 => String::new(),
+        rise => format!(" (it rises: {})", raised(rise)),
+    };
     // What an earlier step has left of the heat that is the reason.
     let left = |dimension: Dimension, load: Load| {
         let [shard] = before.as_slice() else { return None };
@@ -111,11 +122,12 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names) -> (String, S
     let made: Loads = after.iter().fold(Loads::default(), |most, shard| most.max(shard.loads));
     let (why, dimension) = match reason {
         StepReason::Rejecting { dimension, load } => {
-            let whole = || format!("rejects writes, {} at {}", dimension.label(), percent(*load));
+            let whole = || format!("rejects writes, {} at {}{rising}", dimension.label(), percent(*load));
             (left(*dimension, *load).unwrap_or_else(whole), *dimension)
         }
         StepReason::AboveTarget { dimension, load, target, hand_over } => {
-            let whole = || format!("{} {} > target {}", dimension.label(), percent(*load), percent(*target));
+            let whole =
+                || format!("{} {} > target {}{rising}", dimension.label(), percent(*load), percent(*target));
             let mut why = left(*dimension, *load).unwrap_or_else(whole);
             if let Some(HandOver { to, dimension, load }) = hand_over {
                 let (taker, dimension) = (names.of(*to), dimension.label());
@@ -187,6 +199,11 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names) -> (String, S
     (why, effect(explanation, dimension))
 }
 
+/// What loads are of a stream that grows.
+pub(super) fn raised(rise_per_mille: u64) -> String {
+    format!("up to {} above what was measured, as in two minutes", percent(Load(rise_per_mille * 1_000)))
+}
+
 /// A time in minutes, in seconds where it is short.
 fn minutes(seconds: u64) -> String {
     if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
@@ -229,7 +246,7 @@ mod tests {
         fixtures::merge(&mut sample, 3);
         fixtures::merge(&mut sample, 2);
         let shards: Vec<_> = sample.snapshot.shards.iter().map(|shard| Some(shard.id.clone())).collect();
-        let said = explain(&sample.plan, &shards, sample.policy.targets.limits);
+        let said = explain(&sample.plan, &shards, sample.policy.targets.limits, 0);
         let actions: Vec<_> = said.iter().map(|step| step.action.as_str()).collect();
         assert!(actions[0].starts_with("split shard 0 at "), "{}", actions[0]);
         assert!(actions[0].ends_with("at 16.67 % of the hash keys"), "{}", actions[0]);
@@ -242,9 +259,20 @@ mod tests {
     fn equal_children_are_counted_and_estimates_are_called_so() {
         let sample = fixtures::one_hot_shard();
         let (reason, effect) =
-            words(&sample.plan.explanations[0], sample.policy.targets.limits, &Names(Vec::new()));
+            words(&sample.plan.explanations[0], sample.policy.targets.limits, &Names(Vec::new()), 0);
         assert_eq!(reason, "ingest bytes 143.0 % > target 70.0 %");
         assert_eq!(effect, "2 × 71.5 % (estimated)");
+    }
+
+    #[test]
+    fn a_load_that_rises_is_not_told_as_if_it_were_measured() {
+        let sample = fixtures::one_hot_shard();
+        let (reason, _) =
+            words(&sample.plan.explanations[0], sample.policy.targets.limits, &Names(Vec::new()), 194);
+        assert_eq!(
+            reason,
+            "ingest bytes 143.0 % > target 70.0 % (it rises: up to 19.4 % above what was measured, as in two minutes)"
+        );
     }
 
     #[test]
@@ -252,7 +280,7 @@ mod tests {
         let sample = fixtures::one_hot_shard();
         let mut second = sample.plan.explanations[0].clone();
         second.before[0].loads.ingest_bytes = Load::from_percent(90);
-        let (reason, _) = words(&second, sample.policy.targets.limits, &Names(Vec::new()));
+        let (reason, _) = words(&second, sample.policy.targets.limits, &Names(Vec::new()), 0);
         assert_eq!(reason, "still ingest bytes at 90.0 %");
     }
 
@@ -263,7 +291,7 @@ mod tests {
         let names = Names::new(&sample.plan, &shards);
         let said = |reason: StepReason| {
             let explanation = Explanation { reason, ..sample.plan.explanations[0].clone() };
-            words(&explanation, sample.policy.targets.limits, &names).0
+            words(&explanation, sample.policy.targets.limits, &names, 0).0
         };
         let dimension = Dimension::IngestBytes;
         let to = sample.plan.before[1].range;

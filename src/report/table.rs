@@ -5,7 +5,7 @@ use super::layout::{
 };
 use super::story::Story;
 use super::strip::{self, BAR_LEGEND, Strip};
-use super::{Notice, Report, Utilization};
+use super::{Notice, Report, Utilization, steps};
 use crate::cost::{Bill, CostItem, HOURS_PER_MONTH, Money, grouped};
 use crate::plan::{RangeLoad, ReadCallsSource};
 use crate::stream::StreamMode;
@@ -332,6 +332,9 @@ pub(super) fn traffic(report: &Report) -> Vec<String> {
     )];
     if facts.rejected_millionths > 0 {
         said.push(format!("{:.2} % rejected", facts.rejected_millionths as f64 / 1e4));
+    }
+    if facts.rise_per_mille > 0 {
+        said.push(format!("it rises: loads are {}", steps::raised(facts.rise_per_mille)));
     }
     if let Some(calls @ 1..) = facts.throttled_reads_per_minute {
         said.push(format!("{} read calls a minute throttled", grouped(calls)));

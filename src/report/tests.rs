@@ -25,6 +25,7 @@ fn demand(sample: &Sample) -> DemandSummary {
         rejected_millionths: 12_000,
         ingest_bytes_per_second: total.ingest_bytes.0,
         ingest_records_per_second: total.ingest_records.0 / 1_000,
+        rise_per_mille: 0,
     }
 }
 
@@ -80,6 +81,22 @@ fn every_kind_of_trouble() -> Sample {
         },
     ];
     sample
+}
+
+#[test]
+fn a_stream_that_grows_is_said_to_beside_its_traffic_and_in_each_reason() {
+    let sample = fixtures::one_hot_shard();
+    let demand = DemandSummary { rise_per_mille: 194, ..demand(&sample) };
+    let told = table(
+        &Report::new(&sample.snapshot, &sample.policy, &demand, &sample.plan, &Prices::default()),
+        Style { width: 120, color: false },
+    );
+    assert!(
+        told.contains("it rises: loads are up to 19.4 % above what was measured, as in two minutes"),
+        "{told}"
+    );
+    assert_eq!(told.matches("up to 19.4 % above what was measured").count(), 2, "{told}");
+    assert!(!table(&report(&sample), EIGHTY).contains("it rises"));
 }
 
 #[test]

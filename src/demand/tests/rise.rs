@@ -32,6 +32,17 @@ fn growth_beyond_noise_is_carried_on_for_two_minutes() {
 }
 
 #[test]
+fn the_summary_tells_by_how_much_loads_are_raised_and_what_was_written_as_it_was() {
+    let mut story = Story::of(1);
+    story.pass(20, |_| percent(55));
+    story.pass(1, |_| percent(66));
+    let summary = assess(&story.snapshot(), &by_the_minute()).summary;
+    // A fifth in a minute: 17 % beyond noise, twice.
+    assert_eq!(summary.rise_per_mille, 340);
+    assert_eq!(summary.ingest_bytes_per_second, 660_000);
+}
+
+#[test]
 fn noise_and_a_fall_are_not_carried_on() {
     assert_eq!(after(&[60, 61], &by_the_minute()), (6_100, 6_100));
     assert_eq!(after(&[60, 30], &by_the_minute()).0, 3_000);
