@@ -83,6 +83,7 @@ fn demand(
         count_updates_in_the_last_day: 0,
         count_update_refused: None,
         forecast: None,
+        learned_target: None,
         scale_up_limit: u32::MAX,
         scale_down_limit: 1,
         summary: DemandSummary::default(),

@@ -42,7 +42,7 @@ pub fn answer(demand: Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> De
         steps,
     };
     let verdicts = demand.verdicts.iter().cloned().chain(verdicts).collect();
-    let hash = identity.hash();
-    let plan = Plan { identity, hash, explanations, holds, verdicts, desired_shards, before, after };
+    let (hash, limits) = (identity.hash(), policy.limits(demand.learned_target));
+    let plan = Plan { identity, hash, explanations, holds, verdicts, desired_shards, limits, before, after };
     Decision { demand, plan }
 }

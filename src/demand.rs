@@ -94,6 +94,7 @@ mod density;
 #[cfg(test)]
 mod fixture;
 pub mod forecast;
+mod headroom;
 mod heat;
 mod history;
 mod ingest;
@@ -129,6 +130,8 @@ pub struct Demand {
     pub count_update_refused: Option<String>,
     /// What the stream is expected to be offered, where the policy asks for it and a day is known.
     pub forecast: Option<Forecast>,
+    /// The target in the dimensions that learn theirs, where enough is known for one.
+    pub learned_target: Option<Load>,
     /// The most shards that `behavior.scaleUp` allows now.
     pub scale_up_limit: u32,
     /// The fewest shards that `behavior.scaleDown` allows now.
@@ -240,9 +243,11 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
 
     let readers = Readers::of(snapshot, policy, window, open.len());
     let rise = Rise::read(&totals, span.len(), windows);
+    let learned_target = if policy.targets.learned.is_empty() { None } else { headroom::read(snapshot) };
     let view = View {
         snapshot,
         policy,
+        trigger: policy.limits(learned_target).trigger,
         windows,
         rise,
         span,
@@ -273,6 +278,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         count_updates_in_the_last_day: updates.calls,
         count_update_refused: snapshot.update_shard_count_refused.clone(),
         forecast: forecast(snapshot, policy),
+        learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
         summary: summary(&shards, &readers, !policy.consumers.is_empty(), window, &written, rise),

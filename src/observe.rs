@@ -193,9 +193,9 @@ impl Observer {
     /// Takes in the plan that was decided from the last pass. The mean of many shards hides a hot one:
     /// while a split waits, the next pass reads the shards' metrics though the stream as a whole is calm. So
     /// it does where a step `is_due`: that may have to wait for its turn, or fail.
-    pub fn decided(&mut self, plan: &Plan, policy: &ScalingPolicy, is_due: bool) {
+    pub fn decided(&mut self, plan: &Plan, is_due: bool) {
         if let Some(last) = &mut self.last_full {
-            last.awaited = is_due || plan.splits_wait(policy.trigger());
+            last.awaited = is_due || plan.splits_wait();
         }
     }
 

@@ -11,6 +11,7 @@ pub use self::step::{ResolvedStep, Step, StepError};
 pub use self::verdict::{ReadCallsSource, Verdict};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
+use crate::policy::Limits;
 use crate::quota::Dimension;
 
 mod gist;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub verdicts: Vec<Verdict>,
     /// The shards that the policy asks for in the end, once nothing is held back.
     pub desired_shards: u32,
+    /// The loads that it was decided by.
+    pub limits: Limits,
     /// The load of each open shard now, in hash-key order.
     pub before: Vec<RangeLoad>,
     /// The load of each shard after the last step, in hash-key order.
@@ -50,16 +53,17 @@ impl Plan {
         &self.identity.steps
     }
 
-    /// Whether a shard lies above `limits`, or may: its load is not known.
-    pub fn is_hot(&self, limits: Loads) -> bool {
-        let within = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && shard.loads.within(limits);
+    /// Whether a shard lies above its target, or may: its load is not known.
+    pub fn is_hot(&self) -> bool {
+        let targets = self.limits.trigger;
+        let within = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && shard.loads.within(targets);
         !self.before.iter().all(within)
     }
 
-    /// Whether no step may run now, and splits may be waiting for what may be over any minute; a shard is
-    /// hot above `limits`. Then it is worth its price to look at the shards again soon.
-    pub fn splits_wait(&self, limits: Loads) -> bool {
-        let is_hot = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && !shard.loads.within(limits);
+    /// Whether no step may run now, and splits may be waiting for what may be over any minute. Then it is worth its price to look at the shards again soon.
+    pub fn splits_wait(&self) -> bool {
+        let targets = self.limits.trigger;
+        let is_hot = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && !shard.loads.within(targets);
         let heat = self.before.iter().any(is_hot);
         self.steps().is_empty()
             && !self.holds.iter().any(Hold::awaits_a_person)
@@ -279,7 +283,7 @@ mod tests {
     use crate::hash_key::HashKey;
     use crate::stream::StreamStatus;
 
-    /// A plan for one shard with so many percent of its ceiling, of which these holds are told.
+    /// A plan for one shard with so many percent of its ceiling, at targets of 70 %, of which these holds are told.
     fn plan(percent: u32, evidence: Evidence, holds: Vec<Hold>, steps: Vec<Step>) -> Plan {
         let identity = PlanIdentity {
             format: PLAN_FORMAT,
@@ -290,6 +294,7 @@ mod tests {
             steps,
         };
         let loads = Loads::from_array([percent, 0, 0].map(Load::from_percent));
+        let targets = Loads::from_array([70, 70, 80].map(Load::from_percent));
         let before = vec![RangeLoad { range: HashKeyRange::WHOLE, loads, peak_loads: loads, evidence }];
         Plan {
             hash: identity.hash(),
@@ -298,6 +303,7 @@ mod tests {
             holds,
             verdicts: Vec::new(),
             desired_shards: 1,
+            limits: Limits { trigger: targets, pack: targets },
             before,
             after: Vec::new(),
         }
@@ -306,10 +312,9 @@ mod tests {
     #[test]
     fn a_split_waits_where_heat_is_known_and_what_holds_it_may_be_over_soon() {
         use Evidence::{Estimated, Measured, Unknown};
-        let limits = Loads::from_array([70, 70, 80].map(Load::from_percent));
         let waits = |percent, evidence, holds: &[&Hold]| {
             let holds = holds.iter().copied().cloned().collect();
-            plan(percent, evidence, holds, Vec::new()).splits_wait(limits)
+            plan(percent, evidence, holds, Vec::new()).splits_wait()
         };
         let draining = Hold::ParentsDraining { shards: Vec::new(), until_age_seconds: 120 };
         let missing = Hold::MetricsMissing { shards: Vec::new(), minute: Timestamp::UNIX_EPOCH };
@@ -335,6 +340,6 @@ mod tests {
         assert!(!waits(200, Measured, &[]), "what no step can cure waits for none");
         let split = Step::Split { range: HashKeyRange::WHOLE, at: HashKey(1 << 127) };
         let proposed = plan(200, Measured, vec![rates(true)], vec![split]);
-        assert!(!proposed.splits_wait(limits), "a step is there: whether it is taken is said elsewhere");
+        assert!(!proposed.splits_wait(), "a step is there: whether it is taken is said elsewhere");
     }
 }

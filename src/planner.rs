@@ -158,7 +158,7 @@ pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Prop
     };
     let walk = order::walk(&grid, &rules, &goal, &allowance);
     let ideal = if rules.hold_anything_back(&grid) {
-        aim(&grid, &Rules::ideal(policy), policy.tradeoff, min, max)
+        aim(&grid, &Rules::ideal(demand, policy), policy.tradeoff, min, max)
     } else {
         goal.clone()
     };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::schedule::{Phase, Schedule};
 use crate::load::{Load, Loads};
-use crate::quota::{MAX_SHARDS, MIN_SHARDS, UPDATE_SHARD_COUNT_CALLS_PER_DAY};
+use crate::quota::{Dimension, MAX_SHARDS, MIN_SHARDS, UPDATE_SHARD_COUNT_CALLS_PER_DAY};
 
 pub mod defaults;
 mod schedule;
@@ -103,16 +103,22 @@ impl ScalingPolicy {
         }
     }
 
-    /// The load above which a shard is to be split: the targets.
-    pub fn trigger(&self) -> Loads {
-        self.targets.limits
-    }
-
-    /// The load up to which new shards are packed: target × (1 − tolerance), never zero.
-    pub fn pack(&self) -> Loads {
+    /// The loads that decide. `learned` is the target in the dimensions that learn theirs; without one, for not
+    /// enough is known, they have their fallback.
+    pub fn limits(&self, learned: Option<Load>) -> Limits {
+        let mut trigger = self.targets.limits;
+        for dimension in self.targets.learned.iter().filter(|_| learned.is_some()) {
+            let of = match dimension {
+                Dimension::IngestBytes => &mut trigger.ingest_bytes,
+                Dimension::IngestRecords => &mut trigger.ingest_records,
+                Dimension::ReadBytes => &mut trigger.read_bytes,
+                Dimension::ReadCalls => continue,
+            };
+            *of = learned.unwrap_or(*of);
+        }
         let keep = 1_000_000 - u64::from(self.tolerance_millionths.min(1_000_000));
         let floor = Loads::from_array([Load(1); 3]);
-        self.targets.limits.zip(floor, |limit, one| Load(limit.0 * keep / 1_000_000).max(one))
+        Limits { trigger, pack: trigger.zip(floor, |limit, one| Load(limit.0 * keep / 1_000_000).max(one)) }
     }
 }
 
@@ -175,12 +181,28 @@ impl ShardBounds {
     }
 }
 
+/// No target is learned below half of a ceiling: from there on a shard in reserve is cheaper.
+pub const LOWEST_LEARNED_TARGET: Load = Load::from_percent(50);
+
+/// The loads that decide, of one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// Above it a shard is to be split: the targets.
+    pub trigger: Loads,
+    /// Up to it new shards are packed: target × (1 − tolerance), never zero.
+    pub pack: Loads,
+}
+
 /// How full a shard may be, as a share of its ceilings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Targets {
-    /// In each dimension that a split relieves.
+    /// In each dimension that a split relieves; in those that learn theirs, what holds until enough is known.
     pub limits: Loads,
+    /// The dimensions whose target is learned from the last day (`utilization: Auto`), of those that a split
+    /// relieves.
+    pub learned: Vec<Dimension>,
     /// GetRecords calls: a verdict only.
     pub read_calls: Load,
 }

@@ -312,7 +312,7 @@ impl Report {
             read_calls_source: demand.read_calls.map(|(_, source)| source),
             readers_by_shard: advice::readers_by_shard(snapshot, demand.window),
             history: History::read(snapshot, policy),
-            steps: steps::explain(plan, &shards, policy.targets.limits, demand.rise_per_mille),
+            steps: steps::explain(plan, &shards, plan.limits.trigger, demand.rise_per_mille),
             holds: plan.holds.iter().map(Notice::from).collect(),
             verdicts: plan.verdicts.iter().map(Notice::from).collect(),
             advice: advice::advise(snapshot, policy, demand, plan, prices)
@@ -384,6 +384,6 @@ fn utilization(
         ceiling_per_second: dimension.ceiling_per_second(),
         mean,
         hottest,
-        target: slot.map_or(policy.targets.read_calls, |slot| policy.targets.limits.as_array()[slot]),
+        target: slot.map_or(policy.targets.read_calls, |slot| plan.limits.trigger.as_array()[slot]),
     }
 }

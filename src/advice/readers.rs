@@ -32,7 +32,7 @@ fn transforms(consumers: &[Consumer]) -> impl Iterator<Item = (&str, Transform)>
 
 /// The transforms whose ceiling lies under the ingest target of a shard.
 pub(super) fn slow_transforms(seen: Seen) -> Vec<Advice> {
-    let target = seen.policy.targets.limits.ingest_bytes;
+    let target = seen.plan.limits.trigger.ingest_bytes;
     let target_bytes_per_second = SHARD_WRITE_BYTES_PER_SECOND * target.0 / Load::CEILING.0;
     transforms(&seen.policy.consumers)
         .map(|(name, transform)| (name, transform, transform_bytes_per_second(transform)))

@@ -33,14 +33,14 @@ pub(super) fn random_keys(seen: Seen) -> Option<Advice> {
     if consumers.is_empty() || !consumers.iter().all(|consumer| firehose(consumer.kind)) {
         return None;
     }
-    let (total, targets) = (total(seen)?, seen.policy.trigger());
+    let (total, targets) = (total(seen)?, seen.plan.limits.trigger);
     let hottest = seen.plan.before.iter().map(|shard| shard.loads.binding(targets));
     let used = |(of, load): &(Dimension, Load)| {
         u128::from(load.0) * 1_000_000 / u128::from(targets.of(*of).0.max(1))
     };
     let (dimension, hottest) = hottest.max_by_key(used)?;
     let shards = seen.shards().max(1);
-    let pack = seen.policy.pack();
+    let pack = seen.plan.limits.pack;
     let even_shards =
         Dimension::SPLITTABLE.map(|of| shards_for(total.of(of), pack.of(of))).into_iter().max()?;
     let splits = seen.plan.steps().iter().filter(|step| matches!(step, Step::Split { .. })).count();
@@ -56,7 +56,7 @@ pub(super) fn random_keys(seen: Seen) -> Option<Advice> {
 
 /// The number of records needs a third more shards than bytes do, and one more at least.
 pub(super) fn pack_records(seen: Seen) -> Option<Advice> {
-    let (total, pack) = (total(seen)?, seen.policy.pack());
+    let (total, pack) = (total(seen)?, seen.plan.limits.pack);
     let by = |of: Dimension| shards_for(total.of(of), pack.of(of));
     let by_records = by(Dimension::IngestRecords);
     let by_bytes = by(Dimension::IngestBytes).max(by(Dimension::ReadBytes));

@@ -40,7 +40,7 @@ impl Rules<'_> {
     /// Whether a call may be made for this at all.
     fn call_flaws(&self, from: u32, to: u32) -> Vec<StepFlaw> {
         let (demand, mode) = (self.demand, self.policy.update_shard_count);
-        let trigger = self.policy.trigger();
+        let trigger = self.limits.trigger;
         let heat =
             to > from && demand.shards.iter().any(|shard| shard.rejecting || !shard.loads().within(trigger));
         let allowed = match mode {
@@ -139,7 +139,7 @@ impl Rules<'_> {
         };
         let most = owners.iter().filter(|owner| is_cut(owner)).fold(made, |sum, owner| sum + beside(owner));
         let ceiling = Loads::from_array([Load::CEILING; 3]);
-        let raised = by_dimension(made, self.policy.pack().max(was));
+        let raised = by_dimension(made, self.limits.pack.max(was));
         let raised = raised.filter(|(_, load, limit)| load > limit);
         let exceeding = by_dimension(most, ceiling.max(was)).filter(|(_, load, limit)| load > limit);
         raised

@@ -7,7 +7,7 @@ use crate::demand::Demand;
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, PLAN_FORMAT, PlanIdentity, Step};
-use crate::policy::{EnhancedMonitoring, InForce, ScalingPolicy};
+use crate::policy::{EnhancedMonitoring, InForce, Limits, ScalingPolicy};
 use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
 use crate::stream::{StreamMode, StreamStatus};
@@ -25,7 +25,8 @@ pub(super) fn violations(
         found.extend(bars(identity, snapshot, policy));
         found.extend(budgets(identity, policy, demand));
         let in_force = policy.in_force(snapshot.observed_at);
-        let rules = Rules { snapshot, policy, demand, in_force, known: Known::from(demand) };
+        let limits = policy.limits(demand.learned_target);
+        let rules = Rules { snapshot, policy, demand, in_force, limits, known: Known::from(demand) };
         found.extend(rules.walk(identity));
     }
     found
@@ -120,6 +121,7 @@ pub(super) struct Rules<'a> {
     pub(super) policy: &'a ScalingPolicy,
     pub(super) demand: &'a Demand,
     pub(super) in_force: InForce,
+    pub(super) limits: Limits,
     pub(super) known: Known<'a>,
 }
 
@@ -238,7 +240,7 @@ impl Rules<'_> {
         }
         for range in &effect.made {
             let (_, peaks) = self.known.loads_and_peaks(*range);
-            for (dimension, load, limit) in by_dimension(peaks, self.policy.pack()) {
+            for (dimension, load, limit) in by_dimension(peaks, self.limits.pack) {
                 if load > limit {
                     found.push(StepFlaw::MergeAbovePackLimit { dimension, load, limit });
                 }
@@ -253,7 +255,7 @@ impl Rules<'_> {
         let was = effect.consumed.iter().map(loads).fold(Loads::default(), Loads::max);
         let mut found = Vec::new();
         for made in effect.made.iter().map(loads) {
-            for (dimension, load, limit) in by_dimension(made, self.policy.pack().max(was)) {
+            for (dimension, load, limit) in by_dimension(made, self.limits.pack.max(was)) {
                 if load > limit {
                     found.push(StepFlaw::RaisesLoad { dimension, load });
                 }

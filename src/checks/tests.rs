@@ -59,6 +59,7 @@ impl Case {
             count_updates_in_the_last_day: 0,
             count_update_refused: None,
             forecast: None,
+            learned_target: None,
             scale_up_limit: 6,
             scale_down_limit: 2,
             summary: DemandSummary::default(),
@@ -79,6 +80,7 @@ impl Case {
             holds: vec![],
             verdicts: vec![],
             desired_shards: 4,
+            limits: policy.limits(None),
             before: vec![],
             after: vec![],
         };
@@ -225,6 +227,7 @@ fn policy() -> ScalingPolicy {
         bounds: bounds(2, 6),
         targets: Targets {
             limits: Loads::from_array([Load(700_000); 3]),
+            learned: Vec::new(),
             read_calls: Load::from_percent(80),
         },
         metrics: MetricsPolicy {

@@ -262,7 +262,7 @@ impl Job {
             End::WaitedEnough { plan, .. } => {
                 narrator.say(&format!("{steps}; {}", report.end));
                 tell_verdicts(plan, narrator);
-                Ok(match plan.is_hot(self.stream.policy.trigger()) {
+                Ok(match plan.is_hot() {
                     true => Outcome::Failed,
                     false => Outcome::Done,
                 })

@@ -173,7 +173,7 @@ impl<P: ControlPlane> StreamLoop<P> {
         }
         let is_due = acts && !plan.steps().is_empty();
         if policy.mode != Mode::DryRun {
-            observer.decided(plan, policy, is_due);
+            observer.decided(plan, is_due);
         }
         if !is_due {
             return Ok(Next::Rest);
@@ -189,7 +189,7 @@ impl<P: ControlPlane> StreamLoop<P> {
         let result = executor.execute_step(plan, 0).await;
         match &result {
             // It is tried again when the clock says so.
-            Err(error) if error.needs_a_person() => observer.decided(plan, policy, false),
+            Err(error) if error.needs_a_person() => observer.decided(plan, false),
             _ => observer.look_closely(),
         }
         match result {

@@ -117,6 +117,16 @@ fn left(plan: &Plan, index: usize, snapshot: &Snapshot, decision: &Decision) -> 
     let explanations = plan.explanations.get(index..).unwrap_or_default().to_vec();
     let identity =
         PlanIdentity { start, steps, stream_arn: snapshot.summary.arn.clone(), ..plan.identity.clone() };
-    let Plan { holds, verdicts, desired_shards, before, after, .. } = decision.plan.clone();
-    Plan { hash: identity.hash(), identity, explanations, holds, verdicts, desired_shards, before, after }
+    let Plan { holds, verdicts, desired_shards, limits, before, after, .. } = decision.plan.clone();
+    Plan {
+        hash: identity.hash(),
+        identity,
+        explanations,
+        holds,
+        verdicts,
+        desired_shards,
+        limits,
+        before,
+        after,
+    }
 }

@@ -63,6 +63,7 @@ pub(crate) fn with_loads(ingest_bytes: &[u64]) -> Sample {
         holds: Vec::new(),
         verdicts: Vec::new(),
         desired_shards: count,
+        limits: policy().limits(None),
         after: before.clone(),
         before,
     };

@@ -21,7 +21,8 @@ pub fn ancestry_of_heat(snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet
 
 /// The same for the demand that was assessed from `snapshot`.
 pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> BTreeSet<ShardId> {
-    let is_hot = |shard: &&ShardDemand| shard.rejecting || !shard.loads().within(policy.trigger());
+    let trigger = policy.limits(demand.learned_target).trigger;
+    let is_hot = |shard: &&ShardDemand| shard.rejecting || !shard.loads().within(trigger);
     if !demand.shards.iter().any(|shard| is_hot(&shard)) {
         return BTreeSet::new();
     }

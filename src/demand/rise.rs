@@ -56,10 +56,12 @@ impl Rise {
 
     /// What is offered by then.
     pub(super) fn carry(self, offered: Offered) -> Offered {
-        offered.map(|amount| {
-            // Rounded up, so that parts ask for no less than the whole.
-            let more = (u128::from(amount) * u128::from(1_000 + self.per_mille)).div_ceil(1_000);
-            u64::try_from(more).unwrap_or(u64::MAX)
-        })
+        offered.map(|amount| self.raised(amount))
+    }
+
+    /// An amount by then. Rounded up, so that parts ask for no less than the whole.
+    pub(super) fn raised(self, amount: u64) -> u64 {
+        let more = (u128::from(amount) * u128::from(1_000 + self.per_mille)).div_ceil(1_000);
+        u64::try_from(more).unwrap_or(u64::MAX)
     }
 }

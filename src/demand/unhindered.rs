@@ -33,6 +33,7 @@ pub(crate) fn unhindered(shards: Vec<ShardDemand>) -> Demand {
         count_updates_in_the_last_day: 0,
         count_update_refused: None,
         forecast: None,
+        learned_target: None,
         scale_up_limit: 200,
         scale_down_limit: 1,
         summary: DemandSummary::default(),

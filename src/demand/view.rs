@@ -1,6 +1,7 @@
 //! The demand of each open shard: its history put together with its density, its lineage and its
 //! readers.
 
+use crate::load::Loads;
 use crate::plan::{Evidence, Hold, Verdict};
 use crate::policy::{MetricsSource, ScalingPolicy};
 use crate::snapshot::Snapshot;
@@ -18,6 +19,8 @@ use super::rise::Rise;
 pub(super) struct View<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) policy: &'a ScalingPolicy,
+    /// The targets that hold now.
+    pub(super) trigger: Loads,
     pub(super) windows: Windows,
     pub(super) rise: Rise,
     pub(super) span: Span,
@@ -68,7 +71,7 @@ impl View<'_> {
             },
             windows: self.windows,
             end: self.span.end,
-            trigger: self.policy.trigger(),
+            trigger: self.trigger,
         };
         let verdict = heat.verdict(at, &ingest, now);
         let whole = verdict.is_some() || density::is_narrow(shard.range);

@@ -172,7 +172,7 @@ impl<P: ControlPlane> Executor<'_, P> {
             };
             if level == MetricLevel::Shards {
                 (self.progress)(&Event::Planned { plan: &plan });
-                observer.decided(&plan, self.policy, !plan.steps().is_empty());
+                observer.decided(&plan, !plan.steps().is_empty());
             }
             let Some(step) = plan.steps().first() else {
                 let vain = plan.holds.iter().any(Hold::awaits_a_person)

@@ -34,6 +34,7 @@ fn plan_for(summary: &StreamSummary, start: Vec<HashKeyRange>, steps: Vec<Step>)
         holds: Vec::new(),
         verdicts: Vec::new(),
         desired_shards: 0,
+        limits: policy(1, 10).limits(None),
         before: Vec::new(),
         after: Vec::new(),
     }

@@ -1,7 +1,7 @@
 //! When shard metrics are worth their price: pure functions over the stream's own metrics.
 
-use crate::load::Load;
-use crate::policy::ScalingPolicy;
+use crate::load::{Load, Loads};
+use crate::policy::{LOWEST_LEARNED_TARGET, ScalingPolicy};
 use crate::quota::Dimension;
 use crate::snapshot::{MetricHistory, Minute, StreamMetric};
 
@@ -77,9 +77,14 @@ fn is_rising(metrics: &MetricHistory) -> bool {
     })
 }
 
+/// The lowest targets that there may be: what is learned is known once a pass has decided.
+fn lowest(policy: &ScalingPolicy) -> Loads {
+    policy.limits(Some(LOWEST_LEARNED_TARGET)).trigger
+}
+
 /// Any minute of the window counts, not the mean: this only opens the purse.
 fn is_near_target(metrics: &MetricHistory, policy: &ScalingPolicy, open_shards: usize) -> bool {
-    let limits = policy.trigger();
+    let limits = lowest(policy);
     let near = |metric, dimension: Dimension, limit: Load| {
         let limit = limit.scaled(NEAR_TARGET_PERCENT, 100);
         let seconds = 60 * u64::try_from(open_shards).unwrap_or(u64::MAX / 60);
@@ -97,7 +102,7 @@ pub fn reads_need_a_closer_look(metrics: &MetricHistory, policy: &ScalingPolicy,
     let throttled = total(StreamMetric::ReadProvisionedThroughputExceeded) > 0;
     let lag = window(metrics, policy, StreamMetric::GetRecordsIteratorAgeMilliseconds).max().unwrap_or(0);
     let lags = u128::from(lag) > policy.max_iterator_age.as_millis();
-    let half_of_target = policy.trigger().read_bytes.scaled(1, 2);
+    let half_of_target = lowest(policy).read_bytes.scaled(1, 2);
     let seconds = 60 * u64::try_from(open_shards).unwrap_or(u64::MAX / 60);
     let busy = window(metrics, policy, StreamMetric::GetRecordsBytes)
         .any(|sum| Load::from_sum(Dimension::ReadBytes, sum, seconds) >= half_of_target);

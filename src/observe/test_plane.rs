@@ -32,6 +32,7 @@ pub(crate) fn policy(min: u32, max: u32) -> ScalingPolicy {
         bounds: ShardBounds::new(min, max).expect("valid bounds"),
         targets: Targets {
             limits: Loads::from_array([70, 70, 80].map(Load::from_percent)),
+            learned: Vec::new(),
             read_calls: Load::from_percent(80),
         },
         metrics: MetricsPolicy {

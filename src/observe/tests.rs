@@ -177,12 +177,12 @@ async fn a_stream_near_its_target_is_read_at_each_pass_and_described_no_more_oft
 
 #[tokio::test]
 async fn while_a_split_waits_the_shards_are_read_at_each_pass_and_the_stream_is_described_no_more_often() {
-    let (plane, policy) = (TestPlane::new(50), policy(1, 100));
+    let plane = TestPlane::new(50);
     let at_each_pass = ([2 * 60, 6, 60], 60 * (10 + 3 * 50));
     let (calm, mut waiting) = (even(50, 10).plan, even(50, 10).plan);
     waiting.holds.push(Hold::RateLimited { scale_up: true, limit: 50 });
     let work = async |plan: &Plan, is_due| {
-        work_of_an_hour_in_which(&plane, |observer| observer.decided(plan, &policy, is_due)).await
+        work_of_an_hour_in_which(&plane, |observer| observer.decided(plan, is_due)).await
     };
     assert_eq!(work(&waiting, false).await, at_each_pass);
     assert_eq!(work(&calm, true).await, at_each_pass, "a step that is due may have to wait for its turn");

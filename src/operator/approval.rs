@@ -385,6 +385,7 @@ fn of_identity(identity: PlanIdentity, question: &Question<'_>) -> Plan {
         holds: Vec::new(),
         verdicts: Vec::new(),
         desired_shards: question.decision.plan.desired_shards,
+        limits: question.decision.plan.limits,
         before: Vec::new(),
         after: Vec::new(),
     }

@@ -5,7 +5,7 @@ use crate::demand::{Demand, Segment, ShardDemand};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, RangeLoad};
-use crate::policy::ScalingPolicy;
+use crate::policy::{self, ScalingPolicy};
 
 /// Segments numbered from 0; *position* p is the boundary before segment p, so shards of any
 /// tiling run between two positions.
@@ -260,13 +260,13 @@ impl Rules {
             split_barred: demand.shards.iter().map(split_barred).collect(),
             merge_barred: demand.shards.iter().map(merge_barred).collect(),
             by_peak: true,
-            ..Rules::ideal(policy)
+            ..Rules::ideal(demand, policy)
         }
     }
 
     /// What would hold if nothing were barred and the load of now had always been.
-    pub(super) fn ideal(policy: &ScalingPolicy) -> Rules {
-        let (trigger, pack) = (policy.trigger(), policy.pack());
+    pub(super) fn ideal(demand: &Demand, policy: &ScalingPolicy) -> Rules {
+        let policy::Limits { trigger, pack } = policy.limits(demand.learned_target);
         Rules {
             limits: Limits { trigger, part: pack, pack },
             split_barred: Vec::new(),

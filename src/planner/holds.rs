@@ -31,7 +31,7 @@ pub(super) fn held_back(
             holds.extend(shard.merge_guard.clone().or_else(estimated));
         }
         let (low, high) = ideal.around(position);
-        if holds.len() == before && !grid.peaks(low, high).within(policy.pack()) {
+        if holds.len() == before && !grid.peaks(low, high).within(policy.limits(demand.learned_target).pack) {
             let window_seconds = policy.scale_down.stabilization_window.as_secs();
             holds.push(Hold::Stabilizing { window_seconds });
         }

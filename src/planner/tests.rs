@@ -239,7 +239,7 @@ fn two_merges_first() -> (Demand, Tiling) {
 #[test]
 fn above_max_shards_the_coldest_merge_waits_where_too_few_could_follow_it() {
     let (demand, goal) = two_merges_first();
-    let (grid, rules) = (Grid::new(&demand.shards), Rules::ideal(&policy()));
+    let (grid, rules) = (Grid::new(&demand.shards), Rules::ideal(&demand, &policy()));
     let allowance = Allowance {
         min: 1,
         max: 6,
@@ -257,7 +257,7 @@ fn above_max_shards_the_coldest_merge_waits_where_too_few_could_follow_it() {
 #[test]
 fn what_can_be_reached_is_told_without_a_walk() {
     let (demand, goal) = two_merges_first();
-    let (grid, rules) = (Grid::new(&demand.shards), Rules::ideal(&policy()));
+    let (grid, rules) = (Grid::new(&demand.shards), Rules::ideal(&demand, &policy()));
     let reachable = |min, max| reach::is_reachable(&grid, &rules, &goal, min, max);
     assert!(reachable(1, 7) && reachable(1, 6), "two merges make room for a split");
     assert!(!reachable(1, 5), "and there are no three");

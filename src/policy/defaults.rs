@@ -82,6 +82,7 @@ impl Default for Targets {
                 ingest_records: Load::from_percent(95),
                 read_bytes: Load::from_percent(95),
             },
+            learned: Vec::new(),
             read_calls: Load::from_percent(80),
         }
     }

@@ -10,7 +10,7 @@ use super::check::{Field, FieldError, quoted};
 use super::{KinesisStreamAutoscaler, KinesisStreamAutoscalerSpec, Metadata, names, ranges, spec};
 use crate::load::{Load, Loads};
 use crate::policy::{self, RateAmount, ScalingPolicy, ScalingRules, ShardBounds};
-use crate::quota::{MAX_SHARDS, MIN_SHARDS};
+use crate::quota::{Dimension, MAX_SHARDS, MIN_SHARDS};
 
 mod readers;
 mod schedules;
@@ -212,26 +212,34 @@ fn more_than_max_shards(min: u32, max: u32) -> String {
 
 fn convert_targets(targets: &spec::Targets, at: &Field<'_>) -> policy::Targets {
     let spec::Targets { ingest_bytes, ingest_records, read_bytes, read_calls } = targets;
-    policy::Targets {
-        limits: Loads {
-            ingest_bytes: target(ingest_bytes, &at.at("ingestBytes")),
-            ingest_records: target(ingest_records, &at.at("ingestRecords")),
-            read_bytes: target(read_bytes, &at.at("readBytes")),
-        },
-        read_calls: target(read_calls, &at.at("readCalls")),
-    }
-}
-
-fn target(target: &spec::Target, at: &Field<'_>) -> Load {
-    let spec::Target { utilization } = target;
-    let at = at.at("utilization");
-    let percent = match utilization {
-        spec::Utilization::Percent(percent) => at.integer(*percent, ranges::TARGET_PERCENT),
+    let fallback = policy::Targets::default().limits;
+    let mut learned = Vec::new();
+    let mut of = |target: &spec::Target, name: &str, dimension: Dimension| match target.utilization {
+        spec::Utilization::Percent(percent) => percentage(percent, &at.at(name)),
         spec::Utilization::Auto => {
-            at.fault("`Auto` belongs to a later release: give a whole percentage from 1 to 100, such as 70");
-            None
+            learned.push(dimension);
+            fallback.of(dimension)
         }
     };
+    let limits = Loads {
+        ingest_bytes: of(ingest_bytes, "ingestBytes", Dimension::IngestBytes),
+        ingest_records: of(ingest_records, "ingestRecords", Dimension::IngestRecords),
+        read_bytes: of(read_bytes, "readBytes", Dimension::ReadBytes),
+    };
+    let at = at.at("readCalls");
+    let read_calls = match read_calls.utilization {
+        spec::Utilization::Percent(percent) => percentage(percent, &at),
+        spec::Utilization::Auto => {
+            let what = "`Auto` is for what a split relieves, and read calls are not: give a whole percentage from 1 to 100, such as 80";
+            at.at("utilization").fault(what);
+            Load::ZERO
+        }
+    };
+    policy::Targets { limits, learned, read_calls }
+}
+
+fn percentage(percent: i64, at: &Field<'_>) -> Load {
+    let percent = at.at("utilization").integer(percent, ranges::TARGET_PERCENT);
     Load::from_percent(percent.unwrap_or_default())
 }
 

@@ -210,7 +210,7 @@ pub struct Targets {
 
 impl Default for Targets {
     fn default() -> Targets {
-        let policy::Targets { limits, read_calls } = policy::Targets::default();
+        let policy::Targets { limits, learned: _, read_calls } = policy::Targets::default();
         Targets {
             ingest_bytes: limits.ingest_bytes.into(),
             ingest_records: limits.ingest_records.into(),

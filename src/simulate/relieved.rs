@@ -111,7 +111,7 @@ impl Relieved {
 
     /// Where boundaries are free, any two shards can be merged once one shard less takes it all.
     fn fewer(&self, demand: &Demand) -> Option<Action> {
-        let pack = self.policy.pack().ingest_bytes;
+        let pack = self.policy.limits(None).pack.ingest_bytes;
         let peak: Loads = demand.shards.iter().map(ShardDemand::peak_loads).sum();
         let room = pack.0.saturating_mul(demand.shards.len() as u64).saturating_sub(pack.0);
         let [low, high, ..] = &demand.shards[..] else { return None };

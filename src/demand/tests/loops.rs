@@ -26,7 +26,7 @@ fn split_until_calm(offered: impl Fn(HashKeyRange) -> u64, memory: i64) -> (usiz
         assert!(demand.stops.is_empty(), "{:?}", demand.stops);
         let before = splits;
         for shard in &demand.shards {
-            let hot = shard.rejecting || !shard.loads().within(policy().trigger());
+            let hot = shard.rejecting || !shard.loads().within(policy().targets.limits);
             if let (true, None, Some(cut)) = (hot, &shard.split_guard, middle(shard)) {
                 let at = story.shards.iter().position(|listed| listed.id == shard.id).expect("listed");
                 story.split_at(at, cut, false);
@@ -92,7 +92,7 @@ fn without_any_memory_a_hot_key_is_split_until_its_range_is_narrow_and_no_furthe
 fn heat_that_can_be_spread_is_spread_without_a_verdict() {
     let (_, demand) = split_until_calm(|range| by_width(range, kilobytes(240_000)).records, 10_000);
     assert!(demand.verdicts.is_empty(), "{:?}", demand.verdicts);
-    assert!(demand.shards.iter().all(|shard| shard.loads().within(policy().trigger())));
+    assert!(demand.shards.iter().all(|shard| shard.loads().within(policy().targets.limits)));
 }
 
 #[test]

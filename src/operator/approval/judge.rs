@@ -6,10 +6,9 @@ use crate::checks::{StepFlaw, Violation, check_steps};
 use crate::decision::Decision;
 use crate::demand::ShardDemand;
 use crate::hash_key::HashKeyRange;
-use crate::load::Load;
+use crate::load::{Load, Loads};
 use crate::operator::status::PlanStatus;
 use crate::plan::{Evidence, Hold, PlanIdentity, Step, StepReason};
-use crate::policy::ScalingPolicy;
 use crate::quota::Dimension;
 use crate::vetted;
 
@@ -75,7 +74,7 @@ fn not_begun(
     }
     let mut waits = None;
     for violation in violations(question, identity) {
-        match weigh(&violation, question.policy) {
+        match weigh(&violation, question.decision.plan.limits.trigger) {
             Weight::Wrong => return Err(Ending::Unsafe(violation.to_string())),
             Weight::Passing => waits = waits.or(Some(in_short(&violation))),
         }
@@ -105,7 +104,7 @@ fn begun(question: &Question<'_>, identity: &PlanIdentity, done: usize) -> Resul
                 step: Step::Merge { .. },
                 flaw: StepFlaw::RaisesLoad { dimension, load },
                 ..
-            } => above_target(*dimension, *load, question.policy),
+            } => above_target(*dimension, *load, question.decision.plan.limits.trigger),
             Violation::Step { flaw, .. } => matches!(
                 flaw,
                 StepFlaw::Frozen | StepFlaw::AboveMaxShards { .. } | StepFlaw::BelowMinShards { .. }
@@ -138,7 +137,7 @@ enum Weight {
     Wrong,
 }
 
-fn weigh(violation: &Violation, policy: &ScalingPolicy) -> Weight {
+fn weigh(violation: &Violation, targets: Loads) -> Weight {
     let passing = match violation {
         Violation::ShardCountMismatch { .. }
         | Violation::NotActive { .. }
@@ -175,7 +174,7 @@ fn weigh(violation: &Violation, policy: &ScalingPolicy) -> Weight {
             | StepFlaw::CallBudget { .. }
             | StepFlaw::JustRefused(_) => true,
             StepFlaw::MergeAbovePackLimit { dimension, load, .. }
-            | StepFlaw::RaisesLoad { dimension, load } => !above_target(*dimension, *load, policy),
+            | StepFlaw::RaisesLoad { dimension, load } => !above_target(*dimension, *load, targets),
             StepFlaw::NoSuchShard(_)
             | StepFlaw::OtherCount { .. }
             | StepFlaw::CountOutOfReach { .. }
@@ -210,9 +209,9 @@ fn in_short(violation: &Violation) -> String {
     }
 }
 
-fn above_target(dimension: Dimension, load: Load, policy: &ScalingPolicy) -> bool {
+fn above_target(dimension: Dimension, load: Load, targets: Loads) -> bool {
     let at = Dimension::SPLITTABLE.iter().position(|of| *of == dimension);
-    at.is_none_or(|at| load > policy.trigger().as_array()[at])
+    at.is_none_or(|at| load > targets.as_array()[at])
 }
 
 /// A shard that the fresh plan has to split for its heat, and no step of the standing one splits.
@@ -256,7 +255,7 @@ fn is_no_longer_worth_it(question: &Question<'_>, identity: &PlanIdentity) -> bo
     let is_cool = |shard: &ShardDemand| {
         shard.evidence != Evidence::Unknown
             && !shard.rejecting
-            && shard.loads().within(question.policy.pack())
+            && shard.loads().within(question.decision.plan.limits.pack)
     };
     // What merges as well moves a boundary or saves shards, and is judged by its merges.
     let only_splits = identity.steps.iter().all(|step| step.shard_delta() >= 0);

@@ -16,7 +16,7 @@ pub(crate) fn decided(sample: &Sample) -> Decided {
         Answer { ended: None, plan: None, leave: Leave::Nothing, approval: Approval::None, handled: None };
     Decided {
         mode: Mode::Apply,
-        counts: status::counts(plan, policy),
+        counts: status::counts(plan),
         top: Vec::new(),
         report,
         stops: Vec::new(),

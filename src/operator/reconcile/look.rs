@@ -153,7 +153,7 @@ impl<P: Planes> Shared<P> {
         });
         if policy.mode != Mode::DryRun {
             let is_due = matches!(answer.leave, Leave::Step { .. });
-            session.observer.decided(&decision.plan, policy, is_due);
+            session.observer.decided(&decision.plan, is_due);
         }
         let work = match &answer.leave {
             Leave::Nothing => None,
@@ -174,7 +174,7 @@ impl<P: Planes> Shared<P> {
         let decided = Decided {
             mode: policy.mode,
             stops: decision.demand.stops.clone(),
-            counts: status::counts(&decision.plan, policy),
+            counts: status::counts(&decision.plan),
             top: status::top_shards(&report, &decision.demand),
             report,
             answer,

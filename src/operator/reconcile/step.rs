@@ -81,7 +81,7 @@ impl<P: Planes> Shared<P> {
         session.stepped(&stepped);
         if stepped.needs_a_person() {
             // It is tried again when the clock says so.
-            session.observer.decided(&decided.report.plan, policy, false);
+            session.observer.decided(&decided.report.plan, false);
         }
         decided.act = Act::Stepped(Box::new(stepped));
     }

@@ -13,7 +13,7 @@ use crate::operator::approval::{self, Ending};
 use crate::operator::conditions;
 use crate::operator::outcome::{Act, Blocked, Decided, Outcome, Pass, Stepped};
 use crate::plan::{Evidence, Plan, RangeLoad, Verdict};
-use crate::policy::ScalingPolicy;
+use crate::policy::Limits;
 use crate::report::{Report, StreamFacts};
 
 /// The fullest shard must have moved by so many percent of its ceiling to be worth a write.
@@ -130,13 +130,13 @@ fn recent(stepped: &Stepped) -> RecentStep {
 }
 
 /// The counts of a decision.
-pub fn counts(plan: &Plan, policy: &ScalingPolicy) -> ShardCounts {
+pub fn counts(plan: &Plan) -> ShardCounts {
+    let Limits { trigger, pack } = plan.limits;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let known = |shard: &&RangeLoad| shard.evidence != Evidence::Unknown;
-    let hot = |shard: &&RangeLoad| !shard.loads.within(policy.trigger());
+    let hot = |shard: &&RangeLoad| !shard.loads.within(trigger);
     let fits = |pair: &[RangeLoad]| {
-        pair.iter().all(|shard| known(&shard))
-            && (pair[0].peak_loads + pair[1].peak_loads).within(policy.pack())
+        pair.iter().all(|shard| known(&shard)) && (pair[0].peak_loads + pair[1].peak_loads).within(pack)
     };
     let pairs = plan.before.windows(2).enumerate().filter(|(_, pair)| fits(pair));
     let cold: BTreeSet<usize> = pairs.flat_map(|(at, _)| [at, at + 1]).collect();

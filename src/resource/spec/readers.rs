@@ -17,7 +17,7 @@ use crate::resource::{ranges, schema};
 pub enum Utilization {
     /// So much.
     Percent(i64),
-    /// Derived from the forecast's error and the price of rejecting. Not in this release.
+    /// Learned from how much the stream's load grew within minutes on the last day, and the price of rejecting.
     Auto,
 }
 
@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for Utilization {
             type Value = Utilization;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole percentage from 1 to 100, such as 70")
+                f.write_str("a whole percentage from 1 to 100, such as 70, or `Auto`")
             }
 
             fn visit_i64<E: de::Error>(self, percent: i64) -> Result<Utilization, E> {

@@ -46,7 +46,7 @@ fn with_calls(case: &Case) -> Case {
 /// Spreads over the whole key space what so many percent of all shards' targets carry. Random loads leave
 /// few cases in which equal ranges help.
 fn spread_evenly(case: &mut Case, percent: u64) {
-    let target = case.policy.trigger().ingest_bytes.0;
+    let target = case.policy.limits(None).trigger.ingest_bytes.0;
     let total = target * case.demand.shards.len() as u64 * percent / 100;
     for segment in case.demand.shards.iter_mut().flat_map(|shard| &mut shard.segments) {
         let share = (total as f64 * segment.range.fraction_of_space()).round() as u64;
@@ -58,7 +58,8 @@ fn spread_evenly(case: &mut Case, percent: u64) {
 /// What a count leaves: splits up to where shards are packed to, those of hot ranges, and the heat in
 /// shares of a target. `None` where a load is too near a limit to tell.
 fn left(case: &Case, to: u32) -> Option<(u64, u64, f64)> {
-    let (part, trigger) = (case.policy.pack().as_array(), case.policy.trigger().as_array());
+    let (part, trigger) =
+        (case.policy.limits(None).pack.as_array(), case.policy.limits(None).trigger.as_array());
     let (mut splits, mut hot_splits, mut heat) = (0, 0, 0.0);
     for range in HashKeyRange::WHOLE.equal_parts(to) {
         let (mut parts, mut hottest) = (1, 0.0_f64);
@@ -127,7 +128,7 @@ fn hold_against_all_counts(case: &Case, emergencies: &mut usize, savings: &mut u
     let Some(chosen) = left(&case, to) else { return };
     assert_eq!(proposal.cost_shard_seconds, cost(to, chosen.0), "{case}");
     let pace = case.policy.pace;
-    let trigger = case.policy.trigger().as_array();
+    let trigger = case.policy.limits(None).trigger.as_array();
     let heat: f64 = case
         .demand
         .shards

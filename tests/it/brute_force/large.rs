@@ -22,7 +22,7 @@ struct Edge {
 type Path = (u64, u64, u64);
 
 fn edges(intervals: &Intervals<'_>, class: Class) -> Vec<Edge> {
-    let pack = intervals.case.policy.pack();
+    let pack = intervals.case.policy.limits(None).pack;
     let mut edges = Vec::new();
     for high in 1..=intervals.segments() {
         for low in (0..high).rev() {

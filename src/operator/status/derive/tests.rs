@@ -45,7 +45,7 @@ fn what_was_decided_is_in_the_status_and_an_idle_pass_leaves_it() {
 #[test]
 fn shards_are_cold_where_two_neighbours_fit_into_one() {
     let sample = fixtures::with_loads(&[100_000, 100_000, 550_000, 100_000]);
-    let counts = counts(&sample.plan, &sample.policy);
+    let counts = counts(&sample.plan);
     assert_eq!((counts.current, counts.hot, counts.cold), (4, 0, 2), "packed up to 56 %");
 }
 

@@ -1,0 +1,186 @@
+//! Headroom: how full shards may be planned, learned from what the stream's own load did on the last day.
+//!
+//! # The model
+//!
+//! A plan is made for p(t), what the stream is offered in minute t with its rise carried on ([`super::rise`]); what
+//! counts is y = x(t + [`LATENCY_MINUTES`]), what it is offered when a step can help: e = y/p is by how much the
+//! forecast was too low. Splits that halve and merges that join what was halved leave shards between half of the
+//! target τ and all of it, f = τ·(8 + j)/16 with j from 1 to 8. Of these, what is offered to one that was planned to
+//! be f full is f·e, and what lies above its ceiling is rejected. So a load costs at the target τ, in shards,
+//!
+//! > Σₜ p(t) · (8 + Σⱼ [`REJECTED_PRICE`] · max(0, f·e − 1)) ÷ Σⱼ f,
+//!
+//! and the target is the whole percentage from [`LOWEST_LEARNED_TARGET`] to 100 at which that is least (a newsvendor's
+//! quantile of e, taken over all fills); of equals the highest. Where e is hardly ever above one it is 100; where
+//! loads double within minutes it is lower, the more so the more often they do.
+
+use crate::load::Load;
+use crate::policy::LOWEST_LEARNED_TARGET;
+use crate::snapshot::{Minute, Snapshot};
+
+use super::history::{Amounts, Span, Totals};
+use super::rise::Rise;
+
+/// From the end of the newest settled minute until a step that is decided then has changed something: two minutes
+/// until metrics are settled, and one for the step.
+const LATENCY_MINUTES: usize = 3;
+/// What a rejected shard-hour costs in shard-hours: what on-demand mode takes for carrying the same bytes
+/// (`docs/scorecard.md`, π).
+const REJECTED_PRICE: u64 = 20;
+/// Minutes whose outcome must be known: a quarter of a day.
+const LEAST_KNOWN: usize = 360;
+/// Ratios are counted by the percent; what is more than eightfold is no less rejected by any target.
+const MOST_PERCENT: usize = 800;
+/// Fills are told apart by sixteenths of the target, from the ninth on.
+const FILLS: std::ops::RangeInclusive<u64> = 9..=16;
+
+/// The target that the last day was worth, where enough of it is known.
+pub(super) fn read(snapshot: &Snapshot) -> Option<Load> {
+    let end = snapshot.metrics.settled_until?;
+    let known_since = snapshot.look_back_start.max(snapshot.summary.created_at);
+    let span = Span { start: end.plus(-24 * 60), end, known_from: Minute::from_start(known_since) };
+    let totals = Totals::read(snapshot, span);
+    let offered = |place: usize| {
+        let [bytes, records, rejected] = totals.at(place);
+        Some(Amounts { bytes: bytes?, records: records?, rejected: rejected? }.fullness())
+    };
+    let offered: Vec<Option<u64>> = (0..span.len()).map(offered).collect();
+    learned(&offered)
+}
+
+/// The target of least cost for what was offered minute by minute.
+fn learned(offered: &[Option<u64>]) -> Option<Load> {
+    // By ratio in percent, what was planned for.
+    let mut planned = vec![0_u128; MOST_PERCENT + 1];
+    let mut known = 0;
+    for minutes in offered.windows(2 + LATENCY_MINUTES) {
+        let [Some(before), Some(newest), .., Some(came)] = *minutes else { continue };
+        known += 1;
+        let plan = Rise::between(before, newest).raised(newest);
+        let most = u128::from(plan.max(1));
+        let percent = (u128::from(came) * 100 + most / 2) / most;
+        let at = usize::try_from(percent).unwrap_or(MOST_PERCENT).min(MOST_PERCENT);
+        planned[at] += u128::from(plan);
+    }
+    let percent = Load::from_percent(1).0;
+    let targets = LOWEST_LEARNED_TARGET.0 / percent..=Load::CEILING.0 / percent;
+    let best = targets.rev().min_by_key(|target| cost(*target, &planned))?;
+    (known >= LEAST_KNOWN).then_some(Load(best * percent))
+}
+
+/// What the loads cost at a target of so many percent, in millionths of shards times what they are measured in.
+fn cost(target: u64, planned: &[u128]) -> u128 {
+    let fills = || FILLS.map(|sixteenths| target * sixteenths);
+    // A fill is in percent and sixteenths, a ratio in percent: the ceiling is 100 · 16 · 100 of both.
+    let ceiling = 100 * 16 * 100;
+    let rejected = |percent: u64| fills().map(|fill| (fill * percent).saturating_sub(ceiling)).sum::<u64>();
+    let shards = FILLS.count() as u64 * ceiling;
+    let of = |(percent, load): (u64, &u128)| load * u128::from(shards + REJECTED_PRICE * rejected(percent));
+    (0..).zip(planned).map(of).sum::<u128>() / u128::from(fills().sum::<u64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::assess;
+    use super::super::fixture::{Story, by_width, percent, policy};
+    use super::*;
+    use crate::hash_key::HashKeyRange;
+    use crate::policy::ScalingPolicy;
+    use crate::quota::Dimension;
+
+    fn minutes(load: impl Fn(usize) -> u64) -> Vec<Option<u64>> {
+        (0..1_440).map(|minute| Some(load(minute))).collect()
+    }
+
+    /// Bursts of ten minutes that begin at once, so many a day: nine times the load of the rest.
+    fn bursts(a_day: usize) -> Vec<Option<u64>> {
+        let apart = 1_440 / a_day.max(1);
+        minutes(|minute| if a_day > 0 && minute % apart >= apart - 10 { 9_000_000 } else { 1_000_000 })
+    }
+
+    #[test]
+    fn what_never_grows_within_minutes_is_planned_to_the_ceiling() {
+        let full = Some(Load::CEILING);
+        assert_eq!(learned(&minutes(|_| 5_000_000)), full);
+        assert_eq!(learned(&minutes(|minute| 5_000_000 + 1_000 * minute as u64)), full);
+        assert_eq!(learned(&minutes(|minute| 9_000_000 - 5_000 * minute as u64)), full);
+        assert_eq!(learned(&minutes(|_| 0)), full);
+    }
+
+    #[test]
+    fn what_jumps_again_and_again_gets_headroom_the_more_the_more_often() {
+        // Two minutes in so many have a third more than all others.
+        let often = |apart: usize| {
+            let load = minutes(|minute| if minute % apart < 2 { 4_000_000 } else { 3_000_000 });
+            learned(&load).expect("a day is known")
+        };
+        assert!(often(6) < often(60) && often(60) <= Load::CEILING, "{:?} {:?}", often(6), often(60));
+        // What no headroom within reason takes is no reason for any.
+        assert_eq!(learned(&bursts(0)), Some(Load::CEILING));
+        assert!(learned(&bursts(2)) >= learned(&bursts(60)));
+    }
+
+    #[test]
+    fn without_a_quarter_of_a_day_nothing_is_learned() {
+        assert_eq!(learned(&minutes(|_| 1)[..LEAST_KNOWN + LATENCY_MINUTES]), None);
+        assert!(learned(&minutes(|_| 1)[..LEAST_KNOWN + LATENCY_MINUTES + 1]).is_some());
+        let mut holes = minutes(|_| 1);
+        holes.iter_mut().step_by(2).for_each(|minute| *minute = None);
+        assert_eq!(learned(&holes), None, "of each two minutes one is not known");
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_target_costs_less_when_each_minute_and_fill_is_reckoned_by_itself(
+            loads in prop::collection::vec(1_000_u64..100_000, 400..500),
+        ) {
+            let offered: Vec<_> = loads.iter().copied().map(Some).collect();
+            let by_hand = |target: f64| {
+                let fills: Vec<f64> = (9..=16).map(|j| target * f64::from(j) / 16.0).collect();
+                let mut cost = 0.0;
+                for at in 1..loads.len() - LATENCY_MINUTES {
+                    let growth = loads[at] as f64 / loads[at - 1] as f64 - 1.0;
+                    let plan = loads[at] as f64 * (1.0 + (2.0 * (growth - 0.03)).clamp(0.0, 0.5));
+                    let ratio = (loads[at + LATENCY_MINUTES] as f64 / plan).min(8.0);
+                    let lost: f64 = fills.iter().map(|fill| (fill * ratio - 1.0).max(0.0)).sum();
+                    cost += plan * (8.0 + 20.0 * lost) / fills.iter().sum::<f64>();
+                }
+                cost
+            };
+            let Load(best) = learned(&offered).expect("enough is known");
+            let least = (50..=100).map(|target| by_hand(f64::from(target) / 100.0)).fold(f64::MAX, f64::min);
+            // Ratios are counted by the percent.
+            prop_assert!(by_hand(best as f64 / 1e6) <= 1.01 * least);
+        }
+    }
+
+    /// A day in which one minute in four has so many percent of a shard, and the rest has 60.
+    fn day(now_and_then: u64) -> Snapshot {
+        let mut story = Story::of(2);
+        for minute in 0..24 * 60 {
+            let level = if minute % 4 == 3 { now_and_then } else { 60 };
+            story.pass(1, |range: HashKeyRange| by_width(range, percent(level)));
+        }
+        story.snapshot()
+    }
+
+    #[test]
+    fn only_dimensions_that_ask_for_it_have_a_learned_target_and_all_others_their_own() {
+        let mut policy = policy();
+        let of = |snapshot: &Snapshot, policy: &ScalingPolicy| {
+            policy.limits(assess(snapshot, policy).learned_target).trigger
+        };
+        let fixed = of(&day(90), &policy);
+        assert_eq!(fixed, policy.targets.limits);
+        policy.targets.learned = vec![Dimension::IngestBytes];
+        let learned = of(&day(90), &policy);
+        assert!(learned.ingest_bytes < Load::CEILING && learned.ingest_bytes >= Load::from_percent(50));
+        assert_eq!((learned.ingest_records, learned.read_bytes), (fixed.ingest_records, fixed.read_bytes));
+        assert_eq!(of(&day(60), &policy).ingest_bytes, Load::CEILING);
+        let mut young = day(90);
+        young.summary.created_at = young.observed_at - jiff::SignedDuration::from_hours(5);
+        assert_eq!(of(&young, &policy), fixed, "until enough is known");
+    }
+}
