@@ -226,16 +226,7 @@ fn convert_targets(targets: &spec::Targets, at: &Field<'_>) -> policy::Targets {
         ingest_records: of(ingest_records, "ingestRecords", Dimension::IngestRecords),
         read_bytes: of(read_bytes, "readBytes", Dimension::ReadBytes),
     };
-    let at = at.at("readCalls");
-    let read_calls = match read_calls.utilization {
-        spec::Utilization::Percent(percent) => percentage(percent, &at),
-        spec::Utilization::Auto => {
-            let what = "`Auto` is for what a split relieves, and read calls are not: give a whole percentage from 1 to 100, such as 80";
-            at.at("utilization").fault(what);
-            Load::ZERO
-        }
-    };
-    policy::Targets { limits, learned, read_calls }
+    policy::Targets { limits, learned, read_calls: percentage(read_calls.utilization, &at.at("readCalls")) }
 }
 
 fn percentage(percent: i64, at: &Field<'_>) -> Load {
@@ -318,10 +309,20 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_is_learned_has_the_default_until_it_is() {
+        let mut resource = KinesisStreamAutoscaler::new("orders", "orders", 8);
+        resource.spec.targets.ingest_bytes.utilization = spec::Utilization::Auto;
+        resource.spec.targets.read_bytes.utilization = spec::Utilization::Percent(60);
+        let targets = resource.to_policy().expect("good").targets;
+        assert_eq!(targets.learned, [Dimension::IngestBytes]);
+        assert_eq!(targets.limits.as_array(), [95, 95, 60].map(Load::from_percent));
+    }
+
+    #[test]
     fn all_faults_are_reported_together_and_in_order() {
         let mut resource = KinesisStreamAutoscaler::new("Orders", "or ders", 201);
         resource.spec.interval = DurationText("soon".to_owned());
-        resource.spec.targets.read_calls.utilization = spec::Utilization::Auto;
+        resource.spec.targets.read_calls.utilization = 101;
         resource.spec.budgets.max_steps_per_plan = 0;
         let faults = resource.to_policy().expect_err("six faults");
         let paths: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();

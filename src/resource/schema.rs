@@ -75,6 +75,18 @@ pub(super) fn whole(range: RangeInclusive<u32>) -> impl FnMut(&mut Schema) {
     }
 }
 
+/// A whole number of `range`, or this word.
+pub(super) fn whole_or(range: RangeInclusive<u32>, word: &'static str) -> impl FnMut(&mut Schema) {
+    move |schema| {
+        whole(range.clone())(schema);
+        schema.remove("type");
+        schema.remove("format");
+        schema.insert("anyOf".to_owned(), json!([{"type": "integer"}, {"type": "string"}]));
+        schema.insert("pattern".to_owned(), json!(format!("^{word}$")));
+        schema.insert("x-kubernetes-int-or-string".to_owned(), json!(true));
+    }
+}
+
 /// A number of `range`, which counts millionths.
 pub(super) fn number(range: MillionthsRange) -> impl FnMut(&mut Schema) {
     move |schema| {

@@ -10,6 +10,7 @@ pub use self::readers::*;
 use super::duration::DurationText;
 #[cfg(feature = "operator")]
 use super::{ranges, schema};
+use crate::load::Load;
 use crate::policy::{self, EnhancedMonitoring, MetricsSource, Mode, UpdateShardCount, defaults};
 
 mod limits;
@@ -192,7 +193,9 @@ pub struct AwsAccess {
     pub role_arn: Option<String>,
 }
 
-/// How full a shard may be in each dimension, in percent of the shard's ceiling.
+/// How full a shard may be in each dimension, in percent of the shard's ceiling; or `Auto`, as full as the growth of
+/// the stream's load within minutes on the last day, and the price of rejecting, make it worth (95 until a quarter
+/// of a day is known).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -205,7 +208,7 @@ pub struct Targets {
     pub read_bytes: Target,
     /// GetRecords calls, of 5 a second. No split relieves them: above it there is a verdict only.
     /// Default: 80.
-    pub read_calls: Target,
+    pub read_calls: CallsTarget,
 }
 
 impl Default for Targets {
@@ -215,7 +218,7 @@ impl Default for Targets {
             ingest_bytes: limits.ingest_bytes.into(),
             ingest_records: limits.ingest_records.into(),
             read_bytes: limits.read_bytes.into(),
-            read_calls: read_calls.into(),
+            read_calls: CallsTarget { utilization: whole_percent(read_calls) },
         }
     }
 }
@@ -225,16 +228,32 @@ impl Default for Targets {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
-    /// A whole percentage of the ceiling, 1 to 100.
-    #[cfg_attr(feature = "operator", schemars(with = "i64", transform = schema::whole(ranges::TARGET_PERCENT)))]
+    /// A whole percentage of the ceiling, 1 to 100, or `Auto`.
+    #[cfg_attr(
+        feature = "operator",
+        schemars(with = "i64", transform = schema::whole_or(ranges::TARGET_PERCENT, Utilization::AUTO))
+    )]
     pub utilization: Utilization,
 }
 
-impl From<crate::load::Load> for Target {
-    fn from(load: crate::load::Load) -> Target {
-        let percent = i64::try_from(load.0 / crate::load::Load::from_percent(1).0).unwrap_or(i64::MAX);
-        Target { utilization: Utilization::Percent(percent) }
+/// How many calls a shard may be read by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CallsTarget {
+    /// A whole percentage of the ceiling, 1 to 100.
+    #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::TARGET_PERCENT)))]
+    pub utilization: i64,
+}
+
+impl From<Load> for Target {
+    fn from(load: Load) -> Target {
+        Target { utilization: Utilization::Percent(whole_percent(load)) }
     }
+}
+
+fn whole_percent(load: Load) -> i64 {
+    i64::try_from(load.0 / Load::from_percent(1).0).unwrap_or(i64::MAX)
 }
 
 /// Which metrics decide.

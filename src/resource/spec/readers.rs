@@ -21,11 +21,16 @@ pub enum Utilization {
     Auto,
 }
 
+impl Utilization {
+    /// How [`Utilization::Auto`] is written.
+    pub(in crate::resource) const AUTO: &'static str = "Auto";
+}
+
 impl Serialize for Utilization {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Utilization::Percent(percent) => serializer.serialize_i64(percent),
-            Utilization::Auto => serializer.serialize_str("Auto"),
+            Utilization::Auto => serializer.serialize_str(Utilization::AUTO),
         }
     }
 }
@@ -53,7 +58,7 @@ impl<'de> Deserialize<'de> for Utilization {
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Utilization, E> {
                 match word {
-                    "Auto" => Ok(Utilization::Auto),
+                    Utilization::AUTO => Ok(Utilization::Auto),
                     _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
                 }
             }

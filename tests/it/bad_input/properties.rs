@@ -11,9 +11,9 @@ use reshard::policy::{
     Allow, ApprovalRequired, EnhancedMonitoring, MetricsSource, Mode, SelectPolicy, UpdateShardCount,
 };
 use reshard::resource::{
-    Approval, AwsAccess, Behavior, Budgets, Consumer, ConsumerType, DurationText, KinesisStreamAutoscaler,
-    LagGuard, Metrics, Pace, RatePolicy, RatePolicyType, ScaleDown, ScaleUp, Schedule, StreamReference,
-    Target, Targets, Tradeoff, Utilization,
+    Approval, AwsAccess, Behavior, Budgets, CallsTarget, Consumer, ConsumerType, DurationText,
+    KinesisStreamAutoscaler, LagGuard, Metrics, Pace, RatePolicy, RatePolicyType, ScaleDown, ScaleUp,
+    Schedule, StreamReference, Target, Targets, Tradeoff, Utilization,
 };
 
 use super::fixture;
@@ -38,13 +38,15 @@ fn stream() -> impl Strategy<Value = StreamReference> {
 }
 
 fn targets() -> impl Strategy<Value = Targets> {
-    let target = || (1..=100_i64).prop_map(|p| Target { utilization: Utilization::Percent(p) });
-    (target(), target(), target(), target()).prop_map(
-        |(ingest_bytes, ingest_records, read_bytes, read_calls)| Targets {
+    let percent = (1..=100_i64).prop_map(Utilization::Percent);
+    let target = prop_oneof![4 => percent, 1 => Just(Utilization::Auto)];
+    let target = target.prop_map(|utilization| Target { utilization });
+    (target.clone(), target.clone(), target, 1..=100_i64).prop_map(
+        |(ingest_bytes, ingest_records, read_bytes, utilization)| Targets {
             ingest_bytes,
             ingest_records,
             read_bytes,
-            read_calls,
+            read_calls: CallsTarget { utilization },
         },
     )
 }
