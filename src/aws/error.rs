@@ -18,6 +18,8 @@ pub(super) struct Caller {
     pub(super) role_arn: Option<String>,
     /// The region.
     pub(super) region: String,
+    /// The profile whose credentials are meant, where one is named.
+    pub(super) profile: Option<String>,
 }
 
 impl Caller {
@@ -90,9 +92,12 @@ fn before_sending<E: Error + 'static>(caller: &Caller, error: &E) -> (ErrorClass
     }
     // The chain of providers lists all that it tried, a line each.
     let chain = chain_text(refusal).split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = match &caller.role_arn {
-        Some(role) => format!("no credentials for the role {role}: {chain}"),
-        None => {
+    let message = match (&caller.role_arn, &caller.profile) {
+        (Some(role), _) => format!("no credentials for the role {role}: {chain}"),
+        (None, Some(profile)) => format!(
+            "no AWS credentials: the profile {profile} gives none; is it in ~/.aws/config or ~/.aws/credentials? ({chain})"
+        ),
+        (None, None) => {
             let remedy = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role (IRSA, Pod Identity, instance profile)";
             // That none of the places holds any is said by the remedy; what went wrong in one is not.
             if chain.contains("no credentials found in chain") {
