@@ -68,9 +68,9 @@ impl AwsControlPlane {
     /// # Errors
     /// As [`AwsControlPlane::connect`].
     pub async fn connect_through(options: &AwsOptions, http: SharedHttpClient) -> Result<Self, ConnectError> {
-        let Base { config, endpoint } = connect::base(options).await?;
+        let Base { config, endpoint, profile } = connect::base(options).await?;
         let config = config.into_builder().http_client(http).build();
-        AwsPool::over(Base { config, endpoint }, options).default_plane()
+        AwsPool::over(Base { config, endpoint, profile }, options).default_plane()
     }
 
     /// The region, wherever it was named.

@@ -209,6 +209,7 @@ fn sole(manifest: Manifest, path: &str, before: &[Manifest]) -> Result<Manifest,
 pub fn documents(text: &str, file: &str) -> Result<Vec<Value>, ManifestError> {
     let mut documents = Vec::new();
     let budget = tree::Budget::default();
+    let text = without_mark(text);
     for (number, document) in (1..).zip(serde_yaml::Deserializer::from_str(text)) {
         match budget.read(document) {
             Ok(Value::Null) => {}
@@ -223,6 +224,11 @@ pub fn documents(text: &str, file: &str) -> Result<Vec<Value>, ManifestError> {
         }
     }
     Ok(documents)
+}
+
+/// A text without the byte order mark that some editors put before it.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn ordinal(document: Option<usize>) -> String {

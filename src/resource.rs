@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use self::check::FieldError;
 pub use self::duration::DurationText;
 #[cfg(feature = "operator")]
-pub(crate) use self::read::{in_plain_words, join};
+pub(crate) use self::read::{decode, in_plain_words, join};
 pub use self::spec::*;
 use crate::policy::ScalingPolicy;
 #[cfg(doc)]

@@ -207,6 +207,8 @@ pub(super) struct Base {
     pub(super) config: SdkConfig,
     /// Where the services are, where the options or the environment say so.
     pub(super) endpoint: String,
+    /// The profile that the options or the environment name.
+    pub(super) profile: Option<String>,
 }
 
 /// Resolves options. Looks at the environment and files, and makes no call to AWS but for a region
@@ -233,7 +235,7 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
                 // A sandbox's clock may run far from ours; its signatures are not checked.
                 .disable_clock_skew_correction(true)
                 .build();
-            Ok(Base { config, endpoint: url.to_owned() })
+            Ok(Base { config, endpoint: url.to_owned(), profile: None })
         }
         Access::Environment { .. } => {
             let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -263,7 +265,8 @@ pub(super) async fn base(options: &AwsOptions) -> Result<Base, ConnectError> {
                      be reached"
                 );
             }
-            Ok(Base { config, endpoint })
+            let named = || std::env::var("AWS_PROFILE").ok().filter(|profile| !profile.is_empty());
+            Ok(Base { config, endpoint, profile: options.profile.clone().or_else(named) })
         }
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_cloudwatch::types as cw;
 use aws_sdk_kinesis::operation::list_shards::ListShardsOutput;
 use aws_sdk_kinesis::types as kinesis;
 use aws_smithy_types::DateTime;
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 
 use crate::control_plane::{
     DataPoint, MetricIdentity, MetricOf, MetricPage, MetricResult, MetricStatus, Period, ShardFilter,
@@ -162,9 +162,24 @@ pub(super) fn date_time(at: Timestamp) -> DateTime {
     DateTime::from_nanos(at.as_nanosecond()).unwrap_or_else(|_| DateTime::from_secs(at.as_second()))
 }
 
+/// AWS writes instants as seconds with three decimals, of which binary fractions make a little more or less.
 fn timestamp(from: &DateTime, field: &str) -> Result<Timestamp, Broken> {
     i32::try_from(from.subsec_nanos())
         .ok()
         .and_then(|nanos| Timestamp::new(from.secs(), nanos).ok())
+        .and_then(|exact| exact.round(Unit::Millisecond).ok())
         .ok_or_else(|| format!("{field} is out of range"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_the_millisecond_that_aws_wrote() {
+        for (nanos, written) in [(424_999_952, "0.425Z"), (802_000_045, "0.802Z"), (999_999_999, "1Z")] {
+            let read = timestamp(&DateTime::from_secs_and_nanos(0, nanos), "Timestamp").expect("in range");
+            assert_eq!(read.to_string(), format!("1970-01-01T00:00:0{written}"));
+        }
+    }
 }

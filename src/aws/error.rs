@@ -18,6 +18,8 @@ pub(super) struct Caller {
     pub(super) role_arn: Option<String>,
     /// The region.
     pub(super) region: String,
+    /// The profile whose credentials are meant, where one is named.
+    pub(super) profile: Option<String>,
 }
 
 impl Caller {
@@ -90,18 +92,18 @@ fn before_sending<E: Error + 'static>(caller: &Caller, error: &E) -> (ErrorClass
     }
     // The chain of providers lists all that it tried, a line each.
     let chain = chain_text(refusal).split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = match &caller.role_arn {
-        Some(role) => format!("no credentials for the role {role}: {chain}"),
-        None => {
-            let remedy = "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role (IRSA, Pod Identity, instance profile)";
-            // That none of the places holds any is said by the remedy; what went wrong in one is not.
-            if chain.contains("no credentials found in chain") {
-                remedy.to_owned()
-            } else {
-                format!("{remedy}: {chain}")
-            }
-        }
+    let remedy = match (&caller.role_arn, &caller.profile) {
+        (Some(role), _) => format!("no credentials for the role {role}"),
+        (None, Some(profile)) => format!(
+            "no AWS credentials: the profile {profile} gives none; is it in ~/.aws/config or ~/.aws/credentials?"
+        ),
+        (None, None) => "no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role (IRSA, Pod Identity, instance profile)".to_owned(),
     };
+    // That none of the places holds any is said by the remedy; what went wrong in one is not.
+    let none = "the credential provider was not enabled";
+    let is_said =
+        caller.role_arn.is_none() && (chain == none || chain.contains("no credentials found in chain"));
+    let message = if is_said { remedy } else { format!("{remedy}: {chain}") };
     (ErrorClass::Credentials, message)
 }
 

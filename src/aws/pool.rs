@@ -90,14 +90,19 @@ impl AwsPool {
         let credentials = role.map(|role| {
             let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.get_or_insert(&(region.clone(), role.clone()), || {
-                SharedCredentialsProvider::new(Session::new(&clients.sts, role.clone(), &region))
+                let caller = Caller { role_arn: None, region: region.clone(), profile: base.profile.clone() };
+                SharedCredentialsProvider::new(Session::new(&clients.sts, role.clone(), caller))
             })
         });
         let scope = format!("{}/{region}@{}", account.unwrap_or("environment"), base.endpoint);
         Ok(AwsControlPlane {
             clients,
             credentials,
-            caller: Arc::new(Caller { role_arn: role.map(|role| role.role_arn.clone()), region }),
+            caller: Arc::new(Caller {
+                role_arn: role.map(|role| role.role_arn.clone()),
+                region,
+                profile: base.profile.clone(),
+            }),
             limits: RateLimits::shared(&scope, options.clock_speed),
             timeouts: options.timeouts,
             clock_speed: options.clock_speed.max(1),

@@ -27,9 +27,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A session that begins when it is first needed.
-    pub(super) fn new(sts: &aws_sdk_sts::Client, role: AssumedRole, region: &str) -> Self {
-        let caller = Caller { role_arn: None, region: region.to_owned() };
+    /// A session that begins when it is first needed; `caller` asks for it.
+    pub(super) fn new(sts: &aws_sdk_sts::Client, role: AssumedRole, caller: Caller) -> Self {
         Session { sts: sts.clone(), role, caller, kept: Mutex::new(None) }
     }
 

@@ -95,6 +95,7 @@ async fn what_is_not_allowed_names_the_action_and_the_caller() {
     plane.caller = Arc::new(Caller {
         role_arn: Some("arn:aws:iam::111122223333:role/reshard".to_owned()),
         region: "eu-west-1".to_owned(),
+        profile: None,
     });
     let error = split(&plane).await.expect_err("denied");
     for part in ["kinesis:SplitShard", "arn:aws:iam::111122223333:role/reshard", "User: x"] {

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use super::approved::Approved;
-use super::aws::AwsFlags;
+use super::aws::{AwsFlags, in_its_region};
 use super::decide;
 use super::documents;
 use super::narrator::Narrator;
@@ -193,6 +193,7 @@ impl Job {
             }
             None => {
                 let decide = |snapshot: &Snapshot, policy: &ScalingPolicy| {
+                    in_its_region(plane.region(), &snapshot.summary.arn)?;
                     let mut decision = decide::decide(snapshot, policy)?;
                     let report =
                         |decision: &_| decide::report(snapshot, policy, decision, &Prices::default());
@@ -223,6 +224,7 @@ impl Job {
             bail!("{}", Hold::Suspended);
         }
         let snapshot = observe::observe(plane, policy).await?.snapshot;
+        in_its_region(plane.region(), &snapshot.summary.arn)?;
         approved.expire(policy, snapshot.observed_at)?;
         let decision = decide::decide(&snapshot, policy)?;
         narrator.plan(&decide::report(

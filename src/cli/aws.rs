@@ -129,13 +129,19 @@ impl AwsFlags {
     }
 }
 
-/// What is odd about a stream that was asked for in `region` and has this ARN, if anything: an
-/// endpoint answers for whatever region it stands for.
-pub(super) fn elsewhere(region: &str, stream_arn: &str) -> Option<String> {
-    let found = region_of(stream_arn).filter(|found| *found != region)?;
-    Some(format!(
-        "warning: asked for in {region}, the stream is {stream_arn}: the endpoint answers for {found}; name that region, or give another endpoint"
-    ))
+/// Whether a stream that was asked for in `region` and has this ARN is the one that was meant: an endpoint
+/// answers for whatever region it stands for.
+///
+/// # Errors
+///
+/// Where it is another region's: one may look at it, and not act on it.
+pub(super) fn in_its_region(region: &str, stream_arn: &str) -> anyhow::Result<()> {
+    match region_of(stream_arn).filter(|found| *found != region) {
+        None => Ok(()),
+        Some(found) => bail!(
+            "asked for in {region}, the stream is {stream_arn}: the endpoint answers for {found}; name that region, or give another endpoint"
+        ),
+    }
 }
 
 /// The region in `arn:aws:kinesis:eu-west-1:111122223333:stream/NAME`.
@@ -210,8 +216,8 @@ mod tests {
         flags("eu-west-1").agree_with(&policy).expect("the same");
         let told = flags("us-east-1").agree_with(&policy).expect_err("another").to_string();
         assert_eq!(told, format!("stream orders: --region us-east-1 is not the region in its ARN {ARN}"));
-        assert_eq!(elsewhere("eu-west-1", ARN), None);
-        let told = elsewhere("us-east-1", ARN).expect("another");
+        in_its_region("eu-west-1", ARN).expect("the same");
+        let told = in_its_region("us-east-1", ARN).expect_err("another").to_string();
         assert!(told.contains("asked for in us-east-1") && told.contains("answers for eu-west-1"), "{told}");
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use crate::cost::Prices;
 use crate::manifest;
-use crate::plan::{PLAN_FORMAT, Plan};
+use crate::plan::{PLAN_FORMAT, Plan, PlanIdentity};
 use crate::policy::StreamRef;
+use crate::resource::{self, FieldError};
 use crate::snapshot::{SNAPSHOT_FORMAT, Snapshot};
 
 /// The prices of a file over the defaults; the defaults without one.
@@ -21,7 +22,7 @@ pub(super) fn prices(path: Option<&Path>) -> anyhow::Result<Prices> {
     let Some(path) = path else { return Ok(Prices::default()) };
     let file = path.display();
     match read(path)?.as_slice() {
-        [document] => typed(document, &file.to_string()),
+        [document] => typed(document, &file.to_string(), ""),
         [] => bail!("{file}: holds no prices: name at least one, such as shardHour: 0.0176"),
         _ => bail!("{file}: holds several documents: prices are one"),
     }
@@ -37,7 +38,7 @@ pub(super) struct FiledPlan {
 
 /// The plans of a file: what `plan -o json` or `-o yaml` printed, or plans by themselves.
 pub(super) fn plans(path: &Path) -> anyhow::Result<Vec<FiledPlan>> {
-    let file = path.display();
+    let file = path.display().to_string();
     let mut plans = Vec::new();
     for document in read(path)? {
         let plan = document.get("plan").unwrap_or(&document);
@@ -48,10 +49,22 @@ pub(super) fn plans(path: &Path) -> anyhow::Result<Vec<FiledPlan>> {
         if format != Some(u64::from(PLAN_FORMAT)) {
             bail!("{file}: the plan's format is {}, {PLAN_FORMAT} is read: plan anew", number(format));
         }
+        let at = if document.get("plan").is_some() { "plan" } else { "" };
+        // By itself, for only then is it known where in it something is wrong.
+        let identity: PlanIdentity = typed(plan, &file, at)?;
+        let plan: Plan = typed(plan, &file, at)?;
+        if plan.hash != identity.hash() {
+            bail!(
+                "{file}: {}: is {}, and what is planned hashes to {}: the plan was edited; plan anew",
+                resource::join(at, "hash"),
+                plan.hash,
+                identity.hash()
+            );
+        }
         let observed_at = document.get("observedAt");
         plans.push(FiledPlan {
-            plan: typed(plan, &format!("{file}: plan"))?,
-            observed_at: observed_at.map(|at| typed(at, &format!("{file}: observedAt"))).transpose()?,
+            plan,
+            observed_at: observed_at.map(|at| typed(at, &file, "observedAt")).transpose()?,
         });
     }
     if plans.is_empty() {
@@ -76,7 +89,7 @@ pub(super) fn snapshots(path: &Path) -> anyhow::Result<Vec<Snapshot>> {
                 number(format)
             );
         }
-        snapshots.push(typed(document, &file)?);
+        snapshots.push(typed(document, &file, "")?);
     }
     if snapshots.is_empty() {
         bail!("{file}: holds no snapshot: `reshard plan -f FILE --record SNAPSHOT` writes one");
@@ -114,7 +127,7 @@ pub(super) fn to_json(value: &impl Serialize) -> anyhow::Result<String> {
 fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
     let (text, file) = (text(path)?, path.display().to_string());
     // YAML would take JSON as well, but not documents that simply follow one another.
-    if text.trim_start().starts_with('{') {
+    if manifest::without_mark(&text).trim_start().starts_with('{') {
         json(&text, &file)
     } else {
         Ok(manifest::documents(&text, &file)?)
@@ -141,19 +154,18 @@ pub(super) fn text(path: &Path) -> anyhow::Result<String> {
 }
 
 fn json(text: &str, file: &str) -> anyhow::Result<Vec<Value>> {
-    serde_json::Deserializer::from_str(text)
+    serde_json::Deserializer::from_str(manifest::without_mark(text))
         .into_iter()
         .collect::<Result<_, _>>()
-        .map_err(|error| anyhow::anyhow!("{file}: is not valid JSON: {error}"))
+        .map_err(|error| anyhow!("{file}: is not valid JSON: {error}"))
 }
 
-fn typed<T: DeserializeOwned>(document: &Value, place: &str) -> anyhow::Result<T> {
-    serde_path_to_error::deserialize(document).map_err(|error| {
-        let (path, inner) = (error.path().to_string(), error.inner());
-        match path.as_str() {
-            "." => anyhow::anyhow!("{place}: {inner}"),
-            path => anyhow::anyhow!("{place}: {path}: {inner}"),
-        }
+/// The value that `document` is; it is found at the path `at` of the file.
+fn typed<T: DeserializeOwned>(document: &Value, file: &str, at: &str) -> anyhow::Result<T> {
+    resource::decode(document).map_err(|FieldError { path, message }| {
+        let path = resource::join(at, &path);
+        let colon = if path.is_empty() { "" } else { ": " };
+        anyhow!("{file}: {path}{colon}{message}")
     })
 }
 
@@ -179,7 +191,7 @@ mod tests {
 
     #[test]
     fn prices_come_as_yaml_and_as_json_and_the_rest_stays() {
-        for text in ["shardHour: 0.0176\n", "{\"shardHour\": 0.0176}"] {
+        for text in ["shardHour: 0.0176\n", "{\"shardHour\": 0.0176}", "\u{feff}{\"shardHour\": 0.0176}"] {
             let read = prices(Some(file(text).path())).expect(text);
             let expected = Prices { shard_hour: Money::from_micro_dollars(17_600), ..Prices::default() };
             assert_eq!(read, expected);
@@ -191,8 +203,8 @@ mod tests {
         for (text, expected) in [
             ("", "holds no prices"),
             ("shardhour: 1", "unknown field `shardhour`"),
-            ("shardHour: cheap", "shardHour: invalid type: string \"cheap\", expected a price in dollars"),
-            ("shardHour: -1", "shardHour: invalid value"),
+            ("shardHour: cheap", "shardHour: is the text \"cheap\": give a price in dollars"),
+            ("shardHour: -1", "shardHour: is the number `-1.0`: give a price in dollars"),
             ("{\"shardHour\": 1", "is not valid JSON"),
             ("a: [", "cannot be read as YAML"),
         ] {
@@ -228,14 +240,40 @@ mod tests {
         plan["format"] = 99.into();
         assert!(told(plans(file(&plan.to_string()).path())).contains("the plan's format is 99"));
         plan["format"] = PLAN_FORMAT.into();
-        plan["steps"][0]["range"]["start"] = "-1".into();
-        let told_place = told(plans(file(&plan.to_string()).path()));
-        assert!(told_place.contains("is not a hash key"), "{told_place}");
+        plan["start"][0]["end"] = "-1".into();
+        for (plan, place) in
+            [(plan.clone(), "start[0].end"), (serde_json::json!({ "plan": plan }), "plan.start[0].end")]
+        {
+            let file = file(&plan.to_string());
+            let begins = format!("{}: {place}: \"-1\" is not a hash key", file.path().display());
+            let told_place = told(plans(file.path()));
+            assert!(told_place.starts_with(&begins), "{told_place}");
+        }
+        let mut plan = serde_json::json!({"plan": fixtures::one_hot_shard().plan});
+        plan["plan"]["steps"][0]["type"] = "Explode".into();
+        let told_word = told(plans(file(&plan.to_string()).path()));
+        assert!(
+            told_word.contains(": plan.steps[0].type: unknown value `Explode`: give one of `Split`"),
+            "{told_word}"
+        );
         let undated = serde_json::json!({"observedAt": "soon", "plan": fixtures::one_hot_shard().plan});
         let told_time = told(plans(file(&undated.to_string()).path()));
         assert!(told_time.contains("observedAt: "), "{told_time}");
         for text in ["", "{}", "a: 1\n"] {
             assert!(told(plans(file(text).path())).contains("holds no plan"));
+        }
+    }
+
+    #[test]
+    fn a_plan_whose_steps_are_not_those_of_its_hash_was_edited() {
+        for field in ["steps", "start"] {
+            let mut plan = serde_json::to_value(fixtures::one_hot_shard().plan).expect("plain data");
+            plan[field].as_array_mut().expect("a list").pop().expect("not empty");
+            let file = file(&serde_json::json!({"plan": plan}).to_string());
+            let told = told(plans(file.path()));
+            let begins =
+                format!("{}: plan.hash: is {}", file.path().display(), fixtures::one_hot_shard().plan.hash);
+            assert!(told.starts_with(&begins) && told.ends_with("the plan was edited; plan anew"), "{told}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::aws::{AwsFlags, elsewhere};
+use super::aws::{AwsFlags, in_its_region};
 use super::decide;
 use super::documents;
 use super::outcome::{self, Outcome};
@@ -116,8 +116,8 @@ async fn look(aws: &AwsFlags, stream: &Selected, output: &Output) -> anyhow::Res
     let observation = observe::observe(&plane, policy).await.with_context(|| {
         format!("{}: stream {} in {}", stream.origin.called(), policy.stream.name, plane.region())
     })?;
-    if let Some(told) = elsewhere(plane.region(), &observation.snapshot.summary.arn) {
-        output.note(&told);
+    if let Err(told) = in_its_region(plane.region(), &observation.snapshot.summary.arn) {
+        output.note(&format!("warning: {told}"));
     }
     tracing::debug!(metrics = observation.metrics_requested, stream = policy.stream.name, "observed");
     Ok(observation.snapshot)

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::task::JoinSet;
 
-use super::aws::AwsFlags;
+use super::aws::{AwsFlags, in_its_region};
 use super::decide;
 use super::narrator::Narrator;
 use super::outcome::{self, Outcome};
@@ -152,6 +152,7 @@ impl<P: ControlPlane> StreamLoop<P> {
         let seen = observer.observe(&self.plane, policy).await;
         let Observation { snapshot, level, metrics_requested } =
             seen.with_context(|| format!("stream {name} in {}", self.region))?;
+        in_its_region(&self.region, &snapshot.summary.arn).with_context(|| format!("stream {name}"))?;
         tracing::debug!(stream = name, metrics_requested, ?level, "observed");
         if level == MetricLevel::Stream {
             if let Some(line) = self.lines.idle(&snapshot) {

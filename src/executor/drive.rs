@@ -59,7 +59,8 @@ pub enum End {
     Stopped,
     /// The stream could not be observed.
     CannotObserve(ObserveError),
-    /// A plan was vetoed by the checks: a mistake of ours.
+    /// Whoever decides gave no plan, and says why: the stream is not the one that was meant, or the checks
+    /// vetoed a plan, a mistake of ours.
     Vetoed(String),
     /// A step failed.
     Failed {
@@ -99,7 +100,7 @@ impl Display for End {
             End::PlanDone => f.write_str("the plan is carried out"),
             End::Stopped => f.write_str("stopped"),
             End::CannotObserve(error) => write!(f, "the stream cannot be observed: {error}"),
-            End::Vetoed(why) => write!(f, "the plan failed its checks and was not carried out: {why}"),
+            End::Vetoed(why) => f.write_str(why),
             End::Failed { step: Some(step), error } => write!(f, "{step}: {error}"),
             End::Failed { step: None, error } => write!(f, "{error}"),
             End::NoProgress { times } => write!(
@@ -119,8 +120,8 @@ fn reasons(plan: &Plan) -> String {
 
 impl<P: ControlPlane> Executor<'_, P> {
     /// Observes, decides, takes the first step, and begins anew, until no step may run. With
-    /// `wait`, holds that time can lift are sat out for so long in all. `decide` gives the plan, or the
-    /// veto of the checks.
+    /// `wait`, holds that time can lift are sat out for so long in all. `decide` gives the plan, or a
+    /// veto.
     pub async fn run_to_quiet<D, V>(
         &self,
         observer: &mut Observer,

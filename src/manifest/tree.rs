@@ -77,11 +77,11 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_i128<E: de::Error>(self, value: i128) -> Result<Value, E> {
-        self.visit_f64(value as f64)
+        Err(E::custom(format_args!("no field takes so large a number as {value}")))
     }
 
     fn visit_u128<E: de::Error>(self, value: u128) -> Result<Value, E> {
-        self.visit_f64(value as f64)
+        Err(E::custom(format_args!("no field takes so large a number as {value}")))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {

@@ -44,8 +44,8 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     match report.window {
         Some(window) => writeln!(
             out,
-            "Figures are means over the {} minutes from {} to {}.",
-            window.minutes, window.start, window.end
+            "Figures are means over {} to {} ({} min).",
+            window.start, window.end, window.minutes
         )?,
         None => writeln!(out, "There are no settled metrics.")?,
     }

@@ -68,6 +68,15 @@ fn a_file_that_is_none_is_named() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_text_is_no_part_of_it() {
+    let text = fs::read(fixture("orders.yaml")).unwrap();
+    let marked = [&b"\xef\xbb\xbf"[..], &text].concat();
+    let [plain] = manifest::read_from(&text[..], "orders.yaml").unwrap().try_into().unwrap();
+    let [read] = manifest::read_from(&marked[..], "orders.yaml").unwrap().try_into().unwrap();
+    assert_eq!(read.resource, plain.resource);
+}
+
+#[test]
 fn documents_lists_and_anchors_are_read() {
     let [orders, clicks] = resources("several.yaml").try_into().unwrap();
     assert_eq!((orders.metadata.name.as_str(), clicks.metadata.name.as_str()), ("orders", "clicks"));

@@ -27,16 +27,35 @@ fn each_case(profile: &Profile, usual: u64, mut test: impl FnMut(&Case)) {
     }
 }
 
-/// Judges many cases. Only above the cap may a plan cost more than need be, for there the planner's
-/// search is not exact: one in ten thousand at most (one in a million was seen).
-fn judge_each(profile: &Profile, usual: u64) {
-    let (mut cases, mut dearer) = (0, 0);
+/// Judges many cases of no more shards than `maxShards`: each must be exact.
+fn each_is_exact(profile: &Profile, usual: u64) {
+    each_case(profile, usual, |case| {
+        assert!(!is_above_the_cap(case), "no case of this profile is\n{case}");
+        assert!(judge(case));
+    });
+}
+
+/// Judges many cases at the cap and above it. At it each must be exact. Above it, and nowhere else, a
+/// plan may cost more than need be, for there the planner's search is not exact (`src/planner.rs` says
+/// why): one in ten thousand at most (one in a million was seen).
+fn each_is_exact_but_for_few_above_the_cap(profile: &Profile, usual: u64) {
+    let (mut cases, mut above, mut dearer) = (0, 0, 0);
     each_case(profile, usual, |case| {
         cases += 1;
+        above += u64::from(is_above_the_cap(case));
         dearer += u64::from(!judge(case));
     });
-    println!("of {cases} plans {dearer} cost more than need be");
-    assert!(dearer * 10_000 <= cases, "{dearer} of {cases} plans cost more than need be");
+    println!("of {cases} plans, {above} of them above the cap, {dearer} cost more than need be");
+    assert!(
+        cases < 1_000 || (above * 10 >= cases && above * 10 <= cases * 9),
+        "{above} of {cases} are above the cap"
+    );
+    assert!(dearer * 10_000 <= above, "{dearer} of {above} plans above the cap cost more than need be");
+}
+
+/// Whether there are more shards than there may be.
+fn is_above_the_cap(case: &Case) -> bool {
+    case.demand.shards.len() > case.in_force().bounds.max() as usize
 }
 
 /// What the planner aims at must be what the exhaustive search finds, and the way there must be
@@ -56,8 +75,7 @@ fn judge(case: &Case) -> bool {
     let is_best = proposal.cost_shard_seconds == goal.cost.shard_seconds
         && proposal.desired_shards == shards.clamp(bounds.min(), bounds.max());
     let story = || format!("the search finds {goal:?} and ideally {shards}\n{case}{}", told(case, &proposal));
-    let is_above_the_cap = case.demand.shards.len() > bounds.max() as usize;
-    assert!(is_best || is_above_the_cap, "the plan does not aim at the best\n{}", story());
+    assert!(is_best || is_above_the_cap(case), "the plan does not aim at the best\n{}", story());
     if is_best && case.nothing_limits_the_way() {
         arrives(case, &search, &goal, &proposal);
     }
@@ -117,32 +135,35 @@ fn told(case: &Case, proposal: &Proposal) -> String {
 
 #[test]
 fn one_binding_dimension_costs_what_an_exhaustive_search_finds() {
-    judge_each(&Profile { dimensions: 1, ..Profile::default() }, 1_000);
+    each_is_exact(&Profile { dimensions: 1, ..Profile::default() }, 1_000);
 }
 
 #[test]
 fn two_binding_dimensions_cost_what_an_exhaustive_search_finds() {
-    judge_each(&Profile { dimensions: 2, ..Profile::default() }, 1_000);
+    each_is_exact(&Profile { dimensions: 2, ..Profile::default() }, 1_000);
 }
 
 #[test]
 fn three_binding_dimensions_cost_what_an_exhaustive_search_finds() {
-    judge_each(&Profile { dimensions: 3, ..Profile::default() }, 1_000);
+    each_is_exact(&Profile { dimensions: 3, ..Profile::default() }, 1_000);
 }
 
 #[test]
-fn at_max_shards_the_plan_is_the_best_that_can_be_reached() {
-    judge_each(&Profile { tight_bounds: true, ..Profile::default() }, 1_500);
+fn at_max_shards_the_plan_is_the_best_that_can_be_reached_and_above_it_all_but_always() {
+    each_is_exact_but_for_few_above_the_cap(&Profile { tight_bounds: true, ..Profile::default() }, 1_500);
 }
 
 #[test]
 fn guards_and_estimates_are_kept() {
-    judge_each(&Profile { guards: true, ..Profile::default() }, 1_500);
+    each_is_exact(&Profile { guards: true, ..Profile::default() }, 1_500);
 }
 
 #[test]
 fn guards_at_max_shards_are_kept() {
-    judge_each(&Profile { guards: true, tight_bounds: true, ..Profile::default() }, 1_000);
+    each_is_exact_but_for_few_above_the_cap(
+        &Profile { guards: true, tight_bounds: true, ..Profile::default() },
+        1_000,
+    );
 }
 
 #[test]
@@ -164,7 +185,10 @@ fn where_the_cheapest_has_no_order_the_next_cheapest_is_found() {
 
 #[test]
 fn rates_and_budgets_cut_the_way_short_and_never_make_it_wrong() {
-    judge_each(&Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() }, 1_500);
+    each_is_exact_but_for_few_above_the_cap(
+        &Profile { limits: true, tight_bounds: true, guards: true, ..Profile::default() },
+        1_500,
+    );
 }
 
 #[test]

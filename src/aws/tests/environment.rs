@@ -70,6 +70,13 @@ async fn what_is_missing_in_the_environment_is_named() {
     assert!(output.contains("\"Ireland\" is not an AWS region"), "{output}");
     let output = run(&[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]).await;
     assert!(output.contains("class: Credentials") && output.contains("AWS_PROFILE"), "{output}");
+    let nowhere =
+        [("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("AWS_PROFILE", "prod")];
+    let output = run(&nowhere).await;
+    assert!(
+        output.contains("the profile prod gives none; is it in ~/.aws/config or ~/.aws/credentials?\" "),
+        "{output}"
+    );
 }
 
 #[tokio::test]

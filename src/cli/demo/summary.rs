@@ -7,7 +7,7 @@ use super::rivals::Fixed;
 use super::scenario::{FIRST_SHARDS, MANIFEST, STORY};
 use crate::cost::{self, Money, Prices};
 use crate::policy::ScalingPolicy;
-use crate::report::hang;
+use crate::report::{count, hang};
 use crate::units::rate;
 
 const SECONDS_PER_HOUR: u64 = 3_600;
@@ -83,10 +83,13 @@ pub(super) fn text(
     }
     text.push_str(&over_time(told, width.clamp(NARROWEST, WIDEST)));
     let explained = format!(
-        "reshard made {} splits and {} merges, each where the load was. Its cost includes shard-level \
+        "reshard made {} and {}, each where the load was. Its cost includes shard-level \
          metrics and reading them. The rest is what the same load does to {} shards that nobody touches, and \
          to the fewest equal shards ({}) that reject next to nothing. PUT units cost the same in all three.",
-        told.splits, told.merges, nothing.shards, at_peak.shards
+        count(told.splits as usize, "split"),
+        count(told.merges as usize, "merge"),
+        nothing.shards,
+        at_peak.shards
     );
     text.push_str(&format!("\n{}\n", hang("", &explained, width.clamp(NARROWEST, WIDEST)).join("\n")));
     text.push_str("\nOn a stream of yours, reading only:  reshard plan -f FILE\n");

@@ -41,7 +41,11 @@ fn a_plan_file_is_carried_out_whole_and_only_once() {
     let edited = files.write("edited.json", &other.to_string());
     let refused = apply(&sandbox, &manifest, &["--plan", &edited]);
     assert_eq!((refused.code, shards(&sandbox, &manifest)), (Some(1), 4), "{}", refused.stderr);
-    assert!(refused.stderr.contains("the plan was edited"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("plan.hash: is ") && refused.stderr.contains("the plan was edited"),
+        "{}",
+        refused.stderr
+    );
 
     let done = apply(&sandbox, &manifest, &["--plan", &plan]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);

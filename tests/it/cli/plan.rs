@@ -24,6 +24,13 @@ fn a_hot_shard_is_planned_shown_and_replayed_to_the_same_hash() {
     let elsewhere = sandbox.run(&["plan", "-f", &manifest, "--region", "eu-west-1"]);
     assert_eq!((elsewhere.code, elsewhere.stderr.lines().count()), (Some(0), 1), "{}", elsewhere.stderr);
     assert!(elsewhere.stderr.contains("the endpoint answers for us-east-1"), "{}", elsewhere.stderr);
+    // One may look there, and not act.
+    for act in [&["apply"][..], &["run"]] {
+        let refused = sandbox.run(&[act, &["-f", &manifest, "--region", "eu-west-1"]].concat());
+        let told = (refused.code, refused.stdout.as_str(), refused.stderr.lines().count());
+        assert_eq!(told, (Some(1), "", 1), "{}", refused.stderr);
+        assert!(refused.stderr.contains("the endpoint answers for us-east-1"), "{}", refused.stderr);
+    }
 
     let replayed = run(NOBODY, &["plan", "-f", &manifest, "--detailed-exitcode", "--snapshot", &snapshot]);
     assert_eq!((replayed.code, replayed.stderr.as_str()), (Some(2), ""));
