@@ -138,6 +138,9 @@ pub struct PolicyFacts {
     pub max_shards: u32,
     /// The schedules in force.
     pub schedules: Vec<String>,
+    /// The dimensions whose target is learned; what it is now, `utilization` has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learned_targets: Vec<Dimension>,
 }
 
 /// Settled minutes that figures are means over.
@@ -302,6 +305,7 @@ impl Report {
                 min_shards: in_force.bounds.min(),
                 max_shards: in_force.bounds.max(),
                 schedules: in_force.schedules,
+                learned_targets: policy.targets.learned.clone(),
             },
             observed_at: snapshot.observed_at,
             look_back_start: snapshot.look_back_start,

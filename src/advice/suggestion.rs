@@ -49,6 +49,7 @@ impl Suggestion {
         let target = Load::from_percent(self.ingest_percent.value);
         policy.targets.limits.ingest_bytes = target;
         policy.targets.limits.ingest_records = target;
+        policy.targets.learned.clear();
         policy
     }
 }

@@ -107,6 +107,10 @@ impl Page {
         if !policy.schedules.is_empty() {
             wanted.push(format!("in force: {}", policy.schedules.join(", ")));
         }
+        let learned = policy.learned_targets.iter().map(|of| of.label()).collect::<Vec<_>>();
+        if !learned.is_empty() {
+            wanted.push(format!("targets learned: {}", learned.join(", ")));
+        }
         self.lines.extend(facts("", &wanted, self.width));
         let seen = report.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         let window = match report.window {

@@ -84,6 +84,19 @@ fn every_kind_of_trouble() -> Sample {
 }
 
 #[test]
+fn targets_that_are_learned_are_said_to_be_with_what_they_are_now() {
+    let mut sample = fixtures::one_hot_shard();
+    sample.policy.targets.learned = vec![Dimension::IngestBytes];
+    sample.plan.limits.trigger.ingest_bytes = Load::from_percent(83);
+    let told = table(&report(&sample), EIGHTY);
+    assert!(told.contains("targets learned: ingest bytes"), "{told}");
+    assert!(
+        told.lines().any(|line| line.trim().starts_with("ingest bytes") && line.contains("83.0 %")),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_stream_that_grows_is_said_to_beside_its_traffic_and_in_each_reason() {
     let sample = fixtures::one_hot_shard();
     let demand = DemandSummary { rise_per_mille: 194, ..demand(&sample) };

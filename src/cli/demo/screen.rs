@@ -104,7 +104,7 @@ impl<'a> Screen<'a> {
     fn heat(&self, told: &Told, width: usize) -> String {
         let color = self.output.error_color();
         told.plan.as_ref().map_or_else(String::new, |plan| {
-            report::heat_strip(&plan.before, self.policy.targets.limits, width, color)
+            report::heat_strip(&plan.before, plan.limits.trigger, width, color)
         })
     }
 
