@@ -14,6 +14,8 @@
 //! quantile of e, taken over all fills); of equals the highest. Where e is hardly ever above one it is 100; where
 //! loads double within minutes it is lower, the more so the more often they do.
 
+use std::collections::BTreeMap;
+
 use crate::load::Load;
 use crate::policy::LOWEST_LEARNED_TARGET;
 use crate::snapshot::{Minute, Snapshot};
@@ -30,7 +32,7 @@ const REJECTED_PRICE: u64 = 20;
 /// Minutes whose outcome must be known: a quarter of a day.
 const LEAST_KNOWN: usize = 360;
 /// Ratios are counted by the percent; what is more than eightfold is no less rejected by any target.
-const MOST_PERCENT: usize = 800;
+const MOST_PERCENT: u64 = 800;
 /// Fills are told apart by sixteenths of the target, from the ninth on.
 const FILLS: std::ops::RangeInclusive<u64> = 9..=16;
 
@@ -50,33 +52,51 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Load> {
 
 /// The target of least cost for what was offered minute by minute.
 fn learned(offered: &[Option<u64>]) -> Option<Load> {
-    // By ratio in percent, what was planned for.
-    let mut planned = vec![0_u128; MOST_PERCENT + 1];
+    let mut planned = Planned::default();
     let mut known = 0;
     for minutes in offered.windows(2 + LATENCY_MINUTES) {
         let [Some(before), Some(newest), .., Some(came)] = *minutes else { continue };
         known += 1;
         let plan = Rise::between(before, newest).raised(newest);
-        let most = u128::from(plan.max(1));
-        let percent = (u128::from(came) * 100 + most / 2) / most;
-        let at = usize::try_from(percent).unwrap_or(MOST_PERCENT).min(MOST_PERCENT);
-        planned[at] += u128::from(plan);
+        planned.add(plan, came);
     }
     let percent = Load::from_percent(1).0;
     let targets = LOWEST_LEARNED_TARGET.0 / percent..=Load::CEILING.0 / percent;
-    let best = targets.rev().min_by_key(|target| cost(*target, &planned))?;
+    let best = targets.rev().min_by_key(|target| planned.cost(*target))?;
     (known >= LEAST_KNOWN).then_some(Load(best * percent))
 }
 
-/// What the loads cost at a target of so many percent, in millionths of shards times what they are measured in.
-fn cost(target: u64, planned: &[u128]) -> u128 {
-    let fills = || FILLS.map(|sixteenths| target * sixteenths);
-    // A fill is in percent and sixteenths, a ratio in percent: the ceiling is 100 · 16 · 100 of both.
-    let ceiling = 100 * 16 * 100;
-    let rejected = |percent: u64| fills().map(|fill| (fill * percent).saturating_sub(ceiling)).sum::<u64>();
-    let shards = FILLS.count() as u64 * ceiling;
-    let of = |(percent, load): (u64, &u128)| load * u128::from(shards + REJECTED_PRICE * rejected(percent));
-    (0..).zip(planned).map(of).sum::<u128>() / u128::from(fills().sum::<u64>())
+/// What was planned for.
+#[derive(Debug, Default)]
+struct Planned {
+    /// All of it.
+    all: u128,
+    /// Of it, by the ratio in percent, what more came than.
+    exceeded: BTreeMap<u64, u128>,
+}
+
+impl Planned {
+    fn add(&mut self, plan: u64, came: u64) {
+        let (plan, came) = (u128::from(plan.max(1)), u128::from(came));
+        self.all += plan;
+        let percent = u64::try_from((came * 100 + plan / 2) / plan).unwrap_or(MOST_PERCENT).min(MOST_PERCENT);
+        if percent > 100 {
+            *self.exceeded.entry(percent).or_default() += plan;
+        }
+    }
+
+    /// What it costs at a target of so many percent, in shards times a factor that all targets share.
+    fn cost(&self, target: u64) -> u128 {
+        let fills = || FILLS.map(|sixteenths| target * sixteenths);
+        // A fill is in percent and sixteenths, a ratio in percent: the ceiling is 100 · 16 · 100 of both.
+        let ceiling = 100 * 16 * 100;
+        let rejected =
+            |percent: u64| fills().map(|fill| (fill * percent).saturating_sub(ceiling)).sum::<u64>();
+        let lost: u128 =
+            self.exceeded.iter().map(|(percent, load)| load * u128::from(rejected(*percent))).sum();
+        let shards = self.all * u128::from(FILLS.count() as u64 * ceiling);
+        (shards + u128::from(REJECTED_PRICE) * lost) / u128::from(fills().sum::<u64>())
+    }
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ pub(super) fn whole_or(range: RangeInclusive<u32>, word: &'static str) -> impl F
         schema.remove("format");
         schema.insert("anyOf".to_owned(), json!([{"type": "integer"}, {"type": "string"}]));
         schema.insert("pattern".to_owned(), json!(format!("^{word}$")));
+        schema.insert("maxLength".to_owned(), json!(word.len()));
         schema.insert("x-kubernetes-int-or-string".to_owned(), json!(true));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The planner, the targets, the windows and the interval are the policy's; demand comes from the true load
 //! instead of from metrics, is measured everywhere and hindered by nothing, so that what is left out is no
-//! rate, budget or guard but the one thing. Splits and merges alone.
+//! rate, budget or guard but the one thing. What lies behind fades as it does for the policy; no rise is carried
+//! on. Splits and merges alone.
 
 use jiff::SignedDuration;
 
@@ -84,12 +85,19 @@ impl Relieved {
         let last = view.load.totals().len();
         let (mut sums, mut most) = (vec![0.0_f64; count], vec![0.0_f64; count]);
         let decides = now.start.min(span.start)..now.end.max(span.end).min(last);
+        let known = |tick: usize| match self.relief {
+            Relief::PerfectForecast => 1.0,
+            // As it counts for merges: less with each minute, and for nothing at the end of the window.
+            Relief::FreeBoundaries | Relief::InstantSteps => {
+                (tick + 1).saturating_sub(span.start) as f64 / span.len().max(1) as f64
+            }
+        };
         for tick in decides {
             for (at, load) in view.stream.loads(tick).enumerate() {
                 if now.contains(&tick) {
                     sums[at] += load;
                 }
-                most[at] = most[at].max(load);
+                most[at] = most[at].max(load * known(tick));
             }
         }
         let ticks = now.end.min(last).saturating_sub(now.start).max(1) as f64;

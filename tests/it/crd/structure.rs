@@ -33,14 +33,19 @@ fn every_field_has_one_type_and_a_description_for_people() {
     let fields = fields();
     assert!(fields.len() > 100, "{} fields", fields.len());
     for (path, field) in fields {
-        assert!(field["type"].is_string(), "{path}: {field}");
+        let is_number_or_word = field["x-kubernetes-int-or-string"] == true;
+        if is_number_or_word {
+            assert_eq!(field["anyOf"], json!([{"type": "integer"}, {"type": "string"}]), "{path}");
+        }
+        assert!(field["type"].is_string() != is_number_or_word, "{path}: {field}");
         let description = field["description"].as_str().unwrap_or_default();
         assert!(description.ends_with(['.', ']']), "{path}: {description:?}");
         for mark in ["[`", "`]", "\n"] {
             assert!(!description.contains(mark), "{path}: {description:?}");
         }
         for alternative in ["anyOf", "oneOf", "allOf", "$ref", "nullable", "additionalProperties"] {
-            assert!(field.get(alternative).is_none(), "{path} has {alternative}");
+            let allowed = is_number_or_word && alternative == "anyOf";
+            assert!(allowed || field.get(alternative).is_none(), "{path} has {alternative}");
         }
     }
 }
@@ -87,16 +92,15 @@ fn what_may_be_left_out_has_a_default_but_for_what_means_something_by_its_absenc
 #[test]
 fn every_text_list_and_number_of_the_spec_is_bounded() {
     for (path, field) in spec_fields() {
-        match field["type"].as_str().unwrap() {
-            "string" => assert!(
-                field["enum"].is_array() || field["pattern"].is_string() && field["maxLength"].is_u64(),
-                "{path}"
-            ),
-            "array" => assert!(field["maxItems"].is_u64(), "{path}"),
-            "integer" | "number" => {
-                assert!(field["minimum"].is_number() && field["maximum"].is_number(), "{path}");
-            }
-            _ => {}
+        let text_is_bounded =
+            field["enum"].is_array() || field["pattern"].is_string() && field["maxLength"].is_u64();
+        let number_is_bounded = field["minimum"].is_number() && field["maximum"].is_number();
+        match field["type"].as_str() {
+            Some("string") => assert!(text_is_bounded, "{path}"),
+            Some("array") => assert!(field["maxItems"].is_u64(), "{path}"),
+            Some("integer" | "number") => assert!(number_is_bounded, "{path}"),
+            Some(_) => {}
+            None => assert!(text_is_bounded && number_is_bounded, "{path}"),
         }
     }
     for (path, field) in fields().into_iter().filter(|(_, field)| field["type"] == "array") {

@@ -86,8 +86,11 @@ fn unit(path: &str, field: &Value) -> String {
         (Some(low), Some(high)) => format!(", {low} to {high}"),
         _ => String::new(),
     };
+    // A number or a word: the pattern is the word's.
+    let word = field["pattern"].as_str().filter(|_| field["x-kubernetes-int-or-string"] == true);
+    let or = word.map(|word| format!(", or `{}`", word.trim_matches(['^', '$']))).unwrap_or_default();
     if let Some((_, unit)) = known {
-        return format!("{unit}{range}");
+        return format!("{unit}{range}{or}");
     }
     if let Some(values) = field["enum"].as_array() {
         let values = values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`"));
