@@ -213,6 +213,8 @@ pub struct DemandSummary {
     pub ingest_bytes_per_second: u64,
     /// Records a second written to the stream, over the window.
     pub ingest_records_per_second: u64,
+    /// The target in the dimensions that learn theirs; absent where none does, or too little is known for one.
+    pub learned_target: Option<Load>,
     /// By how many thousandths the loads of shards are raised at the most, where the stream grows: to what they
     /// will be when a step can help ([`rise`]). What is written to the stream is told as it was measured.
     pub rise_per_mille: u64,
@@ -281,7 +283,11 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
-        summary: summary(&shards, &readers, !policy.consumers.is_empty(), window, &written, rise),
+        summary: DemandSummary {
+            learned_target,
+            rise_per_mille: rise.per_mille,
+            ..summary(&shards, &readers, !policy.consumers.is_empty(), window, &written)
+        },
         shards,
     }
 }
@@ -327,7 +333,6 @@ fn summary(
     pollers_declared: bool,
     [from, to]: [Minute; 2],
     written: &Written,
-    rise: Rise,
 ) -> DemandSummary {
     let Written { amounts, seconds } = written;
     let total: Loads = shards.iter().map(ShardDemand::loads).sum();
@@ -344,6 +349,6 @@ fn summary(
         rejected_millionths: u64::try_from(rejected).unwrap_or(u64::MAX),
         ingest_bytes_per_second: amounts.bytes / seconds,
         ingest_records_per_second: amounts.records / seconds,
-        rise_per_mille: rise.per_mille,
+        ..DemandSummary::default()
     }
 }

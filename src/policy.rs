@@ -106,16 +106,12 @@ impl ScalingPolicy {
     /// The loads that decide. `learned` is the target in the dimensions that learn theirs; without one, for not
     /// enough is known, they have their fallback.
     pub fn limits(&self, learned: Option<Load>) -> Limits {
-        let mut trigger = self.targets.limits;
-        for dimension in self.targets.learned.iter().filter(|_| learned.is_some()) {
-            let of = match dimension {
-                Dimension::IngestBytes => &mut trigger.ingest_bytes,
-                Dimension::IngestRecords => &mut trigger.ingest_records,
-                Dimension::ReadBytes => &mut trigger.read_bytes,
-                Dimension::ReadCalls => continue,
-            };
-            *of = learned.unwrap_or(*of);
-        }
+        let Targets { limits, learned: learning, read_calls: _ } = &self.targets;
+        let target = |dimension| match learned {
+            Some(learned) if learning.contains(&dimension) => learned,
+            _ => limits.of(dimension),
+        };
+        let trigger = Loads::from_array(Dimension::SPLITTABLE.map(target));
         let keep = 1_000_000 - u64::from(self.tolerance_millionths.min(1_000_000));
         let floor = Loads::from_array([Load(1); 3]);
         Limits { trigger, pack: trigger.zip(floor, |limit, one| Load(limit.0 * keep / 1_000_000).max(one)) }
@@ -466,6 +462,26 @@ impl Allow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_learned_target_is_that_of_the_dimensions_that_learn_and_of_no_other() {
+        let mut policy = ScalingPolicy::for_stream("orders", 200);
+        policy.targets.limits = Loads::from_array([91, 92, 93].map(Load::from_percent));
+        let limits = |policy: &ScalingPolicy, learned| policy.limits(learned).trigger.as_array();
+        let percents = |percents: [u32; 3]| percents.map(Load::from_percent);
+        for (dimension, expected) in [
+            (Dimension::IngestBytes, [60, 92, 93]),
+            (Dimension::IngestRecords, [91, 60, 93]),
+            (Dimension::ReadBytes, [91, 92, 60]),
+        ] {
+            policy.targets.learned = vec![dimension];
+            assert_eq!(limits(&policy, Some(Load::from_percent(60))), percents(expected));
+            assert_eq!(limits(&policy, None), percents([91, 92, 93]), "until it is known");
+        }
+        policy.tolerance_millionths = 200_000;
+        let pack = policy.limits(Some(Load::from_percent(60))).pack;
+        assert_eq!(pack.read_bytes, Load::from_percent(48), "packed by what was learned");
+    }
 
     #[test]
     fn a_change_takes_as_many_steps_or_calls_as_it_needs_whichever_is_sooner() {

@@ -141,6 +141,9 @@ pub struct PolicyFacts {
     /// The dimensions whose target is learned; what it is now, `utilization` has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub learned_targets: Vec<Dimension>,
+    /// What is learned; absent where nothing is to be, or too little is known: then targets have their fallback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned_target: Option<Load>,
 }
 
 /// Settled minutes that figures are means over.
@@ -306,6 +309,7 @@ impl Report {
                 max_shards: in_force.bounds.max(),
                 schedules: in_force.schedules,
                 learned_targets: policy.targets.learned.clone(),
+                learned_target: demand.learned_target,
             },
             observed_at: snapshot.observed_at,
             look_back_start: snapshot.look_back_start,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::past::{Past, Stretch};
 use crate::load::Load;
 use crate::policy::{ScalingPolicy, ShardBounds};
-use crate::quota::{MAX_SHARDS, MIN_SHARDS};
+use crate::quota::{Dimension, MAX_SHARDS, MIN_SHARDS};
 
 /// The time that splits may take to help, in minutes: some steps, and the delay of the metrics.
 const REACTION_MINUTES: u32 = 5;
@@ -49,7 +49,7 @@ impl Suggestion {
         let target = Load::from_percent(self.ingest_percent.value);
         policy.targets.limits.ingest_bytes = target;
         policy.targets.limits.ingest_records = target;
-        policy.targets.learned.clear();
+        policy.targets.learned.retain(|of| *of == Dimension::ReadBytes);
         policy
     }
 }

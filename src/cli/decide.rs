@@ -10,7 +10,7 @@ use crate::vetted;
 /// A plan that the checks let pass: a mistake of ours ends here.
 pub(super) fn decide(snapshot: &Snapshot, policy: &ScalingPolicy) -> anyhow::Result<Decision> {
     vetted::decide(snapshot, policy)
-        .map_err(|violations| anyhow::anyhow!("internal error, nothing was done: {violations}"))
+        .map_err(|violations| anyhow::anyhow!("internal error, the plan is not carried out: {violations}"))
 }
 
 /// The report of a decision.

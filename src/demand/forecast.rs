@@ -16,9 +16,9 @@
 //! Both ratios are bounded, so that no hour of silence makes a forecast of anything. Where a slot of yesterday is
 //! not known there is no forecast at all.
 
-use crate::snapshot::{Minute, Snapshot};
+use crate::snapshot::Snapshot;
 
-use super::history::{Amounts, Span, Totals};
+use super::history::{Span, Totals};
 
 /// Minutes of a slot.
 pub const SLOT_MINUTES: u32 = 15;
@@ -41,14 +41,9 @@ pub struct Forecast {
 /// The forecast, where the look-back is long enough for one.
 pub(super) fn read(snapshot: &Snapshot) -> Option<Forecast> {
     let end = snapshot.metrics.settled_until?;
-    let known_since = snapshot.look_back_start.max(snapshot.summary.created_at);
-    let day = i64::from(24 * 60);
-    let span = Span { start: end.plus(-day), end, known_from: Minute::from_start(known_since) };
+    let span = Span::day_before(end, snapshot);
     let totals = Totals::read(snapshot, span);
-    let minute = |place: usize| {
-        let [bytes, records, rejected] = totals.at(place);
-        Some(Amounts { bytes: bytes?, records: records?, rejected: rejected? }.fullness())
-    };
+    let minute = |place: usize| totals.fullness(place);
     let slot = |places: std::ops::Range<usize>, least: usize| {
         let known: Vec<u64> = places.filter_map(minute).collect();
         let (sum, highest) = (known.iter().sum::<u64>(), known.iter().copied().max()?);

@@ -10,8 +10,9 @@
 //!
 //! > Σₜ p(t) · (8 + Σⱼ [`REJECTED_PRICE`] · max(0, f·e − 1)) ÷ Σⱼ f,
 //!
-//! and the target is the whole percentage from [`LOWEST_LEARNED_TARGET`] to 100 at which that is least (a newsvendor's
-//! quantile of e, taken over all fills); of equals the highest. Where e is hardly ever above one it is 100; where
+//! and the target is the one from [`LOWEST_LEARNED_TARGET`] to 100 %, in steps of [`STEP_PERCENT`], at which that is least
+//! (a newsvendor's quantile of e, taken over all fills). So that it does not flutter, the day ends with the last full
+//! hour of the clock. Minutes are looked at one by one, whatever the policy's window. Where e is hardly ever above one it is 100; where
 //! loads double within minutes it is lower, the more so the more often they do.
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use crate::load::Load;
 use crate::policy::LOWEST_LEARNED_TARGET;
 use crate::snapshot::{Minute, Snapshot};
 
-use super::history::{Amounts, Span, Totals};
+use super::history::{Span, Totals};
 use super::rise::Rise;
 
 /// From the end of the newest settled minute until a step that is decided then has changed something: two minutes
@@ -29,6 +30,8 @@ const LATENCY_MINUTES: usize = 3;
 /// What a rejected shard-hour costs in shard-hours: what on-demand mode takes for carrying the same bytes
 /// (`docs/scorecard.md`, π).
 const REJECTED_PRICE: u64 = 20;
+/// Targets are told apart by so much: less than that moves with every day, and a target that falls has shards split.
+const STEP_PERCENT: usize = 5;
 /// Minutes whose outcome must be known: a quarter of a day.
 const LEAST_KNOWN: usize = 360;
 /// Ratios are counted by the percent; what is more than eightfold is no less rejected by any target.
@@ -38,16 +41,10 @@ const FILLS: std::ops::RangeInclusive<u64> = 9..=16;
 
 /// The target that the last day was worth, where enough of it is known.
 pub(super) fn read(snapshot: &Snapshot) -> Option<Load> {
-    let end = snapshot.metrics.settled_until?;
-    let known_since = snapshot.look_back_start.max(snapshot.summary.created_at);
-    let span = Span { start: end.plus(-24 * 60), end, known_from: Minute::from_start(known_since) };
+    let Minute(settled) = snapshot.metrics.settled_until?;
+    let span = Span::day_before(Minute(settled - settled.rem_euclid(60)), snapshot);
     let totals = Totals::read(snapshot, span);
-    let offered = |place: usize| {
-        let [bytes, records, rejected] = totals.at(place);
-        Some(Amounts { bytes: bytes?, records: records?, rejected: rejected? }.fullness())
-    };
-    let offered: Vec<Option<u64>> = (0..span.len()).map(offered).collect();
-    learned(&offered)
+    learned(&(0..span.len()).map(|place| totals.fullness(place)).collect::<Vec<_>>())
 }
 
 /// The target of least cost for what was offered minute by minute.
@@ -62,7 +59,7 @@ fn learned(offered: &[Option<u64>]) -> Option<Load> {
     }
     let percent = Load::from_percent(1).0;
     let targets = LOWEST_LEARNED_TARGET.0 / percent..=Load::CEILING.0 / percent;
-    let best = targets.rev().min_by_key(|target| planned.cost(*target))?;
+    let best = targets.step_by(STEP_PERCENT).min_by_key(|target| planned.cost(*target))?;
     (known >= LEAST_KNOWN).then_some(Load(best * percent))
 }
 
@@ -103,12 +100,15 @@ impl Planned {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::assess;
     use super::super::fixture::{Story, by_width, percent, policy};
+    use super::super::{ancestry_of_heat, assess};
     use super::*;
     use crate::hash_key::HashKeyRange;
+    use crate::load::Loads;
+    use crate::plan::Step;
     use crate::policy::ScalingPolicy;
     use crate::quota::Dimension;
+    use crate::vetted;
 
     fn minutes(load: impl Fn(usize) -> u64) -> Vec<Option<u64>> {
         (0..1_440).map(|minute| Some(load(minute))).collect()
@@ -170,7 +170,7 @@ mod tests {
                 cost
             };
             let Load(best) = learned(&offered).expect("enough is known");
-            let least = (50..=100).map(|target| by_hand(f64::from(target) / 100.0)).fold(f64::MAX, f64::min);
+            let least = (50..=100).step_by(5).map(|target| by_hand(f64::from(target) / 100.0)).fold(f64::MAX, f64::min);
             // Ratios are counted by the percent.
             prop_assert!(by_hand(best as f64 / 1e6) <= 1.01 * least);
         }
@@ -194,6 +194,7 @@ mod tests {
         };
         let fixed = of(&day(90), &policy);
         assert_eq!(fixed, policy.targets.limits);
+        assert_eq!(assess(&day(90), &policy).learned_target, None, "nobody asks");
         policy.targets.learned = vec![Dimension::IngestBytes];
         let learned = of(&day(90), &policy);
         assert!(learned.ingest_bytes < Load::CEILING && learned.ingest_bytes >= Load::from_percent(50));
@@ -202,5 +203,41 @@ mod tests {
         let mut young = day(90);
         young.summary.created_at = young.observed_at - jiff::SignedDuration::from_hours(5);
         assert_eq!(of(&young, &policy), fixed, "until enough is known");
+    }
+
+    #[test]
+    fn a_learned_target_decides_below_and_above_its_fallback_and_the_checks_go_by_it() {
+        // Of a stream that once was split, so many percent of a shard, half of them in each.
+        let day = |level: fn(usize) -> u64| {
+            let mut story = Story::of(1);
+            story.pass(1, |range| by_width(range, percent(level(0))));
+            story.split(0);
+            for minute in 1..24 * 60 {
+                story.pass(1, |range| by_width(range, percent(level(minute))));
+            }
+            story.snapshot()
+        };
+        let mut learning = policy();
+        learning.metrics.window_minutes = 1;
+        learning.tolerance_millionths = 0;
+        learning.targets.limits = Loads::from_array([95; 3].map(Load::from_percent));
+        learning.targets.learned = vec![Dimension::IngestBytes, Dimension::IngestRecords];
+        let mut fixed = learning.clone();
+        fixed.targets.learned.clear();
+        let deltas = |snapshot: &Snapshot, policy: &ScalingPolicy| {
+            let plan = vetted::decide(snapshot, policy).expect("the checks go by the same target").plan;
+            plan.steps().iter().map(Step::shard_delta).collect::<Vec<_>>()
+        };
+        // Each has 86 % in two minutes of six, 57 % else: too much where the load grows by half again and again.
+        let bursty = day(|minute| if minute % 6 >= 4 { 172 } else { 114 });
+        assert_eq!((deltas(&bursty, &learning), deltas(&bursty, &fixed)), (vec![1, 1], vec![]));
+        let plan = vetted::decide(&bursty, &learning).expect("sound").plan;
+        assert!(plan.limits.trigger.ingest_bytes < Load::from_percent(86), "{:?}", plan.limits);
+        assert!(plan.is_hot() && !vetted::decide(&bursty, &fixed).expect("sound").plan.is_hot());
+        let families = [&learning, &fixed].map(|policy| ancestry_of_heat(&bursty, policy).len());
+        assert!(families[0] > 0 && families[1] == 0, "{families:?}");
+        // What never grows fills a shard to its ceiling: two of 49 % each fit into one.
+        let steady = day(|_| 98);
+        assert_eq!((deltas(&steady, &learning), deltas(&steady, &fixed)), (vec![-1], vec![]));
     }
 }

@@ -31,6 +31,12 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// The 24 hours before `end`, of which nothing is known from before the look-back and the stream.
+    pub(super) fn day_before(end: Minute, snapshot: &Snapshot) -> Span {
+        let known_since = snapshot.look_back_start.max(snapshot.summary.created_at);
+        Span { start: end.plus(-24 * 60), end, known_from: Minute::from_start(known_since) }
+    }
+
     /// The minutes, in order.
     pub(super) fn minutes(self) -> impl ExactSizeIterator<Item = Minute> {
         (0..self.len()).map(move |at| self.start.plus(i64::try_from(at).unwrap_or(i64::MAX)))
@@ -188,6 +194,12 @@ impl Totals {
             }
         }
         Totals(totals)
+    }
+
+    /// What was offered in a minute, in millionths of a shard's ceiling; unknown where any part of it is.
+    pub(super) fn fullness(&self, place: usize) -> Option<u64> {
+        let [bytes, records, rejected] = self.at(place);
+        Some(Amounts { bytes: bytes?, records: records?, rejected: rejected? }.fullness())
     }
 
     /// The totals of the minute at this place of the span.

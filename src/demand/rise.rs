@@ -13,7 +13,7 @@
 //! carried on, for merges wait for what is measured. And who asks for windows to agree before shards are added
 //! (`behavior.scaleUp.stabilizationWindowSeconds`) wants no rise to be believed at once.
 
-use super::history::{Amounts, Totals};
+use super::history::Totals;
 use super::ingest::{Offered, Windows};
 
 /// For so many minutes a growth is carried on: the age of the newest settled minute. By a model of the suite 1, 2
@@ -35,11 +35,7 @@ impl Rise {
     /// The rise at the end of the totals; none where one of the minutes is not known.
     pub(super) fn read(totals: &Totals, minutes: usize, windows: Windows) -> Rise {
         let mean = |end: usize| {
-            let minute = |place: usize| {
-                let [bytes, records, rejected] = totals.at(place);
-                Some(Amounts { bytes: bytes?, records: records?, rejected: rejected? }.fullness())
-            };
-            (end.checked_sub(windows.mean)?..end).map(minute).sum::<Option<u64>>()
+            (end.checked_sub(windows.mean)?..end).map(|place| totals.fullness(place)).sum::<Option<u64>>()
         };
         let newest_and_before = || Some((mean(minutes)?, mean(minutes.checked_sub(1)?)?));
         match newest_and_before() {

@@ -178,6 +178,16 @@ mod tests {
     }
 
     #[test]
+    fn where_a_target_is_learned_the_lowest_there_may_be_is_what_is_near() {
+        let half_full = history(&[(StreamMetric::IncomingBytes, 60 * 450_000)]);
+        let mut policy = policy(1, 10);
+        let level = |policy: &ScalingPolicy| gate(&half_full, policy, 1, Some(Minute(1_000)), Minute(1_001));
+        assert_eq!(level(&policy), MetricLevel::Stream);
+        policy.targets.learned = vec![Dimension::IngestBytes];
+        assert_eq!(level(&policy), MetricLevel::Shards);
+    }
+
+    #[test]
     fn a_stream_that_is_written_to_a_tenth_more_than_before_is_looked_at_closely_though_it_is_calm() {
         for metric in [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords] {
             let after = |newest| {

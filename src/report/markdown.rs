@@ -6,7 +6,7 @@ use super::layout::{count, percent, signed_hours};
 use super::story::Story;
 use super::strip::{self, Strip};
 use super::table::{items, readers, source_name};
-use super::{Notice, Report};
+use super::{Notice, Report, steps};
 use crate::cost::{HOURS_PER_MONTH, grouped};
 use crate::plan::RangeLoad;
 use crate::units::duration;
@@ -48,6 +48,9 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
             window.start, window.end, window.minutes
         )?,
         None => writeln!(out, "There are no settled metrics.")?,
+    }
+    if let Some(rise @ 1..) = report.traffic.as_ref().map(|traffic| traffic.rise_per_mille) {
+        writeln!(out, "The stream's load rises: the loads of shards are {}.", steps::raised(rise))?;
     }
     writeln!(out, "Nothing from before {} counts.", report.look_back_start)?;
     if let Some(source) = report.read_calls_source {

@@ -110,7 +110,7 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names, rise_per_mill
     let Explanation { reason, before, after } = explanation;
     let rising = match rise_per_mille {
         0 => String::new(),
-        rise => format!(" (it rises: {})", raised(rise)),
+        rise => format!(" (it rises: loads are {})", raised(rise)),
     };
     // What an earlier step has left of the heat that is the reason.
     let left = |dimension: Dimension, load: Load| {
@@ -201,7 +201,10 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names, rise_per_mill
 
 /// What loads are of a stream that grows.
 pub(super) fn raised(rise_per_mille: u64) -> String {
-    format!("up to {} above what was measured, as in two minutes", percent(Load(rise_per_mille * 1_000)))
+    format!(
+        "up to {} above what was measured: what they will be in two minutes",
+        percent(Load(rise_per_mille * 1_000))
+    )
 }
 
 /// A time in minutes, in seconds where it is short.
@@ -271,7 +274,7 @@ mod tests {
             words(&sample.plan.explanations[0], sample.policy.targets.limits, &Names(Vec::new()), 194);
         assert_eq!(
             reason,
-            "ingest bytes 143.0 % > target 70.0 % (it rises: up to 19.4 % above what was measured, as in two minutes)"
+            "ingest bytes 143.0 % > target 70.0 % (it rises: loads are up to 19.4 % above what was measured: what they will be in two minutes)"
         );
     }
 

@@ -109,7 +109,8 @@ impl Page {
         }
         let learned = policy.learned_targets.iter().map(|of| of.label()).collect::<Vec<_>>();
         if !learned.is_empty() {
-            wanted.push(format!("targets learned: {}", learned.join(", ")));
+            let known = if policy.learned_target.is_some() { "learned" } else { "not learned yet" };
+            wanted.push(format!("targets {known}: {}", learned.join(", ")));
         }
         self.lines.extend(facts("", &wanted, self.width));
         let seen = report.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");

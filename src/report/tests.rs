@@ -25,7 +25,7 @@ fn demand(sample: &Sample) -> DemandSummary {
         rejected_millionths: 12_000,
         ingest_bytes_per_second: total.ingest_bytes.0,
         ingest_records_per_second: total.ingest_records.0 / 1_000,
-        rise_per_mille: 0,
+        ..DemandSummary::default()
     }
 }
 
@@ -88,7 +88,15 @@ fn targets_that_are_learned_are_said_to_be_with_what_they_are_now() {
     let mut sample = fixtures::one_hot_shard();
     sample.policy.targets.learned = vec![Dimension::IngestBytes];
     sample.plan.limits.trigger.ingest_bytes = Load::from_percent(83);
-    let told = table(&report(&sample), EIGHTY);
+    let told = |learned_target| {
+        let demand = DemandSummary { learned_target, ..demand(&sample) };
+        table(
+            &Report::new(&sample.snapshot, &sample.policy, &demand, &sample.plan, &Prices::default()),
+            EIGHTY,
+        )
+    };
+    assert!(told(None).contains("targets not learned yet: ingest bytes"), "{}", told(None));
+    let told = told(Some(Load::from_percent(83)));
     assert!(told.contains("targets learned: ingest bytes"), "{told}");
     assert!(
         told.lines().any(|line| line.trim().starts_with("ingest bytes") && line.contains("83.0 %")),
@@ -105,7 +113,9 @@ fn a_stream_that_grows_is_said_to_beside_its_traffic_and_in_each_reason() {
         Style { width: 120, color: false },
     );
     assert!(
-        told.contains("it rises: loads are up to 19.4 % above what was measured, as in two minutes"),
+        told.contains(
+            "it rises: loads are up to 19.4 % above what was measured: what they will be in two minutes"
+        ),
         "{told}"
     );
     assert_eq!(told.matches("up to 19.4 % above what was measured").count(), 2, "{told}");

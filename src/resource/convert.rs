@@ -310,12 +310,20 @@ mod tests {
 
     #[test]
     fn a_target_that_is_learned_has_the_default_until_it_is() {
-        let mut resource = KinesisStreamAutoscaler::new("orders", "orders", 8);
-        resource.spec.targets.ingest_bytes.utilization = spec::Utilization::Auto;
-        resource.spec.targets.read_bytes.utilization = spec::Utilization::Percent(60);
-        let targets = resource.to_policy().expect("good").targets;
-        assert_eq!(targets.learned, [Dimension::IngestBytes]);
-        assert_eq!(targets.limits.as_array(), [95, 95, 60].map(Load::from_percent));
+        let resource = KinesisStreamAutoscaler::new("orders", "orders", 8);
+        let targets = |of: fn(&mut spec::Targets) -> &mut spec::Target| {
+            let mut resource = resource.clone();
+            let spec::Targets { ingest_bytes, ingest_records, read_bytes, .. } = &mut resource.spec.targets;
+            for target in [ingest_bytes, ingest_records, read_bytes] {
+                target.utilization = spec::Utilization::Percent(60);
+            }
+            of(&mut resource.spec.targets).utilization = spec::Utilization::Auto;
+            let targets = resource.to_policy().expect("good").targets;
+            (targets.learned, targets.limits.as_array().map(|load| load.0 / 10_000))
+        };
+        assert_eq!(targets(|all| &mut all.ingest_bytes), (vec![Dimension::IngestBytes], [95, 60, 60]));
+        assert_eq!(targets(|all| &mut all.ingest_records), (vec![Dimension::IngestRecords], [60, 95, 60]));
+        assert_eq!(targets(|all| &mut all.read_bytes), (vec![Dimension::ReadBytes], [60, 60, 95]));
     }
 
     #[test]

@@ -228,7 +228,8 @@ impl Default for Targets {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
-    /// A whole percentage of the ceiling, 1 to 100, or `Auto`.
+    /// A whole percentage of the ceiling, 1 to 100; or `Auto`: as full as it was worth on the stream's own last day,
+    /// by how much the load grew within minutes and the price of rejecting (95 until a quarter of a day is known).
     #[cfg_attr(
         feature = "operator",
         schemars(with = "i64", transform = schema::whole_or(ranges::TARGET_PERCENT, Utilization::AUTO))

@@ -160,6 +160,7 @@ pub fn good_values() -> Vec<(&'static str, Value)> {
         ("spec.interval", json!("1h")),
         ("spec.targets.ingestBytes.utilization", json!(1)),
         ("spec.targets.ingestBytes.utilization", json!(100)),
+        ("spec.targets.readBytes.utilization", json!("Auto")),
         ("spec.metrics.window", json!("1m")),
         ("spec.metrics.window", json!("60m")),
         ("spec.metrics.maxAge", json!("3m")),
