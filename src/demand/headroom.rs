@@ -206,6 +206,27 @@ mod tests {
     }
 
     #[test]
+    fn within_an_hour_of_the_clock_a_learned_target_stays() {
+        let policy = {
+            let mut policy = policy();
+            policy.targets.learned = vec![Dimension::IngestBytes];
+            policy
+        };
+        let learned = |story: &Story| assess(&story.snapshot(), &policy).learned_target;
+        let settled = |story: &Story| story.snapshot().metrics.settled_until.map_or(0, |minute| minute.0);
+        let mut story = Story::of(1);
+        story.pass(300, |_| percent(60));
+        while settled(&story) % 60 != 0 {
+            story.pass(1, |_| percent(60));
+        }
+        assert_eq!(learned(&story), None, "not yet a quarter of a day");
+        story.pass(59, |_| percent(60));
+        assert_eq!(learned(&story), None, "as at the full hour");
+        story.pass(1, |_| percent(60));
+        assert_eq!(learned(&story), Some(Load::CEILING), "the next hour is full");
+    }
+
+    #[test]
     fn a_learned_target_decides_below_and_above_its_fallback_and_the_checks_go_by_it() {
         // Of a stream that once was split, so many percent of a shard, half of them in each.
         let day = |level: fn(usize) -> u64| {
