@@ -171,9 +171,12 @@ mod tests {
         assert_eq!(suggestion.ingest_percent.value, 80, "it jumps less often than one minute in a hundred");
         // 2 and 10 shards' worth at 80 % × 0.8.
         assert_eq!((suggestion.min_shards.value, suggestion.max_shards.value), (4, 32));
-        let applied = suggestion.applied_to(policy());
+        let mut learning = policy();
+        learning.targets.learned = vec![Dimension::IngestBytes, Dimension::ReadBytes];
+        let applied = suggestion.applied_to(learning);
         assert_eq!((applied.bounds.min(), applied.bounds.max()), (4, 32));
         assert_eq!(applied.targets.limits.ingest_records, Load::from_percent(80));
+        assert_eq!(applied.targets.learned, [Dimension::ReadBytes], "what is suggested is not learned");
         assert!(suggestion.max_shards.why.contains("10.00 shards' worth over 1 min: 16 at 64.0 %"));
     }
 
