@@ -283,11 +283,15 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
-        summary: DemandSummary {
+        summary: summary(
+            &shards,
+            &readers,
+            !policy.consumers.is_empty(),
+            window,
+            &written,
             learned_target,
-            rise_per_mille: rise.per_mille,
-            ..summary(&shards, &readers, !policy.consumers.is_empty(), window, &written)
-        },
+            rise,
+        ),
         shards,
     }
 }
@@ -333,6 +337,8 @@ fn summary(
     pollers_declared: bool,
     [from, to]: [Minute; 2],
     written: &Written,
+    learned_target: Option<Load>,
+    rise: Rise,
 ) -> DemandSummary {
     let Written { amounts, seconds } = written;
     let total: Loads = shards.iter().map(ShardDemand::loads).sum();
@@ -349,6 +355,7 @@ fn summary(
         rejected_millionths: u64::try_from(rejected).unwrap_or(u64::MAX),
         ingest_bytes_per_second: amounts.bytes / seconds,
         ingest_records_per_second: amounts.records / seconds,
-        ..DemandSummary::default()
+        learned_target,
+        rise_per_mille: rise.per_mille,
     }
 }

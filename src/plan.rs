@@ -60,7 +60,8 @@ impl Plan {
         !self.before.iter().all(within)
     }
 
-    /// Whether no step may run now, and splits may be waiting for what may be over any minute. Then it is worth its price to look at the shards again soon.
+    /// Whether no step may run now, and splits may be waiting for what may be over any minute. Then it is worth its
+    /// price to look at the shards again soon.
     pub fn splits_wait(&self) -> bool {
         let targets = self.limits.trigger;
         let is_hot = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && !shard.loads.within(targets);

@@ -10,10 +10,10 @@
 //!
 //! > Σₜ p(t) · (8 + Σⱼ [`REJECTED_PRICE`] · max(0, f·e − 1)) ÷ Σⱼ f,
 //!
-//! and the target is the one from [`LOWEST_LEARNED_TARGET`] to 100 %, in steps of [`STEP_PERCENT`], at which that is least
-//! (a newsvendor's quantile of e, taken over all fills). So that it does not flutter, the day ends with the last full
-//! hour of the clock. Minutes are looked at one by one, whatever the policy's window. Where e is hardly ever above one it is 100; where
-//! loads double within minutes it is lower, the more so the more often they do.
+//! and the target is the one from [`LOWEST_LEARNED_TARGET`] to 100 %, in steps of [`STEP_PERCENT`], at which that is
+//! least (a newsvendor's quantile of e, taken over all fills). Where e is hardly ever above one it is 100; where loads
+//! grow by half within minutes it is lower, the more so the more often they do. So that it does not flutter, the day
+//! ends with the last full hour of the clock. Minutes are looked at one by one, whatever the policy's window.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ const REJECTED_PRICE: u64 = 20;
 const STEP_PERCENT: usize = 5;
 /// Minutes whose outcome must be known: a quarter of a day.
 const LEAST_KNOWN: usize = 360;
-/// Ratios are counted by the percent; what is more than eightfold is no less rejected by any target.
+/// Ratios are counted by the percent, and what is more than eightfold as eightfold: no headroom takes that.
 const MOST_PERCENT: u64 = 800;
 /// Fills are told apart by sixteenths of the target, from the ninth on.
 const FILLS: std::ops::RangeInclusive<u64> = 9..=16;

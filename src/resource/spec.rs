@@ -193,9 +193,7 @@ pub struct AwsAccess {
     pub role_arn: Option<String>,
 }
 
-/// How full a shard may be in each dimension, in percent of the shard's ceiling; or `Auto`, as full as the growth of
-/// the stream's load within minutes on the last day, and the price of rejecting, make it worth (95 until a quarter
-/// of a day is known).
+/// How full a shard may be in each dimension, in percent of the shard's ceiling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
