@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::load::Load;
+use crate::load::{Load, Loads};
 use crate::operator::object::Autoscaler;
 use crate::operator::status::{
-    Condition, ConditionStatus, PlanState, PlanStatus, RecentStep, ShardCounts, Status, StreamSeen, TopShard,
+    Condition, ConditionStatus, PlanState, PlanStatus, RecentStep, ShardCounts, Status, StreamSeen, Targets,
+    TopShard,
 };
 use crate::policy::ScalingPolicy;
 use crate::report::{Cell, Painter, Style, Tone, bar, fitting, hang, set_columns};
@@ -118,7 +119,7 @@ impl Page {
     }
 
     fn plan(&mut self, plan: &PlanStatus) {
-        let PlanStatus { hash, state, summary, generation: _, steps, expires_at, message } = plan;
+        let PlanStatus { hash, state, summary, generation: _, steps, targets: _, expires_at, message } = plan;
         self.section(&format!("PLAN {hash}"));
         let expiry =
             expires_at.filter(|_| *state == PlanState::AwaitingApproval).map(|at| {
@@ -198,7 +199,10 @@ impl Page {
 
 /// The hottest shards with bars so wide, or without any.
 fn heat_rows(facts: &Facts<'_>, width: usize) -> Vec<Vec<Cell>> {
-    let targets = facts.policy.map(|policy| policy.targets.limits.as_array());
+    // What is learned, the operator has written with what it decided by it.
+    let decided_by = facts.status.targets.map(Targets::loads);
+    let targets =
+        decided_by.or_else(|| facts.policy.map(|policy| policy.targets.limits)).map(Loads::as_array);
     let faint = |title: &str| Cell::text(title).tone(Tone::Faint);
     let mut heading = vec![faint("")];
     for title in ["ingest bytes", "ingest records", "read bytes"] {

@@ -95,7 +95,14 @@ fn left(case: &Case, to: u32) -> Option<(u64, u64, f64)> {
 fn may_be(case: &Case, identity: &PlanIdentity, to: u32) -> bool {
     let from = identity.start.len() as u32;
     let identity = PlanIdentity { steps: vec![Step::UpdateShardCount { from, to }], ..identity.clone() };
-    checks::check_steps(&identity, &case.snapshot, &case.policy, &case.demand).is_ok()
+    checks::check_steps(
+        &identity,
+        case.policy.limits(None).trigger,
+        &case.snapshot,
+        &case.policy,
+        &case.demand,
+    )
+    .is_ok()
 }
 
 #[test]
