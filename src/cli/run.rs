@@ -173,8 +173,9 @@ impl<P: ControlPlane> StreamLoop<P> {
             self.output.sentences(&line)?;
         }
         let is_due = acts && !plan.steps().is_empty();
-        if policy.mode != Mode::DryRun {
-            observer.decided(plan, is_due);
+        match policy.mode {
+            Mode::DryRun => observer.shown(plan),
+            Mode::Approve | Mode::Apply => observer.decided(plan, is_due),
         }
         if !is_due {
             return Ok(Next::Rest);

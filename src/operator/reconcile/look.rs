@@ -151,9 +151,10 @@ impl<P: Planes> Shared<P> {
             status: before,
             approval: view.object.annotation(APPROVE),
         });
-        if policy.mode != Mode::DryRun {
-            let is_due = matches!(answer.leave, Leave::Step { .. });
-            session.observer.decided(&decision.plan, is_due);
+        let is_due = matches!(answer.leave, Leave::Step { .. });
+        match policy.mode {
+            Mode::DryRun => session.observer.shown(&decision.plan),
+            Mode::Approve | Mode::Apply => session.observer.decided(&decision.plan, is_due),
         }
         let work = match &answer.leave {
             Leave::Nothing => None,
