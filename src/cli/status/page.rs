@@ -10,7 +10,7 @@ use crate::operator::status::{
 };
 use crate::policy::ScalingPolicy;
 use crate::report::{Cell, Painter, Style, Tone, bar, fitting, hang, set_columns};
-use crate::stream::{ShardId, StreamMode};
+use crate::stream::{ShardId, StreamMode, region_of};
 use crate::units::duration;
 
 const NARROWEST: usize = 60;
@@ -82,7 +82,7 @@ impl Page {
         self.lines.push(format!("{title}: {}", self.painter.paint(tone, word)));
         match &status.stream {
             Some(StreamSeen { name, arn, status, mode, .. }) => {
-                let region = arn.split(':').nth(3).unwrap_or_default();
+                let region = region_of(arn).unwrap_or_default();
                 let on_demand = if *mode == StreamMode::OnDemand { ", on-demand" } else { "" };
                 self.text("", &format!("stream {name} in {region}, {status}{on_demand}"), Tone::Plain);
             }
