@@ -47,7 +47,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-/// The format of serialised reports; raised when a field changes its meaning or goes.
+/// The format of serialised reports; raised when a field of a released format changes its meaning or goes.
 pub const REPORT_FORMAT: u32 = 1;
 
 /// A plan with all that explains it.
