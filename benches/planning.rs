@@ -14,6 +14,11 @@ use reshard::planner;
 use reshard::policy::{ScalingPolicy, ShardBounds};
 use reshard::stream::ShardId;
 
+use self::target::keeps;
+
+#[path = "observation/target.rs"]
+mod target;
+
 /// Segments of one shard, as `demand` makes them.
 const SEGMENTS: usize = 16;
 
@@ -92,23 +97,11 @@ fn demand(
     }
 }
 
-/// How long the least of all runs may take to come under its target: other work on the machine lengthens
-/// a run and shortens none, so that a busy machine needs more runs, and no slow planner can pass.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Fails where no run takes as little as `most`. Without optimisation there is nothing to measure.
-fn keeps<T>(name: &str, most: Duration, mut run: impl FnMut() -> T) {
-    if cfg!(debug_assertions) {
-        return;
-    }
-    let (began, mut least) = (Instant::now(), Duration::MAX);
-    while least > most && began.elapsed() < PATIENCE {
-        let begun = Instant::now();
-        black_box(run());
-        least = least.min(begun.elapsed());
-    }
-    eprintln!("{name}: {least:.1?}, {most:?} at the most");
-    assert!(least <= most, "{name} takes {least:?} at the least, and may take {most:?}");
+/// How long it takes.
+fn timed<T>(run: impl FnOnce() -> T) -> Duration {
+    let begun = Instant::now();
+    black_box(run());
+    begun.elapsed()
 }
 
 /// Has glibc keep what is freed: it gives blocks back to the system at once, until one of this size was
@@ -155,7 +148,7 @@ fn planning(criterion: &mut Criterion) {
         let name = format!("200 shards, {name}");
         let plan = || planner::plan(black_box(&demand), &policy, &in_force);
         if let Some(most) = most {
-            keeps(&name, most, plan);
+            keeps(&name, most, || timed(plan));
         }
         group.bench_function(name, |bencher| bencher.iter(plan));
     }
@@ -164,7 +157,7 @@ fn planning(criterion: &mut Criterion) {
     {
         let demand = random_demand(10_000, 1, density, 60_000);
         let plan = || planner::unbounded_optimum(black_box(&demand), &policy);
-        keeps(name, TEN_THOUSAND_SHARDS, plan);
+        keeps(name, TEN_THOUSAND_SHARDS, || timed(plan));
         group.bench_function(name, |bencher| bencher.iter(plan));
     }
     group.finish();

@@ -4,9 +4,10 @@
 
 use std::fmt;
 
-pub use self::violation::{CoverFlaw, StepFlaw, Violation};
+pub use self::violation::{CoverFlaw, StepFlaw, TargetFell, Violation};
 use crate::demand::Demand;
 use crate::hash_key::HashKeyRange;
+use crate::load::Loads;
 use crate::plan::{Plan, PlanIdentity};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
@@ -46,7 +47,7 @@ impl fmt::Display for Violations {
 impl std::error::Error for Violations {}
 
 /// Checks a plan as a whole: what [`check_steps`] checks, and that the plan describes itself
-/// truly (hash, explanations, projection).
+/// truly (hash, limits, explanations, projection).
 ///
 /// # Errors
 /// [`Violations`] lists all that is wrong.
@@ -56,24 +57,27 @@ pub fn check(
     policy: &ScalingPolicy,
     demand: &Demand,
 ) -> Result<(), Violations> {
-    let mut found = rules::violations(&plan.identity, snapshot, policy, demand);
+    let decided_by = policy.limits(demand.learned_target).trigger;
+    let mut found = rules::violations(&plan.identity, decided_by, snapshot, policy, demand);
     found.extend(description::violations(plan, snapshot, policy, demand));
     Violations::none_of(found)
 }
 
 /// Checks what would be carried out: that the steps belong to this stream as it is now, and that
 /// every state on their way is one that policy and demand allow. For a plan that was approved
-/// under an earlier load: its description may be out of date, its steps must still be right.
+/// under an earlier load: its description may be out of date, its steps must still be right. By the targets that it
+/// was `decided_by` is told how full it may pack shards ([`ScalingPolicy::limits_of_older`]).
 ///
 /// # Errors
 /// [`Violations`] lists all that is wrong.
 pub fn check_steps(
     identity: &PlanIdentity,
+    decided_by: Loads,
     snapshot: &Snapshot,
     policy: &ScalingPolicy,
     demand: &Demand,
 ) -> Result<(), Violations> {
-    Violations::none_of(rules::violations(identity, snapshot, policy, demand))
+    Violations::none_of(rules::violations(identity, decided_by, snapshot, policy, demand))
 }
 
 /// The ranges of the open shards in hash-key order, whether or not they tile.

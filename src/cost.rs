@@ -12,7 +12,7 @@ pub use self::usage::{of_monitoring, of_shard_seconds};
 use crate::plan::{Plan, Step};
 use crate::policy::{MetricsSource, ScalingPolicy};
 use crate::snapshot::{ShardMetric, Snapshot, StreamMetric};
-use crate::stream::{StreamMode, StreamSummary};
+use crate::stream::{StreamMode, StreamSummary, region_of};
 
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -378,7 +378,7 @@ fn assumptions(
     reads: MetricReads,
     prices: &Prices,
 ) -> Vec<String> {
-    let elsewhere = match summary.arn.split(':').nth(3) {
+    let elsewhere = match region_of(&summary.arn) {
         Some(region) if !region.is_empty() && region != prices.region => format!(" in place of {region}'s"),
         _ => String::new(),
     };

@@ -87,6 +87,7 @@ use self::view::View;
 pub use self::ancestry::{ancestry_of, ancestry_of_heat};
 #[cfg(feature = "sandbox")]
 pub(crate) use self::density::SEGMENTS;
+pub use self::headroom::{last_full_hour, learned};
 
 mod ancestry;
 mod count_updates;

@@ -33,6 +33,7 @@ use self::metrics::{MetricPlan, read_metrics};
 pub use self::past::writes_of_days;
 use crate::control_plane::{ControlPlane, Reply, RequestError, ShardFilter, StreamId};
 use crate::demand::ancestry_of_heat;
+use crate::load::Loads;
 use crate::plan::Plan;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
@@ -128,6 +129,8 @@ pub struct Observer {
     phase: i64,
     cache: ObservationCache,
     last_full: Option<LastFull>,
+    /// The targets of the last decision: what a learned one is now, no look at the stream as a whole tells.
+    decided_by: Option<Loads>,
 }
 
 /// What later passes build on.
@@ -194,9 +197,15 @@ impl Observer {
     /// while a split waits, the next pass reads the shards' metrics though the stream as a whole is calm. So
     /// it does where a step `is_due`: that may have to wait for its turn, or fail.
     pub fn decided(&mut self, plan: &Plan, is_due: bool) {
+        self.shown(plan);
         if let Some(last) = &mut self.last_full {
             last.awaited = is_due || plan.splits_wait();
         }
+    }
+
+    /// Takes in the plan that was decided from the last pass where nobody waits for its steps: they are only shown.
+    pub fn shown(&mut self, plan: &Plan) {
+        self.decided_by = Some(plan.limits.trigger);
     }
 
     /// One pass.
@@ -234,7 +243,8 @@ impl Observer {
         policy: &ScalingPolicy,
         described: Reply<StreamSummary>,
     ) -> Result<Observation, ObserveError> {
-        self.last_full = None;
+        // It may be another stream than before.
+        (self.last_full, self.decided_by) = (None, None);
         self.full_pass(plane, policy, Described::now(described), 0).await
     }
 
@@ -262,7 +272,8 @@ impl Observer {
             MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
         *requested += read_metrics(plane, &last.summary, plan, &mut self.cache, &mut metrics).await?;
         let open = last.summary.open_shard_count;
-        if gate(&metrics, policy, open, Some(last_slot), this_slot) == MetricLevel::Shards {
+        let level = gate(&metrics, policy, self.decided_by, open, Some(last_slot), this_slot);
+        if level == MetricLevel::Shards {
             return Ok(Glance::Closer(self.still_holds(now, last)));
         }
         let snapshot = Snapshot {
@@ -276,7 +287,7 @@ impl Observer {
             update_shard_count_refused: None,
         };
         self.last_full = Some(last);
-        let (level, metrics_requested) = (MetricLevel::Stream, *requested);
+        let metrics_requested = *requested;
         Ok(Glance::Calm(Box::new(Observation { snapshot, level, metrics_requested })))
     }
 
@@ -325,7 +336,9 @@ impl Observer {
             plan = plan.with_writes_of_shards(&span, policy, &summary, &shards, &past_topologies);
         }
         requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
-        if sees_shards && reads_need_a_closer_look(&metrics, policy, summary.open_shard_count) {
+        if sees_shards
+            && reads_need_a_closer_look(&metrics, policy, self.decided_by, summary.open_shard_count)
+        {
             let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         }

@@ -30,7 +30,7 @@ use crate::plan::{Evidence, Hold, Plan, RangeLoad, ReadCallsSource, Verdict};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
-use crate::stream::{ShardId, StreamMode, StreamStatus};
+use crate::stream::{ShardId, StreamMode, StreamStatus, region_of};
 
 mod history;
 mod hottest;
@@ -47,7 +47,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-/// The format of serialised reports; raised when a field changes its meaning or goes.
+/// The format of serialised reports; raised when a field of a released format changes its meaning or goes.
 pub const REPORT_FORMAT: u32 = 1;
 
 /// A plan with all that explains it.
@@ -296,7 +296,7 @@ impl Report {
             stream: StreamFacts {
                 name: stream.name.clone(),
                 arn: stream.arn.clone(),
-                region: stream.arn.split(':').nth(3).unwrap_or_default().to_owned(),
+                region: region_of(&stream.arn).unwrap_or_default().to_owned(),
                 status: stream.status,
                 mode: stream.mode,
                 shards: stream.open_shard_count,

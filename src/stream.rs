@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::hash_key::{HashKey, HashKeyRange};
 
 pub use self::index::ShardIndex;
+pub use self::region::{OtherRegion, in_its_region, region_of};
 
 mod index;
+mod region;
 
 /// A shard's ID as AWS gives it, `shardId-000000000000`. Unique within one stream's lifetime; a
 /// stream that was deleted and made again counts from zero anew.

@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -31,8 +31,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
 
 use self::recorder::Recorder;
+use self::target::keeps;
 
 mod recorder;
+mod target;
 
 const STREAM: &str = "bench";
 const REGION: &str = "us-east-1";
@@ -85,49 +87,22 @@ pub(crate) fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("not negative")
 }
 
-/// Measures `action` by the time that this thread runs, without what `left_out` has gathered.
-fn bench<T, F: Future<Output = T>>(
-    criterion: &mut Criterion,
+/// How long this thread runs for `action`, without what `left_out` has gathered.
+fn timed<T, F: Future<Output = T>>(
     runtime: &Runtime,
-    name: &str,
     left_out: impl Fn() -> Duration,
     action: impl Fn() -> F,
-) {
-    criterion.bench_function(name, |bencher| {
-        bencher.iter_custom(|iterations| {
-            let begun = thread_time() - left_out();
-            for _ in 0..iterations {
-                black_box(runtime.block_on(action()));
-            }
-            thread_time() - left_out() - begun
-        });
-    });
+) -> Duration {
+    let begun = thread_time() - left_out();
+    black_box(runtime.block_on(action()));
+    thread_time() - left_out() - begun
 }
 
-/// How long the least of all runs may take to come under its target: what other work does to the caches
-/// lengthens a run and shortens none, so that a busy machine needs more runs.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Fails where no run of `action` takes as little as `most`, measured as [`bench`] does. Without optimisation
-/// there is nothing to measure.
-fn keeps<T, F: Future<Output = T>>(
-    runtime: &Runtime,
-    name: &str,
-    most: Duration,
-    left_out: impl Fn() -> Duration,
-    action: impl Fn() -> F,
-) {
-    if cfg!(debug_assertions) {
-        return;
-    }
-    let (began, mut least) = (Instant::now(), Duration::MAX);
-    while least > most && began.elapsed() < PATIENCE {
-        let begun = thread_time() - left_out();
-        black_box(runtime.block_on(action()));
-        least = least.min(thread_time() - left_out() - begun);
-    }
-    eprintln!("{name}: {least:.1?}, {most:?} at the most");
-    assert!(least <= most, "{name} takes {least:?} at the least, and may take {most:?}");
+/// Measures what a run says that it took.
+fn bench(criterion: &mut Criterion, name: &str, run: impl Fn() -> Duration) {
+    criterion.bench_function(name, |bencher| {
+        bencher.iter_custom(|iterations| (0..iterations).map(|_| run()).sum());
+    });
 }
 
 const DECODED_AND_JOINED: Duration = Duration::from_millis(8);
@@ -296,9 +271,8 @@ fn observation(criterion: &mut Criterion) {
     let aws = runtime.block_on(AwsControlPlane::connect(&options)).expect("sound options");
 
     let whole = runtime.block_on(observed(&aws, &policy));
-    let nothing = || Duration::ZERO;
-    bench(criterion, &runtime, "observation: all requests for 200 shards", nothing, || {
-        observed(&aws, &policy)
+    bench(criterion, "observation: all requests for 200 shards", || {
+        timed(&runtime, || Duration::ZERO, || observed(&aws, &policy))
     });
     let mut snapshot = whole.snapshot;
     for metrics in snapshot.metrics.shards.values_mut() {
@@ -322,11 +296,11 @@ fn observation(criterion: &mut Criterion) {
     assert_eq!(runtime.block_on(sdk_alone()), expected);
     let name = "200 shards × 6 metrics × 60 minutes";
     let building = || recorder.building();
-    bench(criterion, &runtime, &format!("{name}: decoded by the SDK"), building, sdk_alone);
-    let joining = || observed(&metrics_only, &policy);
+    bench(criterion, &format!("{name}: decoded by the SDK"), || timed(&runtime, building, sdk_alone));
+    let joining = || timed(&runtime, building, || observed(&metrics_only, &policy));
     let name = format!("{name}: decoded and joined");
-    keeps(&runtime, &name, DECODED_AND_JOINED, building, joining);
-    bench(criterion, &runtime, &name, building, joining);
+    keeps(&name, DECODED_AND_JOINED, joining);
+    bench(criterion, &name, joining);
 
     criterion.bench_function("demand: 200 shards × 3 metrics × 65 minutes", |bencher| {
         bencher.iter(|| demand::assess(black_box(&snapshot), &standard));

@@ -6,15 +6,16 @@ use serde::Serialize;
 
 use super::past::{Past, Stretch};
 use crate::load::Load;
-use crate::policy::{ScalingPolicy, ShardBounds};
+use crate::policy::{ScalingPolicy, ShardBounds, defaults};
 use crate::quota::{Dimension, MAX_SHARDS, MIN_SHARDS};
 
 /// The time that splits may take to help, in minutes: some steps, and the delay of the metrics.
 const REACTION_MINUTES: u32 = 5;
 /// Fewer known minutes tell no rhythm.
 const FEWEST_MINUTES: u64 = 6 * 60;
-/// Targets outside this are not suggested, in percent.
-const TARGETS: RangeInclusive<u32> = 40..=80;
+/// Targets outside this are not suggested, in percent: what never grows within minutes may do so within a minute, and
+/// for that the default leaves room.
+const TARGETS: RangeInclusive<u32> = 40..=defaults::TARGET_PERCENT;
 /// Room above the highest load that was seen: as on-demand streams keep, twice.
 const HEADROOM: u32 = 2;
 
@@ -68,7 +69,7 @@ pub fn suggest(past: Option<&Past>, open_shards: u32, policy: &ScalingPolicy) ->
                     value: (open_shards * HEADROOM).min(MAX_SHARDS),
                     why: why("twice the shards there are, as far as that is allowed"),
                 },
-                ingest_percent: Suggested { value: 70, why: why("the default") },
+                ingest_percent: Suggested { value: defaults::TARGET_PERCENT, why: why("the default") },
             }
         }
     }
@@ -168,16 +169,16 @@ mod tests {
     fn bounds_come_from_the_quiet_and_the_full_hours() {
         let daily = past(|minute| if minute % 1_440 < 240 { 2_000 } else { 10_000 }, 7 * 1_440);
         let suggestion = suggest(Some(&daily), 16, &policy());
-        assert_eq!(suggestion.ingest_percent.value, 80, "it jumps less often than one minute in a hundred");
-        // 2 and 10 shards' worth at 80 % × 0.8.
-        assert_eq!((suggestion.min_shards.value, suggestion.max_shards.value), (4, 32));
+        assert_eq!(suggestion.ingest_percent.value, 95, "it jumps less often than one minute in a hundred");
+        // 2 and 10 shards' worth at 95 % × 0.8.
+        assert_eq!((suggestion.min_shards.value, suggestion.max_shards.value), (3, 28));
         let mut learning = policy();
         learning.targets.learned = vec![Dimension::IngestBytes, Dimension::ReadBytes];
         let applied = suggestion.applied_to(learning);
-        assert_eq!((applied.bounds.min(), applied.bounds.max()), (4, 32));
-        assert_eq!(applied.targets.limits.ingest_records, Load::from_percent(80));
+        assert_eq!((applied.bounds.min(), applied.bounds.max()), (3, 28));
+        assert_eq!(applied.targets.limits.ingest_records, Load::from_percent(95));
         assert_eq!(applied.targets.learned, [Dimension::ReadBytes], "what is suggested is not learned");
-        assert!(suggestion.max_shards.why.contains("10.00 shards' worth over 1 min: 16 at 64.0 %"));
+        assert!(suggestion.max_shards.why.contains("10.00 shards' worth over 1 min: 14 at 76.0 %"));
     }
 
     #[test]
@@ -204,10 +205,10 @@ mod tests {
         });
         weeks.stretches.insert(0, Stretch { minutes_per_point: 5, points: far.collect() });
         let suggestion = suggest(Some(&weeks), 8, &policy());
-        // At 80 % × 0.8: 1 and 20 shards' worth.
-        assert_eq!((suggestion.min_shards.value, suggestion.max_shards.value), (2, 64));
+        // At 95 % × 0.8: 1 and 20 shards' worth.
+        assert_eq!((suggestion.min_shards.value, suggestion.max_shards.value), (2, 54));
         let day = suggest(Some(&past(|_| 4_000, 1_440)), 8, &policy());
-        assert_eq!((day.min_shards.value, day.max_shards.value), (7, 14));
+        assert_eq!((day.min_shards.value, day.max_shards.value), (6, 12));
     }
 
     #[test]
@@ -215,7 +216,11 @@ mod tests {
         for past in [None, Some(past(|_| 100_000, 100))] {
             let suggestion = suggest(past.as_ref(), 150, &policy());
             assert_eq!((suggestion.min_shards.value, suggestion.max_shards.value), (1, 200));
-            assert_eq!(suggestion.ingest_percent.value, 70);
+            assert_eq!(
+                suggestion.applied_to(policy()).targets.limits.ingest_bytes,
+                ScalingPolicy::for_stream("orders", 8).targets.limits.ingest_bytes,
+                "the default"
+            );
             assert!(suggestion.max_shards.why.contains("minutes of the past are known"));
         }
     }

@@ -69,6 +69,11 @@ impl AwsPool {
         }
     }
 
+    /// The region of the options or of the environment.
+    pub fn default_region(&self) -> Option<&str> {
+        self.0.base.config.region().map(Region::as_ref)
+    }
+
     /// Kinesis and CloudWatch of `region`, or of the default region, in the name of `role`, or of
     /// the base credentials. Cheap: clients and sessions that are there are used again.
     ///
@@ -80,8 +85,7 @@ impl AwsPool {
         role: Option<&AssumedRole>,
     ) -> Result<AwsControlPlane, ConnectError> {
         let Shared { options, base, regions, sessions } = &*self.0;
-        let default = base.config.region().map(Region::as_ref);
-        let region = check_region(region.or(default).ok_or(ConnectError::NoRegion)?)?;
+        let region = check_region(region.or(self.default_region()).ok_or(ConnectError::NoRegion)?)?;
         let account = role.map(|role| account_of(&role.role_arn)).transpose()?;
         let clients = regions
             .lock()

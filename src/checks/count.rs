@@ -143,7 +143,10 @@ impl Rules<'_> {
         let raised = raised.filter(|(_, load, limit)| load > limit);
         let exceeding = by_dimension(most, ceiling.max(was)).filter(|(_, load, limit)| load > limit);
         raised
-            .map(|(dimension, load, _)| StepFlaw::RaisesLoad { dimension, load })
+            .map(|(dimension, load, _)| {
+                let fell = self.fell(dimension, load);
+                StepFlaw::RaisesLoad { dimension, load, fell }
+            })
             .chain(exceeding.map(|(dimension, load, _)| StepFlaw::MayExceedCeiling {
                 range,
                 dimension,

@@ -1,4 +1,4 @@
-//! Whether a plan describes itself truly: hash, explanations, projection, what it leads to.
+//! Whether a plan describes itself truly: hash, limits, explanations, projection, what it leads to.
 
 use super::known::Known;
 use super::replay;
@@ -20,6 +20,9 @@ pub(super) fn violations(
     let expected = plan.identity.hash();
     if plan.hash != expected {
         found.push(Violation::Hash { found: plan.hash.clone(), expected });
+    }
+    if plan.limits != policy.limits(demand.learned_target) {
+        found.push(Violation::Limits);
     }
     // Where something stops every step, nobody knows what the stream needs.
     let bounds = policy.in_force(snapshot.observed_at).bounds;

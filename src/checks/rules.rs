@@ -2,7 +2,7 @@
 
 use super::known::Known;
 use super::replay::{self, Effect};
-use super::violation::{StepFlaw, Violation};
+use super::violation::{StepFlaw, TargetFell, Violation};
 use crate::demand::Demand;
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
@@ -12,9 +12,10 @@ use crate::quota::Dimension;
 use crate::snapshot::Snapshot;
 use crate::stream::{StreamMode, StreamStatus};
 
-/// Everything that is wrong with what would be carried out.
+/// Everything that is wrong with what would be carried out and was decided by these targets.
 pub(super) fn violations(
     identity: &PlanIdentity,
+    decided_by: Loads,
     snapshot: &Snapshot,
     policy: &ScalingPolicy,
     demand: &Demand,
@@ -25,8 +26,9 @@ pub(super) fn violations(
         found.extend(bars(identity, snapshot, policy));
         found.extend(budgets(identity, policy, demand));
         let in_force = policy.in_force(snapshot.observed_at);
-        let limits = policy.limits(demand.learned_target);
-        let rules = Rules { snapshot, policy, demand, in_force, limits, known: Known::from(demand) };
+        let limits = policy.limits_of_older(decided_by, demand.learned_target);
+        let known = Known::from(demand);
+        let rules = Rules { snapshot, policy, demand, in_force, limits, decided_by, known };
         found.extend(rules.walk(identity));
     }
     found
@@ -122,6 +124,7 @@ pub(super) struct Rules<'a> {
     pub(super) demand: &'a Demand,
     pub(super) in_force: InForce,
     pub(super) limits: Limits,
+    pub(super) decided_by: Loads,
     pub(super) known: Known<'a>,
 }
 
@@ -242,7 +245,8 @@ impl Rules<'_> {
             let (_, peaks) = self.known.loads_and_peaks(*range);
             for (dimension, load, limit) in by_dimension(peaks, self.limits.pack) {
                 if load > limit {
-                    found.push(StepFlaw::MergeAbovePackLimit { dimension, load, limit });
+                    let fell = self.fell(dimension, load);
+                    found.push(StepFlaw::MergeAbovePackLimit { dimension, load, limit, fell });
                 }
             }
         }
@@ -257,11 +261,18 @@ impl Rules<'_> {
         for made in effect.made.iter().map(loads) {
             for (dimension, load, limit) in by_dimension(made, self.limits.pack.max(was)) {
                 if load > limit {
-                    found.push(StepFlaw::RaisesLoad { dimension, load });
+                    found.push(StepFlaw::RaisesLoad { dimension, load, fell: self.fell(dimension, load) });
                 }
             }
         }
         found
+    }
+
+    /// The target that has fallen since the plan was decided, where this load was within what it let pack.
+    pub(super) fn fell(&self, dimension: Dimension, load: Load) -> Option<TargetFell> {
+        let (from, to) = (self.decided_by.of(dimension), self.limits.trigger.of(dimension));
+        let was_within = load <= self.policy.packed(self.decided_by).of(dimension);
+        (self.policy.learns(dimension) && from > to && was_within).then_some(TargetFell { from, to })
     }
 }
 

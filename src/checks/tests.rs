@@ -11,6 +11,7 @@ use crate::hash_key::HashKey;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Explanation, Hold, PLAN_FORMAT, RangeLoad, Step, StepReason};
 use crate::policy::*;
+use crate::quota::Dimension;
 use crate::snapshot::{MetricHistory, SNAPSHOT_FORMAT, ShardMetric};
 use crate::stream::{Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
@@ -135,7 +136,8 @@ impl Case {
         }
         let after = tell(&open);
         self.plan.hash = self.plan.identity.hash();
-        self.plan = Plan { explanations, before, after, ..self.plan.clone() };
+        let limits = self.policy.limits(self.demand.learned_target);
+        self.plan = Plan { limits, explanations, before, after, ..self.plan.clone() };
     }
 
     fn tell(&self, range: HashKeyRange) -> RangeLoad {
@@ -303,7 +305,40 @@ fn found_in(case: &Case) -> Vec<&'static str> {
 fn a_sound_plan_passes() {
     let case = Case::sound();
     assert_eq!(case.check(), Ok(()));
-    assert_eq!(check_steps(&case.plan.identity, &case.snapshot, &case.policy, &case.demand), Ok(()));
+    let decided_by = case.plan.limits.trigger;
+    assert_eq!(
+        check_steps(&case.plan.identity, decided_by, &case.snapshot, &case.policy, &case.demand),
+        Ok(())
+    );
+}
+
+#[test]
+fn an_older_plan_may_pack_up_to_a_learned_target_that_has_fallen_and_no_further() {
+    // Decided by 75 %, packed to 60; the merged shard has 59 %.
+    let checked = |merged: u64, now: u32, peaks_alone: bool| {
+        let mut case = Case::sound();
+        let shards = [merged / 2, merged / 2, 400_000, 400_000];
+        case.demand.shards = shards.into_iter().enumerate().map(shard_demand).collect();
+        if peaks_alone {
+            for segment in case.demand.shards[..2].iter_mut().flat_map(|shard| &mut shard.segments) {
+                segment.loads = Loads::default();
+            }
+        }
+        case.policy.targets.learned = vec![Dimension::IngestBytes];
+        case.demand.learned_target = Some(Load::from_percent(now));
+        case.steps([merge_first()]);
+        let decided_by = Loads::from_array([Load::from_percent(75); 3]);
+        let found = check_steps(&case.plan.identity, decided_by, &case.snapshot, &case.policy, &case.demand);
+        found.err().map(|violations| violations.to_string()).unwrap_or_default()
+    };
+    for peaks_alone in [true, false] {
+        assert_eq!(checked(590_000, 75, peaks_alone), "");
+        assert_eq!(checked(590_000, 60, peaks_alone), "", "above 48 %, where shards are packed to by 60");
+        let (fallen, grown) = (checked(590_000, 55, peaks_alone), checked(610_000, 55, peaks_alone));
+        let since = ": the learned target fell from 75.0 % to 55.0 % since the plan was made";
+        assert!(fallen.contains(since), "{fallen}");
+        assert!(!grown.is_empty() && !grown.contains("fell"), "it was too much then: {grown}");
+    }
 }
 
 #[test]

@@ -163,6 +163,9 @@ pub enum Violation {
         /// The worst evidence of the shards that hold the range; of a part, at best an estimate.
         known: Evidence,
     },
+    /// The plan tells of other limits than those that it is decided by.
+    #[error("the loads that it says it was decided by are not those that decide")]
+    Limits,
     /// The number of shards that the plan leads to in the end is out of bounds.
     #[error("it asks for {desired} shards in the end, and {min} to {max} are allowed")]
     Desired {
@@ -184,6 +187,23 @@ pub enum CoverFlaw {
     /// More than one shard owns these keys.
     #[error("more than one shard owns {0}")]
     Overlap(HashKeyRange),
+}
+
+/// A learned target that has fallen since a plan was decided by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetFell {
+    /// The target then.
+    pub from: Load,
+    /// The target now.
+    pub to: Load,
+}
+
+/// It as the end of a sentence, where there is one.
+fn since(fell: &Option<TargetFell>) -> String {
+    let told = |TargetFell { from, to }: &TargetFell| {
+        format!(": the learned target fell from {from} to {to} since the plan was made")
+    };
+    fell.as_ref().map(told).unwrap_or_default()
 }
 
 /// What is wrong with one step.
@@ -279,7 +299,7 @@ pub enum StepFlaw {
         limit: u32,
     },
     /// At its peak the merged shard would lie above where shards are packed to.
-    #[error("{} peak at {load} in the merged shard, and {limit} is the limit", dimension.label())]
+    #[error("{} peak at {load} in the merged shard, and {limit} is the limit{}", dimension.label(), since(fell))]
     MergeAbovePackLimit {
         /// The dimension.
         dimension: Dimension,
@@ -287,14 +307,18 @@ pub enum StepFlaw {
         load: Load,
         /// Up to where shards are packed.
         limit: Load,
+        /// The target that has fallen, where the peak was no obstacle by the older one.
+        fell: Option<TargetFell>,
     },
     /// A shard that the step makes has a load above the pack limit and above what was there.
-    #[error("it raises {} to {load}", dimension.label())]
+    #[error("it raises {} to {load}{}", dimension.label(), since(fell))]
     RaisesLoad {
         /// The dimension.
         dimension: Dimension,
         /// The load that it makes.
         load: Load,
+        /// The target that has fallen, where the load was no obstacle by the older one.
+        fell: Option<TargetFell>,
     },
     /// The step starts from another count than there is.
     #[error("{open} shards are open, and it starts from {expected}")]

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use super::approved::Approved;
-use super::aws::{AwsFlags, in_its_region};
+use super::aws::AwsFlags;
 use super::decide;
 use super::documents;
 use super::narrator::Narrator;
@@ -28,6 +28,7 @@ use crate::policy::{Mode, ScalingPolicy};
 use crate::report::count;
 use crate::resource::DurationText;
 use crate::snapshot::Snapshot;
+use crate::stream::in_its_region;
 use crate::turns::{Turns, urgency_of};
 
 /// Carry out what is planned, one step at a time, until no step may run

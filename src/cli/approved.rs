@@ -86,11 +86,13 @@ impl Approved {
         Ok(())
     }
 
-    /// Whether what is left of the plan may still be carried out: the checks pass its steps on the stream as it is now. A plan that does not fit the shards is
+    /// Whether what is left of the plan may still be carried out: the checks pass its steps on the stream as it is
+    /// now. A learned target that has fallen since refuses it only where a shard would lie above it. The limits are
+    /// believed as the file has them, for no more than that is ever packed. A plan that does not fit the shards is
     /// refused by the executor, which says where.
     pub fn admit(&self, snapshot: &Snapshot, policy: &ScalingPolicy, demand: &Demand) -> anyhow::Result<()> {
         let Some(left) = left_of(&self.plan, snapshot) else { return Ok(()) };
-        checks::check_steps(&left, snapshot, policy, demand)
+        checks::check_steps(&left, self.plan.limits.trigger, snapshot, policy, demand)
             .map_err(|violations| barred(&self.plan, violations.as_slice()))
     }
 }
@@ -154,7 +156,11 @@ mod tests {
 
     use super::*;
     use crate::cost::fixtures;
+    use crate::demand::Segment;
+    use crate::demand::unhindered::{unhindered, unhindered_shard};
+    use crate::load::Load;
     use crate::plan::Hold;
+    use crate::quota::Dimension;
     use crate::stream::{Shard, ShardId};
 
     #[test]
@@ -214,6 +220,30 @@ mod tests {
         assert!(told.ends_with(expected), "{told}");
         let told = Approved::find(&filed(None), &policy).expect_err("without a time").to_string();
         assert!(told.contains("does not say when it was made") && told.contains("observedAt"), "{told}");
+    }
+
+    #[test]
+    fn a_learned_target_that_fell_refuses_a_plan_only_above_it_and_says_so() {
+        let mut sample = fixtures::even(4, 290_000);
+        fixtures::merge(&mut sample, 0);
+        let policy = &mut sample.policy;
+        policy.targets.learned = vec![Dimension::IngestBytes];
+        sample.plan.limits = policy.limits(Some(Load::from_percent(75)));
+        let shards = sample.snapshot.shards.iter().zip(&sample.plan.before).map(|(shard, load)| {
+            let segment = Segment { range: shard.range, loads: load.loads, peak_loads: load.peak_loads };
+            unhindered_shard(shard.id.clone(), shard.range, vec![segment])
+        });
+        let mut demand = unhindered(shards.collect());
+        let approved = Approved { plan: sample.plan.clone(), expires_from: None };
+        let mut admit = |percent| {
+            demand.learned_target = Some(Load::from_percent(percent));
+            approved.admit(&sample.snapshot, &sample.policy, &demand).map_err(|refused| refused.to_string())
+        };
+        // Both together have 58 %, and by 75 shards are packed to 60.
+        assert_eq!(admit(60), Ok(()));
+        let told = admit(55).expect_err("above the target");
+        let since = ": the learned target fell from 75.0 % to 55.0 % since the plan was made";
+        assert!(told.contains(since) && told.ends_with("; plan anew"), "{told}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::selection::{Origin, Selected};
 use crate::aws::{Access, AssumedRole, AwsControlPlane, AwsOptions};
 use crate::operator::planes::Role;
 use crate::policy::{ScalingPolicy, StreamRef};
+use crate::stream::region_of;
 
 /// How AWS is reached.
 #[derive(Debug, Clone, Args)]
@@ -129,26 +130,6 @@ impl AwsFlags {
     }
 }
 
-/// Whether a stream that was asked for in `region` and has this ARN is the one that was meant: an endpoint
-/// answers for whatever region it stands for.
-///
-/// # Errors
-///
-/// Where it is another region's: one may look at it, and not act on it.
-pub(super) fn in_its_region(region: &str, stream_arn: &str) -> anyhow::Result<()> {
-    match region_of(stream_arn).filter(|found| *found != region) {
-        None => Ok(()),
-        Some(found) => bail!(
-            "asked for in {region}, the stream is {stream_arn}: the endpoint answers for {found}; name that region, or give another endpoint"
-        ),
-    }
-}
-
-/// The region in `arn:aws:kinesis:eu-west-1:111122223333:stream/NAME`.
-fn region_of(stream_arn: &str) -> Option<&str> {
-    stream_arn.split(':').nth(3)
-}
-
 /// `text` as one word of a shell's command line.
 pub(super) fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
@@ -216,9 +197,6 @@ mod tests {
         flags("eu-west-1").agree_with(&policy).expect("the same");
         let told = flags("us-east-1").agree_with(&policy).expect_err("another").to_string();
         assert_eq!(told, format!("stream orders: --region us-east-1 is not the region in its ARN {ARN}"));
-        in_its_region("eu-west-1", ARN).expect("the same");
-        let told = in_its_region("us-east-1", ARN).expect_err("another").to_string();
-        assert!(told.contains("asked for in us-east-1") && told.contains("answers for eu-west-1"), "{told}");
     }
 
     #[test]

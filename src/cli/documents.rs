@@ -16,6 +16,7 @@ use crate::plan::{PLAN_FORMAT, Plan, PlanIdentity};
 use crate::policy::StreamRef;
 use crate::resource::{self, FieldError};
 use crate::snapshot::{SNAPSHOT_FORMAT, Snapshot};
+use crate::stream::region_of;
 
 /// The prices of a file over the defaults; the defaults without one.
 pub(super) fn prices(path: Option<&Path>) -> anyhow::Result<Prices> {
@@ -109,10 +110,12 @@ pub(super) fn record(path: &Path, snapshots: &[Snapshot]) -> anyhow::Result<()> 
 
 /// Whether what AWS calls `name` and `arn` is the stream that a resource names.
 pub(super) fn is_stream(stream: &StreamRef, name: &str, arn: &str) -> bool {
-    let region = arn.split(':').nth(3);
     match &stream.arn {
         Some(wanted) => wanted == arn,
-        None => stream.name == name && stream.region.as_deref().is_none_or(|wanted| Some(wanted) == region),
+        None => {
+            stream.name == name
+                && stream.region.as_deref().is_none_or(|wanted| Some(wanted) == region_of(arn))
+        }
     }
 }
 

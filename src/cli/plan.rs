@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::aws::{AwsFlags, in_its_region};
+use super::aws::AwsFlags;
 use super::decide;
 use super::documents;
 use super::outcome::{self, Outcome};
@@ -17,6 +17,7 @@ use crate::observe;
 use crate::policy::{Mode, ScalingPolicy};
 use crate::report::{Report, html, markdown, table};
 use crate::snapshot::Snapshot;
+use crate::stream::in_its_region;
 
 /// Show what would be done, why, and what it costs; change nothing
 #[derive(Debug, Args)]

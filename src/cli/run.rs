@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::task::JoinSet;
 
-use super::aws::{AwsFlags, in_its_region};
+use super::aws::AwsFlags;
 use super::decide;
 use super::narrator::Narrator;
 use super::outcome::{self, Outcome};
@@ -21,6 +21,7 @@ use crate::executor::{Event, ExecuteError, Executor, StepOutcome, StopSignal};
 use crate::observe::{MetricLevel, Observation, Observer};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::report::count;
+use crate::stream::in_its_region;
 use crate::turns::{Turn, Turns, scope_of, urgency_of};
 use crate::vetted;
 
@@ -173,8 +174,9 @@ impl<P: ControlPlane> StreamLoop<P> {
             self.output.sentences(&line)?;
         }
         let is_due = acts && !plan.steps().is_empty();
-        if policy.mode != Mode::DryRun {
-            observer.decided(plan, is_due);
+        match policy.mode {
+            Mode::DryRun => observer.shown(plan),
+            Mode::Approve | Mode::Apply => observer.decided(plan, is_due),
         }
         if !is_due {
             return Ok(Next::Rest);

@@ -164,6 +164,7 @@ mod tests {
             summary: String::new(),
             generation: 0,
             steps: planned.steps().to_vec(),
+            targets: None,
             expires_at: None,
             message: None,
         });

@@ -41,14 +41,18 @@ const FILLS: std::ops::RangeInclusive<u64> = 9..=16;
 
 /// The target that the last day was worth, where enough of it is known.
 pub(super) fn read(snapshot: &Snapshot) -> Option<Load> {
-    let Minute(settled) = snapshot.metrics.settled_until?;
-    let span = Span::day_before(Minute(settled - settled.rem_euclid(60)), snapshot);
+    let span = Span::day_before(last_full_hour(snapshot.metrics.settled_until?), snapshot);
     let totals = Totals::read(snapshot, span);
     learned(&(0..span.len()).map(|place| totals.fullness(place)).collect::<Vec<_>>())
 }
 
-/// The target of least cost for what was offered minute by minute.
-fn learned(offered: &[Option<u64>]) -> Option<Load> {
+/// With which minute the day ends that is learned from, where those before `settled` are settled.
+pub fn last_full_hour(Minute(settled): Minute) -> Minute {
+    Minute(settled - settled.rem_euclid(60))
+}
+
+/// The target of least cost for what was offered minute by minute, in any unit; `None` where too little of it is known.
+pub fn learned(offered: &[Option<u64>]) -> Option<Load> {
     let mut planned = Planned::default();
     let mut known = 0;
     for minutes in offered.windows(2 + LATENCY_MINUTES) {

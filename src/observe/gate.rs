@@ -31,11 +31,13 @@ pub enum MetricLevel {
 
 /// Whether this pass reads the shards' metrics, by those of [`StreamMetric::WATCHED`]: in each slot of five
 /// minutes once, and every minute while the stream rejects writes, lies near its target or is written to
-/// more and more. `last_full` is the minute of the last
-/// pass that read them; not knowing it costs one reading.
+/// more and more. `decided_by` are the targets of the last decision; before there is one, the lowest that there
+/// may be tell what is near. `last_full` is the minute of the last pass that read the shards; not knowing it costs one
+/// reading.
 pub fn gate(
     metrics: &MetricHistory,
     policy: &ScalingPolicy,
+    decided_by: Option<Loads>,
     open_shards: usize,
     last_full: Option<Minute>,
     now: Minute,
@@ -43,7 +45,7 @@ pub fn gate(
     let due = last_full.is_none_or(|last| !same_slot(last, now));
     if due
         || is_rejecting(metrics, policy)
-        || is_near_target(metrics, policy, open_shards)
+        || is_near_target(metrics, policy, decided_by, open_shards)
         || is_rising(metrics)
     {
         MetricLevel::Shards
@@ -77,14 +79,20 @@ fn is_rising(metrics: &MetricHistory) -> bool {
     })
 }
 
-/// The lowest targets that there may be: what is learned is known once a pass has decided.
-fn lowest(policy: &ScalingPolicy) -> Loads {
-    policy.limits(Some(LOWEST_LEARNED_TARGET)).trigger
+/// The targets, where they are known: what is learned, a decision tells. A target that has fallen since is known with
+/// the next slot of the clock.
+fn targets(policy: &ScalingPolicy, decided_by: Option<Loads>) -> Loads {
+    decided_by.unwrap_or_else(|| policy.limits(Some(LOWEST_LEARNED_TARGET)).trigger)
 }
 
 /// Any minute of the window counts, not the mean: this only opens the purse.
-fn is_near_target(metrics: &MetricHistory, policy: &ScalingPolicy, open_shards: usize) -> bool {
-    let limits = lowest(policy);
+fn is_near_target(
+    metrics: &MetricHistory,
+    policy: &ScalingPolicy,
+    decided_by: Option<Loads>,
+    open_shards: usize,
+) -> bool {
+    let limits = targets(policy, decided_by);
     let near = |metric, dimension: Dimension, limit: Load| {
         let limit = limit.scaled(NEAR_TARGET_PERCENT, 100);
         let seconds = 60 * u64::try_from(open_shards).unwrap_or(u64::MAX / 60);
@@ -96,13 +104,18 @@ fn is_near_target(metrics: &MetricHistory, policy: &ScalingPolicy, open_shards: 
 }
 
 /// Whether the four shard metrics about readers are worth reading: reads are throttled, readers
-/// take half of their target or far more than on the rest of the day, or lag.
-pub fn reads_need_a_closer_look(metrics: &MetricHistory, policy: &ScalingPolicy, open_shards: usize) -> bool {
+/// take half of their target or far more than on the rest of the day, or lag. `decided_by` is as for [`gate`].
+pub fn reads_need_a_closer_look(
+    metrics: &MetricHistory,
+    policy: &ScalingPolicy,
+    decided_by: Option<Loads>,
+    open_shards: usize,
+) -> bool {
     let total = |metric| window(metrics, policy, metric).map(u128::from).sum::<u128>();
     let throttled = total(StreamMetric::ReadProvisionedThroughputExceeded) > 0;
     let lag = window(metrics, policy, StreamMetric::GetRecordsIteratorAgeMilliseconds).max().unwrap_or(0);
     let lags = u128::from(lag) > policy.max_iterator_age.as_millis();
-    let half_of_target = lowest(policy).read_bytes.scaled(1, 2);
+    let half_of_target = targets(policy, decided_by).read_bytes.scaled(1, 2);
     let seconds = 60 * u64::try_from(open_shards).unwrap_or(u64::MAX / 60);
     let busy = window(metrics, policy, StreamMetric::GetRecordsBytes)
         .any(|sum| Load::from_sum(Dimension::ReadBytes, sum, seconds) >= half_of_target);
@@ -154,7 +167,7 @@ mod tests {
     }
 
     fn level(values: &[(StreamMetric, u64)], last_full: Option<i64>, now: i64) -> MetricLevel {
-        gate(&history(values), &policy(1, 10), 1, last_full.map(Minute), Minute(now))
+        gate(&history(values), &policy(1, 10), None, 1, last_full.map(Minute), Minute(now))
     }
 
     #[test]
@@ -178,13 +191,27 @@ mod tests {
     }
 
     #[test]
-    fn where_a_target_is_learned_the_lowest_there_may_be_is_what_is_near() {
-        let half_full = history(&[(StreamMetric::IncomingBytes, 60 * 450_000)]);
+    fn where_a_target_is_learned_the_last_decision_tells_what_is_near_and_before_it_the_lowest_there_may_be()
+    {
+        let metrics = history(&[
+            (StreamMetric::IncomingBytes, 60 * 450_000),
+            (StreamMetric::GetRecordsBytes, 60 * 450_000),
+        ]);
         let mut policy = policy(1, 10);
-        let level = |policy: &ScalingPolicy| gate(&half_full, policy, 1, Some(Minute(1_000)), Minute(1_001));
-        assert_eq!(level(&policy), MetricLevel::Stream);
-        policy.targets.learned = vec![Dimension::IngestBytes];
-        assert_eq!(level(&policy), MetricLevel::Shards);
+        let level = |policy: &ScalingPolicy, decided_by| {
+            gate(&metrics, policy, decided_by, 1, Some(Minute(1_000)), Minute(1_001))
+        };
+        let read =
+            |policy: &ScalingPolicy, decided_by| reads_need_a_closer_look(&metrics, policy, decided_by, 1);
+        assert_eq!((level(&policy, None), read(&policy, None)), (MetricLevel::Stream, false));
+        policy.targets.learned = vec![Dimension::IngestBytes, Dimension::ReadBytes];
+        let learned = |percent| Some(policy.limits(Some(Load::from_percent(percent))).trigger);
+        assert_eq!(level(&policy, None), MetricLevel::Shards);
+        assert_eq!(level(&policy, learned(55)), MetricLevel::Shards);
+        assert_eq!(level(&policy, learned(60)), MetricLevel::Stream);
+        // The readers take 22.5 % of what they may.
+        assert!(!read(&policy, None), "half of 50 % is more");
+        assert!(read(&policy, learned(45)) && !read(&policy, learned(60)));
     }
 
     #[test]
@@ -193,7 +220,7 @@ mod tests {
             let after = |newest| {
                 let mut metrics = history(&[(metric, 10_000)]);
                 metrics.stream.get_mut(&metric).expect("is there").values[99] = Some(newest);
-                gate(&metrics, &policy(1, 10), 1, Some(Minute(1_000)), Minute(1_001))
+                gate(&metrics, &policy(1, 10), None, 1, Some(Minute(1_000)), Minute(1_001))
             };
             assert_eq!([after(11_000), after(11_001)], [MetricLevel::Stream, MetricLevel::Shards]);
         }
@@ -202,7 +229,7 @@ mod tests {
     #[test]
     fn readers_are_looked_at_closely_when_throttled_behind_busy_or_far_above_the_day() {
         use StreamMetric as Metric;
-        let suspicious = |values: &[_]| reads_need_a_closer_look(&history(values), &policy(1, 10), 1);
+        let suspicious = |values: &[_]| reads_need_a_closer_look(&history(values), &policy(1, 10), None, 1);
         assert!(!suspicious(&[(Metric::IncomingBytes, 500), (Metric::GetRecordsBytes, 500)]));
         assert!(suspicious(&[(Metric::ReadProvisionedThroughputExceeded, 1)]));
         assert!(suspicious(&[(Metric::GetRecordsIteratorAgeMilliseconds, 120_001)]));

@@ -6,8 +6,10 @@ use super::test_plane::{TestPlane, policy};
 use super::*;
 use crate::control_plane::MetricQuery;
 use crate::cost::fixtures::even;
+use crate::load::Load;
 use crate::plan::Hold;
 use crate::policy::{Consumer, ConsumerKind, ScalingRules};
+use crate::quota::Dimension;
 use crate::snapshot::{ShardMetric, StreamMetric};
 
 #[cfg(feature = "sandbox")]
@@ -138,18 +140,22 @@ async fn of_a_stream_whose_shards_have_been_the_same_all_day_no_past_moment_is_a
 /// The work of an observer's passes over an hour, one a minute, once it knows the day: calls of
 /// ListShards, DescribeStreamSummary and GetMetricData, and metrics.
 async fn work_of_an_hour(plane: &TestPlane) -> ([usize; 3], u64) {
-    work_of_an_hour_in_which(plane, |_| {}).await
+    work_of_an_hour_in_which(plane, &policy(1, 10), |_| {}).await
 }
 
 /// The same, where this follows each pass.
-async fn work_of_an_hour_in_which(plane: &TestPlane, happens: impl Fn(&mut Observer)) -> ([usize; 3], u64) {
-    let (mut observer, policy, mut metrics) = (Observer::gated_apart("uid"), policy(1, 10), 0);
+async fn work_of_an_hour_in_which(
+    plane: &TestPlane,
+    policy: &ScalingPolicy,
+    happens: impl Fn(&mut Observer),
+) -> ([usize; 3], u64) {
+    let (mut observer, mut metrics) = (Observer::gated_apart("uid"), 0);
     for minute in 0..120 {
         if minute == 60 {
             plane.state().requests.clear();
             metrics = 0;
         }
-        metrics += observer.observe(plane, &policy).await.expect("an observation").metrics_requested;
+        metrics += observer.observe(plane, policy).await.expect("an observation").metrics_requested;
         happens(&mut observer);
         plane.advance(Duration::from_secs(60));
     }
@@ -176,13 +182,42 @@ async fn a_stream_near_its_target_is_read_at_each_pass_and_described_no_more_oft
 }
 
 #[tokio::test]
+async fn a_stream_that_is_not_near_what_was_learned_is_read_no_more_often_than_one_at_rest() {
+    let plane = TestPlane::new(2);
+    // 30,000 records a minute and shard, half of the ceiling: near the lowest target that may be learned.
+    plane.state().summary.name = "orders-3000".to_owned();
+    let mut policy = policy(1, 10);
+    policy.targets.learned = vec![Dimension::IngestRecords];
+    let by = |percent| {
+        let limits = policy.limits(Some(Load::from_percent(percent)));
+        Plan { limits, ..even(2, 10).plan }
+    };
+    let listings = async |plan: Option<(Plan, bool)>| {
+        let ([listings, ..], _) = work_of_an_hour_in_which(&plane, &policy, |observer| match &plan {
+            Some((plan, true)) => observer.decided(plan, false),
+            Some((plan, false)) => observer.shown(plan),
+            None => {}
+        })
+        .await;
+        listings
+    };
+    let (each_pass, at_rest) = (2 * 60, 60 + 12);
+    assert_eq!(listings(None).await, each_pass, "nobody says what was learned");
+    for acts in [true, false] {
+        assert_eq!(listings(Some((by(60), acts))).await, each_pass);
+        assert_eq!(listings(Some((by(95), acts))).await, at_rest);
+    }
+}
+
+#[tokio::test]
 async fn while_a_split_waits_the_shards_are_read_at_each_pass_and_the_stream_is_described_no_more_often() {
     let plane = TestPlane::new(50);
     let at_each_pass = ([2 * 60, 6, 60], 60 * (10 + 3 * 50));
     let (calm, mut waiting) = (even(50, 10).plan, even(50, 10).plan);
     waiting.holds.push(Hold::RateLimited { scale_up: true, limit: 50 });
     let work = async |plan: &Plan, is_due| {
-        work_of_an_hour_in_which(&plane, |observer| observer.decided(plan, is_due)).await
+        let policy = policy(1, 10);
+        work_of_an_hour_in_which(&plane, &policy, |observer| observer.decided(plan, is_due)).await
     };
     assert_eq!(work(&waiting, false).await, at_each_pass);
     assert_eq!(work(&calm, true).await, at_each_pass, "a step that is due may have to wait for its turn");

@@ -10,7 +10,8 @@
 //! or the generation, and when it has become wrong:
 //! - *unsafe*: the checks veto a step of it under today's demand. What passes with time (lag, late
 //!   metrics, rates, a freeze) vetoes nothing, it lets the plan wait; and so does a merged shard
-//!   above where shards are packed to, as long as it stays within its target.
+//!   above where shards are packed to, as long as it stays within its target. A learned target that
+//!   has fallen since lets the plan neither wait nor fall, as long as no shard would lie above it.
 //! - *no longer worth it*: the fresh decision, free to split, wants no split at all, and every shard
 //!   that the plan splits is back below where shards are packed to. Between that and the target
 //!   nothing changes: this is the band in which nothing flutters.
@@ -29,7 +30,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::status::{PlanState, PlanStatus, RecentStep, Status, whole_second};
+use super::status::{PlanState, PlanStatus, RecentStep, Status, Targets, whole_second};
 use crate::decision::Decision;
 use crate::hash_key::HashKeyRange;
 use crate::plan::{PLAN_FORMAT, Plan, PlanIdentity, Step};
@@ -278,6 +279,7 @@ fn proposal(question: &Question<'_>, state: PlanState) -> PlanStatus {
         summary: question.summary.to_owned(),
         generation: i64::try_from(question.policy.generation).unwrap_or(i64::MAX),
         steps: plan.steps().to_vec(),
+        targets: Some(Targets::of(plan.limits.trigger)),
         expires_at: None,
         message: None,
     }

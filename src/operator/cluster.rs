@@ -248,6 +248,7 @@ mod tests {
             summary: "4 → 5 shards in 1 step (1 split)".to_owned(),
             generation: 7,
             steps: planned.steps().to_vec(),
+            targets: None,
             expires_at: Some(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(4)),
             message: None,
         };

@@ -18,6 +18,7 @@ use crate::plan::{Hold, PlanHash, Step};
 use crate::policy::Mode;
 use crate::report::Report;
 use crate::resource::FieldError;
+use crate::stream::OtherRegion;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -69,6 +70,8 @@ pub enum Blocked {
 pub enum Failure {
     /// There is no way to AWS in the name that the resource asks for.
     NoWay(String),
+    /// What AWS calls by the stream's name is a stream of another region.
+    OtherRegion(OtherRegion),
     /// A request failed.
     Unobserved(ObserveError),
     /// The stream was not observed in time.
@@ -182,6 +185,7 @@ impl Failure {
     pub fn reason(&self) -> &'static str {
         match self {
             Failure::NoWay(_) => "NoAccessToAws",
+            Failure::OtherRegion(_) => "OtherRegion",
             Failure::Unobserved(ObserveError::Request(error)) => request_reason(error),
             Failure::Unobserved(_) => "ListingBroken",
             Failure::TooSlow(_) => "AwsTooSlow",
@@ -192,7 +196,7 @@ impl Failure {
     /// Whether it stays until somebody changes something.
     pub fn needs_a_person(&self) -> bool {
         match self {
-            Failure::NoWay(_) | Failure::Vetoed(_) => true,
+            Failure::NoWay(_) | Failure::OtherRegion(_) | Failure::Vetoed(_) => true,
             Failure::Unobserved(ObserveError::Request(error)) => is_final(error.class),
             Failure::Unobserved(_) | Failure::TooSlow(_) => false,
         }
@@ -203,6 +207,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::NoWay(why) => f.write_str(why),
+            Failure::OtherRegion(error) => error.fmt(f),
             Failure::Unobserved(error) => error.fmt(f),
             Failure::TooSlow(after) => write!(f, "AWS has not answered in full after {} s", after.as_secs()),
             Failure::Vetoed(why) => write!(f, "internal error, nothing was done: {why}"),

@@ -81,6 +81,9 @@ pub trait Planes: Send + Sync + 'static {
     /// # Errors
     /// A sentence for people, where the region or the role cannot be one.
     fn plane(&self, identity: &Identity) -> impl Future<Output = Result<Self::Plane, String>> + Send;
+
+    /// The region that it asks: that of `identity`, or of the environment; `None` where neither names one.
+    fn region<'a>(&'a self, identity: &'a Identity) -> Option<&'a str>;
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::load::{Load, Loads};
 use crate::plan::{PlanHash, Step};
 use crate::stream::{StreamMode, StreamStatus};
 
@@ -39,6 +40,9 @@ pub struct Status {
     /// How many shards there are, and how many are wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shards: Option<ShardCounts>,
+    /// How full shards may be, as was decided last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Targets>,
     /// The fullest shards, the fullest first; 10 at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub top_shards: Vec<TopShard>,
@@ -87,6 +91,35 @@ pub struct ShardCounts {
     pub cold: u32,
 }
 
+/// The targets that a decision went by, as the resource has them or as they were learned, in whole percents of the
+/// ceilings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Targets {
+    /// Bytes written.
+    pub ingest_bytes_percent: u32,
+    /// Records written.
+    pub ingest_records_percent: u32,
+    /// Bytes read by the polling consumers.
+    pub read_bytes_percent: u32,
+}
+
+impl Targets {
+    /// Those of a decision.
+    pub fn of(targets: Loads) -> Targets {
+        let [ingest_bytes_percent, ingest_records_percent, read_bytes_percent] =
+            targets.as_array().map(derive::percent);
+        Targets { ingest_bytes_percent, ingest_records_percent, read_bytes_percent }
+    }
+
+    /// As loads.
+    pub fn loads(self) -> Loads {
+        let Targets { ingest_bytes_percent, ingest_records_percent, read_bytes_percent } = self;
+        let percents = [ingest_bytes_percent, ingest_records_percent, read_bytes_percent];
+        Loads::from_array(percents.map(Load::from_percent))
+    }
+}
+
 /// One of the fullest shards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -121,6 +154,9 @@ pub struct PlanStatus {
     /// the ranges that it starts from are those before its steps.
     #[schemars(with = "Vec<StepSchema>")]
     pub steps: Vec<Step>,
+    /// The targets that it was decided by; none where an older operator has written it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Targets>,
     /// Until when its first step may start; none where it needs no approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]

@@ -17,6 +17,10 @@ pub const HAND_OVERS: bool = false;
 pub const INTERVAL: Duration = Duration::from_secs(60);
 /// The iterator age above which nothing is merged.
 pub const MAX_ITERATOR_AGE: Duration = Duration::from_secs(2 * 60);
+/// `targets.*.utilization` of what a split relieves, in percent of the ceiling, of the fullest shard. Boundaries that
+/// only halve and join leave the mean at about 69 % of that (`docs/decisions/0004-defaults.md`), so that tools which
+/// hold the mean of the stream at 70 % let their fullest shards run as hot.
+pub const TARGET_PERCENT: u32 = 95;
 /// How far below the target shards are packed, in millionths. Little, for merges are judged by the
 /// highest load of the stabilisation window: that, not a wide gap, keeps them from being undone.
 pub const TOLERANCE_MILLIONTHS: u32 = 50_000;
@@ -71,17 +75,10 @@ impl ScalingPolicy {
     }
 }
 
-/// 95 % of the ceiling, of the fullest shard. Boundaries that only halve and join leave the mean at
-/// about 69 % of that (`docs/decisions/0004-defaults.md`), so that tools which hold the mean of the
-/// stream at 70 % let their fullest shards run as hot.
 impl Default for Targets {
     fn default() -> Targets {
         Targets {
-            limits: Loads {
-                ingest_bytes: Load::from_percent(95),
-                ingest_records: Load::from_percent(95),
-                read_bytes: Load::from_percent(95),
-            },
+            limits: Loads::from_array([Load::from_percent(TARGET_PERCENT); 3]),
             learned: Vec::new(),
             read_calls: Load::from_percent(80),
         }

@@ -36,15 +36,39 @@ impl ScalingPolicy {
     /// The loads that decide. `learned` is the target in the dimensions that learn theirs; without one, for not
     /// enough is known, they have their fallback.
     pub fn limits(&self, learned: Option<Load>) -> Limits {
-        let Targets { limits, learned: learning, read_calls: _ } = &self.targets;
         let target = |dimension| match learned {
-            Some(learned) if learning.contains(&dimension) => learned,
-            _ => limits.of(dimension),
+            Some(learned) if self.learns(dimension) => learned,
+            _ => self.targets.limits.of(dimension),
         };
         let trigger = Loads::from_array(Dimension::SPLITTABLE.map(target));
+        Limits { trigger, pack: self.packed(trigger) }
+    }
+
+    /// The loads that a plan is judged by which was decided before, by the targets `then`; `learned` is the target
+    /// of now.
+    ///
+    /// Where the target is learned, shards may still be packed as full as they might be then, as long as that is
+    /// within the target of now. The room between the two keeps plans from being undone when loads move a little;
+    /// that the target has moved instead is no reason to refuse a plan that somebody has agreed to, and up to the
+    /// target of now no shard is split again. Beyond it nothing is packed, whatever a plan says of itself. Where the
+    /// owner has set the target, his word of now holds.
+    pub fn limits_of_older(&self, then: Loads, learned: Option<Load>) -> Limits {
+        let Limits { trigger, pack } = self.limits(learned);
+        let packed = self.packed(then).zip(trigger, Ord::min).max(pack);
+        let limit = |dimension| if self.learns(dimension) { packed } else { pack }.of(dimension);
+        Limits { trigger, pack: Loads::from_array(Dimension::SPLITTABLE.map(limit)) }
+    }
+
+    /// Whether the target of this dimension is learned.
+    pub fn learns(&self, dimension: Dimension) -> bool {
+        self.targets.learned.contains(&dimension)
+    }
+
+    /// Up to where shards are packed at these targets.
+    pub fn packed(&self, targets: Loads) -> Loads {
         let keep = 1_000_000 - u64::from(self.tolerance_millionths.min(1_000_000));
         let floor = Loads::from_array([Load(1); 3]);
-        Limits { trigger, pack: trigger.zip(floor, |limit, one| Load(limit.0 * keep / 1_000_000).max(one)) }
+        targets.zip(floor, |target, one| Load(target.0 * keep / 1_000_000).max(one))
     }
 }
 
@@ -70,5 +94,25 @@ mod tests {
         policy.tolerance_millionths = 200_000;
         let pack = policy.limits(Some(Load::from_percent(60))).pack;
         assert_eq!(pack.read_bytes, Load::from_percent(48), "packed by what was learned");
+    }
+
+    #[test]
+    fn an_older_plan_may_pack_as_full_as_it_might_then_up_to_the_learned_target_of_now() {
+        let mut policy = ScalingPolicy::for_stream("orders", 200);
+        policy.tolerance_millionths = 100_000;
+        policy.targets.learned = vec![Dimension::IngestBytes];
+        let limits = |then: u32, now: u32| {
+            let then = Loads::from_array([then; 3].map(Load::from_percent));
+            let Limits { trigger, pack } = policy.limits_of_older(then, Some(Load::from_percent(now)));
+            assert_eq!(trigger.ingest_bytes, Load::from_percent(now), "what is hot is said by now");
+            let fixed = policy.limits(None).pack;
+            assert_eq!((pack.ingest_records, pack.read_bytes), (fixed.ingest_records, fixed.read_bytes));
+            pack.ingest_bytes.0 / 10_000
+        };
+        assert_eq!(limits(90, 90), 81, "nothing has moved");
+        assert_eq!(limits(90, 85), 81, "within the target of now");
+        assert_eq!(limits(90, 80), 80, "no fuller than the target of now");
+        assert_eq!(limits(90, 50), 50);
+        assert_eq!(limits(80, 90), 81, "a target that rose makes nothing narrower");
     }
 }

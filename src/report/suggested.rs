@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::advice::{Suggested, Suggestion, Usage};
+use crate::policy::defaults;
 
 /// Comments are no wider, and no narrower than [`NARROWEST`].
 const WIDEST: usize = 90;
@@ -49,9 +50,9 @@ pub fn suggested_manifest(
     }
     text.push_str(&comment(
         "    ",
-        "The default: pollers share 2 MB/s of each shard, and need room to catch up.",
+        "The default: pollers share 2 MB/s of each shard; less leaves them room to catch up.",
     ));
-    text.push_str("    readBytes: {utilization: 80}\n");
+    text.push_str(&format!("    readBytes: {{utilization: {}}}\n", defaults::TARGET_PERCENT));
     text.push_str(&comment("  ", &metrics(report)));
     text.push_str("  metrics: {source: Shard, enhancedMonitoring: Require}\n");
     text.push_str(&comment("  ", &readers(report)));

@@ -5,6 +5,7 @@ use super::scaler::{Rounds, Scaler, View};
 use crate::checks;
 use crate::decision;
 use crate::demand::{self, Demand};
+use crate::load::Loads;
 use crate::observe::{MetricLevel, gate};
 use crate::plan::{Plan, Step};
 use crate::policy::ScalingPolicy;
@@ -16,6 +17,8 @@ pub struct Production {
     policy: ScalingPolicy,
     rounds: Rounds,
     last_full: Option<Minute>,
+    /// The targets of the last decision.
+    decided_by: Option<Loads>,
     counts: Counts,
 }
 
@@ -35,7 +38,13 @@ pub struct Counts {
 impl Production {
     /// The product with this policy, whatever its mode says.
     pub fn new(policy: ScalingPolicy) -> Production {
-        Production { policy, rounds: Rounds::default(), last_full: None, counts: Counts::default() }
+        Production {
+            policy,
+            rounds: Rounds::default(),
+            last_full: None,
+            decided_by: None,
+            counts: Counts::default(),
+        }
     }
 
     /// How much was done.
@@ -63,7 +72,8 @@ impl Production {
         let minute = Minute::of(view.now);
         let open = view.stream.open_count() as usize;
         let metrics = view.watch.stream_metrics()?;
-        let level = gate(metrics, &self.policy, open, self.last_full.filter(|_| !view.has_changed), minute);
+        let last_full = self.last_full.filter(|_| !view.has_changed);
+        let level = gate(metrics, &self.policy, self.decided_by, open, last_full, minute);
         if level == MetricLevel::Stream {
             return None;
         }
@@ -82,7 +92,8 @@ impl Production {
 
     fn decide(&mut self, snapshot: &Snapshot, demand: Demand) -> Option<Step> {
         let decision::Decision { demand, plan } = decision::answer(demand, snapshot, &self.policy);
-        let Plan { identity, .. } = &plan;
+        let Plan { identity, limits, .. } = &plan;
+        self.decided_by = Some(limits.trigger);
         let first = identity.steps.first()?;
         if checks::check(&plan, snapshot, &self.policy, &demand).is_err() {
             self.counts.vetoes += 1;

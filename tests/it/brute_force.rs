@@ -92,7 +92,7 @@ fn arrives(case: &Case, search: &Search<'_>, goal: &Goal, proposal: &Proposal) {
     let story = || format!("the plan should come to {goal:?}\n{case}{}", told(case, proposal));
     assert!(search.is_met(goal, &ends), "the plan does not end where it aims\n{}", story());
     assert_eq!(proposal.steps.len(), goal.cost.steps, "the plan takes detours\n{}", story());
-    let trigger = case.policy.limits(None).trigger;
+    let trigger = case.limits().trigger;
     let share = |loads: Loads| {
         let shares = loads
             .as_array()

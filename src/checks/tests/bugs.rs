@@ -38,6 +38,7 @@ kinds! {
     V::ProjectedLoads { .. } => "projected loads",
     V::OverstatedEvidence { .. } => "overstated evidence",
     V::Desired { .. } => "desired",
+    V::Limits => "limits",
     V::Step { flaw: F::NoSuchShard(_), .. } => "no such shard",
     V::Step { flaw: F::IllegalSplitPoint, .. } => "illegal split point",
     V::Step { flaw: F::CutsSegment(_), .. } => "cuts segment",
@@ -120,6 +121,11 @@ pub(super) const BUGS: &[Bug] = &[
     ("overstated evidence", |c| c.shard(2).evidence = Evidence::Estimated),
     ("desired", |c| c.plan.desired_shards = 1),
     ("desired", |c| c.plan.desired_shards = 7),
+    ("limits", |c| c.plan.limits.trigger.read_bytes += Load(1)),
+    ("limits", |c| {
+        c.policy.targets.learned = vec![Dimension::IngestBytes];
+        c.demand.learned_target = Some(Load(750_000));
+    }),
     ("no such shard", |c| c.steps([Step::Split { range: range(0, QUARTER), at: HashKey(QUARTER / 2) }])),
     ("no such shard", |c| c.steps([merge_first(), merge(1, 2)])),
     ("illegal split point", |c| c.steps([Step::Split { range: quarter(3), at: HashKey(3 * QUARTER + 1) }])),

@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
-use crate::load::Load;
+use crate::load::{Load, Loads};
 use crate::operator::object::Autoscaler;
 use crate::operator::status::{
-    Condition, ConditionStatus, PlanState, PlanStatus, RecentStep, ShardCounts, Status, StreamSeen, TopShard,
+    Condition, ConditionStatus, PlanState, PlanStatus, RecentStep, ShardCounts, Status, StreamSeen, Targets,
+    TopShard,
 };
 use crate::policy::ScalingPolicy;
 use crate::report::{Cell, Painter, Style, Tone, bar, fitting, hang, set_columns};
-use crate::stream::{ShardId, StreamMode};
+use crate::stream::{ShardId, StreamMode, region_of};
 use crate::units::duration;
 
 const NARROWEST: usize = 60;
@@ -81,7 +82,7 @@ impl Page {
         self.lines.push(format!("{title}: {}", self.painter.paint(tone, word)));
         match &status.stream {
             Some(StreamSeen { name, arn, status, mode, .. }) => {
-                let region = arn.split(':').nth(3).unwrap_or_default();
+                let region = region_of(arn).unwrap_or_default();
                 let on_demand = if *mode == StreamMode::OnDemand { ", on-demand" } else { "" };
                 self.text("", &format!("stream {name} in {region}, {status}{on_demand}"), Tone::Plain);
             }
@@ -118,7 +119,7 @@ impl Page {
     }
 
     fn plan(&mut self, plan: &PlanStatus) {
-        let PlanStatus { hash, state, summary, generation: _, steps, expires_at, message } = plan;
+        let PlanStatus { hash, state, summary, generation: _, steps, targets: _, expires_at, message } = plan;
         self.section(&format!("PLAN {hash}"));
         let expiry =
             expires_at.filter(|_| *state == PlanState::AwaitingApproval).map(|at| {
@@ -198,7 +199,10 @@ impl Page {
 
 /// The hottest shards with bars so wide, or without any.
 fn heat_rows(facts: &Facts<'_>, width: usize) -> Vec<Vec<Cell>> {
-    let targets = facts.policy.map(|policy| policy.targets.limits.as_array());
+    // What is learned, the operator has written with what it decided by it.
+    let decided_by = facts.status.targets.map(Targets::loads);
+    let targets =
+        decided_by.or_else(|| facts.policy.map(|policy| policy.targets.limits)).map(Loads::as_array);
     let faint = |title: &str| Cell::text(title).tone(Tone::Faint);
     let mut heading = vec![faint("")];
     for title in ["ingest bytes", "ingest records", "read bytes"] {

@@ -7,7 +7,7 @@ use crate::decision::Decision;
 use crate::demand::ShardDemand;
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
-use crate::operator::status::PlanStatus;
+use crate::operator::status::{PlanStatus, Targets};
 use crate::plan::{Evidence, Hold, PlanIdentity, Step, StepReason};
 use crate::quota::Dimension;
 use crate::vetted;
@@ -40,7 +40,7 @@ pub(super) fn judge(question: &Question<'_>, plan: &PlanStatus) -> Judgement {
     let verdict = match done {
         0 => not_begun(question, plan, &identity, approved),
         done if done == plan.steps.len() && (approved || was_approved(plan)) => Err(Ending::Done),
-        _ if approved => begun(question, &identity, done),
+        _ if approved => begun(question, plan, &identity, done),
         _ if was_approved(plan) => Err(Ending::Revoked),
         // Somebody else has done what was proposed, or a part of it.
         _ => Err(Ending::Moved),
@@ -73,7 +73,7 @@ fn not_begun(
         return Err(Ending::Expired);
     }
     let mut waits = None;
-    for violation in violations(question, identity) {
+    for violation in violations(question, plan, identity) {
         match weigh(&violation, question.decision.plan.limits.trigger) {
             Weight::Wrong => return Err(Ending::Unsafe(violation.to_string())),
             Weight::Passing => waits = waits.or(Some(in_short(&violation))),
@@ -95,14 +95,19 @@ fn not_begun(
 }
 
 /// A plan that has begun goes on, unless what is left has become wrong.
-fn begun(question: &Question<'_>, identity: &PlanIdentity, done: usize) -> Result<Option<String>, Ending> {
+fn begun(
+    question: &Question<'_>,
+    plan: &PlanStatus,
+    identity: &PlanIdentity,
+    done: usize,
+) -> Result<Option<String>, Ending> {
     let start: Vec<HashKeyRange> = question.decision.demand.shards.iter().map(|shard| shard.range).collect();
     let left = PlanIdentity { start, steps: identity.steps[done..].to_vec(), ..identity.clone() };
-    for violation in violations(question, &left) {
+    for violation in violations(question, plan, &left) {
         let wrong = match &violation {
             Violation::Step {
                 step: Step::Merge { .. },
-                flaw: StepFlaw::RaisesLoad { dimension, load },
+                flaw: StepFlaw::RaisesLoad { dimension, load, .. },
                 ..
             } => above_target(*dimension, *load, question.decision.plan.limits.trigger),
             Violation::Step { flaw, .. } => matches!(
@@ -123,8 +128,12 @@ fn begun(question: &Question<'_>, identity: &PlanIdentity, done: usize) -> Resul
     }
 }
 
-fn violations(question: &Question<'_>, identity: &PlanIdentity) -> Vec<Violation> {
-    check_steps(identity, question.snapshot, question.policy, &question.decision.demand)
+/// What the checks say now of `identity`, which is the plan or what is left of it. The status is no evidence: what
+/// it says of the plan's targets lets no shard be packed above those of now.
+fn violations(question: &Question<'_>, plan: &PlanStatus, identity: &PlanIdentity) -> Vec<Violation> {
+    let Question { policy, snapshot, decision, .. } = question;
+    let decided_by = plan.targets.map_or(decision.plan.limits.trigger, Targets::loads);
+    check_steps(identity, decided_by, snapshot, policy, &decision.demand)
         .err()
         .map_or_else(Vec::new, |violations| violations.as_slice().to_vec())
 }
@@ -159,6 +168,7 @@ fn weigh(violation: &Violation, targets: Loads) -> Weight {
         | Violation::ProjectedRanges { .. }
         | Violation::ProjectedLoads { .. }
         | Violation::OverstatedEvidence { .. }
+        | Violation::Limits
         | Violation::Desired { .. } => false,
         Violation::Step { flaw, .. } => match flaw {
             StepFlaw::Stopped(_)
@@ -174,7 +184,7 @@ fn weigh(violation: &Violation, targets: Loads) -> Weight {
             | StepFlaw::CallBudget { .. }
             | StepFlaw::JustRefused(_) => true,
             StepFlaw::MergeAbovePackLimit { dimension, load, .. }
-            | StepFlaw::RaisesLoad { dimension, load } => !above_target(*dimension, *load, targets),
+            | StepFlaw::RaisesLoad { dimension, load, .. } => !above_target(*dimension, *load, targets),
             StepFlaw::NoSuchShard(_)
             | StepFlaw::OtherCount { .. }
             | StepFlaw::CountOutOfReach { .. }

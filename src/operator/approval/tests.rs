@@ -9,6 +9,7 @@ use crate::demand::{Demand, Segment};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, PlanHash, StepReason};
 use crate::policy::ApprovalRequired;
+use crate::quota::Dimension;
 use crate::stream::{Shard, StreamStatus};
 
 mod consent;
@@ -112,6 +113,15 @@ impl World {
     fn now_carries(&mut self, ingest_bytes: &[u64]) {
         let Sample { snapshot, plan, .. } = fixtures::with_loads(ingest_bytes);
         self.decides(Sample { snapshot, policy: self.sample.policy.clone(), plan });
+    }
+
+    /// The target for bytes is learned, and is so many percent now.
+    fn learns(&mut self, percent: u32) {
+        let learned = Some(Load::from_percent(percent));
+        let policy = &mut self.sample.policy;
+        policy.targets.learned = vec![Dimension::IngestBytes];
+        self.decision.demand.learned_target = learned;
+        self.decision.plan.limits = policy.limits(learned);
     }
 
     /// The fresh decision is the sample's.

@@ -47,6 +47,7 @@ fn proposal(sample: &Sample, state: PlanState) -> PlanStatus {
         summary: "4 → 5 shards in 1 step (1 split)".to_owned(),
         generation: 3,
         steps: sample.plan.steps().to_vec(),
+        targets: None,
         expires_at: Some(at(5_000)),
         message: None,
     }

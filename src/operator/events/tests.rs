@@ -88,6 +88,7 @@ fn the_way_of_a_plan_is_told_step_by_step() {
             summary: "4 → 5 shards".to_owned(),
             generation: 3,
             steps: sample.plan.steps().to_vec(),
+            targets: None,
             expires_at: Some(at(5_000)),
             message: None,
         });
@@ -134,6 +135,7 @@ fn a_plan_that_is_only_shown_is_told_once() {
         summary: "4 → 5 shards".to_owned(),
         generation: 3,
         steps: sample.plan.steps().to_vec(),
+        targets: None,
         expires_at: None,
         message: None,
     });

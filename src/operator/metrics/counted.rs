@@ -35,6 +35,10 @@ impl<P: Planes> Planes for CountedPlanes<P> {
     async fn plane(&self, identity: &Identity) -> Result<Self::Plane, String> {
         Ok(Counted::new(self.planes.plane(identity).await?, self.metrics.clone()))
     }
+
+    fn region<'a>(&'a self, identity: &'a Identity) -> Option<&'a str> {
+        self.planes.region(identity)
+    }
 }
 
 /// Counts what `plane` is asked.

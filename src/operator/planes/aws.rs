@@ -30,6 +30,10 @@ impl Planes for AwsPlanes {
         });
         self.0.plane(region.as_deref(), role.as_ref()).map_err(|error| error.to_string())
     }
+
+    fn region<'a>(&'a self, identity: &'a Identity) -> Option<&'a str> {
+        identity.region.as_deref().or_else(|| self.0.default_region())
+    }
 }
 
 #[cfg(test)]
@@ -46,7 +50,16 @@ mod tests {
         assert!(told.contains("\"admin\" is not the ARN of a role"), "{told}");
         let told = planes.plane(&identity("Ireland", None)).await.expect_err("no region");
         assert!(told.contains("\"Ireland\" is not an AWS region"), "{told}");
-        let plane = planes.plane(&Identity { region: None, role: None }).await.expect("the default");
-        assert_eq!(plane.region(), "eu-west-1");
+    }
+
+    #[tokio::test]
+    async fn the_region_that_is_asked_is_the_resources_or_that_of_the_environment() {
+        let planes =
+            AwsPlanes::open(&AwsOptions::local("http://127.0.0.1:1", "eu-west-1")).await.expect("valid");
+        for (region, expected) in [(None, "eu-west-1"), (Some("eu-west-2"), "eu-west-2")] {
+            let identity = Identity { region: region.map(str::to_owned), role: None };
+            let plane = planes.plane(&identity).await.expect("a region");
+            assert_eq!((plane.region(), planes.region(&identity)), (expected, Some(expected)));
+        }
     }
 }

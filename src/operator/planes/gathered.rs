@@ -46,6 +46,10 @@ impl<P: Planes> Planes for GatheredPlanes<P> {
     async fn plane(&self, identity: &Identity) -> Result<Self::Plane, String> {
         Ok(Gathered::new(self.planes.plane(identity).await?, self.gathering(identity)))
     }
+
+    fn region<'a>(&'a self, identity: &'a Identity) -> Option<&'a str> {
+        self.planes.region(identity)
+    }
 }
 
 #[cfg(test)]

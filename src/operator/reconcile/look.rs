@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::policy::{Mode, ScalingPolicy};
 use crate::report::{self, Report};
 use crate::snapshot::Snapshot;
-use crate::stream::StreamSummary;
+use crate::stream::{StreamSummary, in_its_region};
 use crate::turns::urgency_of;
 use crate::vetted;
 
@@ -87,7 +87,7 @@ impl<P: Planes> Shared<P> {
         let plane = self.plane(&identity).await.map_err(|failure| self.failed(failure, session))?;
         let mut described = None;
         if session.resolved.is_none() {
-            let resolved = self.resolve(&plane, policy, claim).await;
+            let resolved = self.resolve(&plane, &identity, policy, claim).await;
             let (claim, description) = resolved.map_err(|failure| self.failed(failure, session))?;
             (session.resolved, described) = (Some(claim), description);
         }
@@ -113,6 +113,10 @@ impl<P: Planes> Shared<P> {
         session.failures = 0;
         if level == MetricLevel::Stream {
             return Err(Outcome::Idle { metrics_requested });
+        }
+        if let Err(failure) = self.in_its_region(&identity, &snapshot.summary.arn) {
+            session.resolved = None;
+            return Err(self.failed(failure, session));
         }
         // The name may lead elsewhere than it did: other credentials, another account.
         match Claim::from_arn(&snapshot.summary.arn) {
@@ -151,9 +155,10 @@ impl<P: Planes> Shared<P> {
             status: before,
             approval: view.object.annotation(APPROVE),
         });
-        if policy.mode != Mode::DryRun {
-            let is_due = matches!(answer.leave, Leave::Step { .. });
-            session.observer.decided(&decision.plan, is_due);
+        let is_due = matches!(answer.leave, Leave::Step { .. });
+        match policy.mode {
+            Mode::DryRun => session.observer.shown(&decision.plan),
+            Mode::Approve | Mode::Apply => session.observer.decided(&decision.plan, is_due),
         }
         let work = match &answer.leave {
             Leave::Nothing => None,
@@ -207,6 +212,7 @@ impl<P: Planes> Shared<P> {
     async fn resolve(
         &self,
         plane: &Fenced<P::Plane>,
+        identity: &Identity,
         policy: &ScalingPolicy,
         claim: Claim,
     ) -> Result<(Claim, Option<Reply<StreamSummary>>), Failure> {
@@ -218,10 +224,18 @@ impl<P: Planes> Shared<P> {
         let described = described.map_err(|_| Failure::TooSlow(OBSERVATION_TIMEOUT))?;
         let described = described.map_err(|error| Failure::Unobserved(ObserveError::Request(error)))?;
         let arn = &described.value.arn;
+        self.in_its_region(identity, arn)?;
         match Claim::from_arn(arn) {
             Some(claim) => Ok((claim, Some(described))),
             None => Err(Failure::NoWay(format!("AWS calls the stream {arn}, which is no ARN of a stream"))),
         }
+    }
+
+    /// Whether the stream with this ARN lies in the region that was asked: an endpoint answers for whatever region it
+    /// stands for.
+    fn in_its_region(&self, identity: &Identity, arn: &str) -> Result<(), Failure> {
+        let Some(asked) = self.planes.region(identity) else { return Ok(()) };
+        in_its_region(asked, arn).map_err(Failure::OtherRegion)
     }
 
     /// Lays claim to the stream that is known by now: whether that is allowed, and nobody else does.

@@ -164,6 +164,7 @@ fn a_step_that_another_replica_has_sent_is_nobody_elses() {
         summary: String::new(),
         generation: 1,
         steps: sample.plan.steps().to_vec(),
+        targets: None,
         expires_at: None,
         message: None,
     };

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    MOST_RECENT_STEPS, MOST_TOP_SHARDS, PlanStatus, RecentStep, ShardCounts, Status, StreamSeen, TopShard,
+    MOST_RECENT_STEPS, MOST_TOP_SHARDS, PlanStatus, RecentStep, ShardCounts, Status, StreamSeen, Targets,
+    TopShard,
 };
 use crate::demand::Demand;
 use crate::load::{Load, Loads};
@@ -81,7 +82,7 @@ impl Status {
         }
         if let Blocked::AccessDenied(_) = blocked {
             // What was seen while it was allowed is nobody's business any more.
-            (self.stream, self.shards, self.plan) = (None, None, None);
+            (self.stream, self.shards, self.targets, self.plan) = (None, None, None, None);
             self.top_shards.clear();
         }
     }
@@ -97,6 +98,7 @@ impl Status {
             created_at: whole_second(*created_at),
         });
         self.shards = Some(*counts);
+        self.targets = Some(Targets::of(report.plan.limits.trigger));
         self.top_shards = top.clone();
         self.plan = answer.plan.clone();
         self.last_handled_approval = answer.handled.clone();
@@ -175,7 +177,7 @@ pub fn top_shards(report: &Report, demand: &Demand) -> Vec<TopShard> {
     top.collect()
 }
 
-fn percent(load: Load) -> u32 {
+pub(super) fn percent(load: Load) -> u32 {
     u32::try_from(load.0 / Load::from_percent(1).0).unwrap_or(u32::MAX)
 }
 

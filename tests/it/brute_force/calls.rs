@@ -6,7 +6,7 @@ use reshard::hash_key::HashKeyRange;
 use reshard::load::{Load, Loads};
 use reshard::plan::{PlanIdentity, Step, StepReason};
 use reshard::planner;
-use reshard::policy::UpdateShardCount;
+use reshard::policy::{Limits, UpdateShardCount};
 
 use super::case::{Case, Profile};
 use super::each_case;
@@ -19,6 +19,7 @@ fn with_calls(case: &Case) -> Case {
     let mut case = case.clone();
     let scaled = |loads: Loads| Loads::from_array(loads.as_array().map(|load| Load(load.0 * UNIT)));
     case.policy.targets.limits = scaled(case.policy.targets.limits);
+    case.demand.learned_target = case.demand.learned_target.map(|Load(learned)| Load(learned * UNIT));
     for (index, shard) in case.demand.shards.iter_mut().enumerate() {
         if shard.evidence != reshard::plan::Evidence::Measured && index.is_multiple_of(2) {
             let shards = vec![shard.id.clone()];
@@ -46,7 +47,7 @@ fn with_calls(case: &Case) -> Case {
 /// Spreads over the whole key space what so many percent of all shards' targets carry. Random loads leave
 /// few cases in which equal ranges help.
 fn spread_evenly(case: &mut Case, percent: u64) {
-    let target = case.policy.limits(None).trigger.ingest_bytes.0;
+    let target = case.limits().trigger.ingest_bytes.0;
     let total = target * case.demand.shards.len() as u64 * percent / 100;
     for segment in case.demand.shards.iter_mut().flat_map(|shard| &mut shard.segments) {
         let share = (total as f64 * segment.range.fraction_of_space()).round() as u64;
@@ -58,8 +59,8 @@ fn spread_evenly(case: &mut Case, percent: u64) {
 /// What a count leaves: splits up to where shards are packed to, those of hot ranges, and the heat in
 /// shares of a target. `None` where a load is too near a limit to tell.
 fn left(case: &Case, to: u32) -> Option<(u64, u64, f64)> {
-    let (part, trigger) =
-        (case.policy.limits(None).pack.as_array(), case.policy.limits(None).trigger.as_array());
+    let Limits { pack, trigger } = case.limits();
+    let (part, trigger) = (pack.as_array(), trigger.as_array());
     let (mut splits, mut hot_splits, mut heat) = (0, 0, 0.0);
     for range in HashKeyRange::WHOLE.equal_parts(to) {
         let (mut parts, mut hottest) = (1, 0.0_f64);
@@ -95,7 +96,7 @@ fn left(case: &Case, to: u32) -> Option<(u64, u64, f64)> {
 fn may_be(case: &Case, identity: &PlanIdentity, to: u32) -> bool {
     let from = identity.start.len() as u32;
     let identity = PlanIdentity { steps: vec![Step::UpdateShardCount { from, to }], ..identity.clone() };
-    checks::check_steps(&identity, &case.snapshot, &case.policy, &case.demand).is_ok()
+    checks::check_steps(&identity, case.limits().trigger, &case.snapshot, &case.policy, &case.demand).is_ok()
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn hold_against_all_counts(case: &Case, emergencies: &mut usize, savings: &mut u
     let Some(chosen) = left(&case, to) else { return };
     assert_eq!(proposal.cost_shard_seconds, cost(to, chosen.0), "{case}");
     let pace = case.policy.pace;
-    let trigger = case.policy.limits(None).trigger.as_array();
+    let trigger = case.limits().trigger.as_array();
     let heat: f64 = case
         .demand
         .shards

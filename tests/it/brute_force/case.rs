@@ -9,7 +9,8 @@ use reshard::hash_key::{HashKey, HashKeyRange};
 use reshard::load::{Load, Loads};
 use reshard::plan::{Evidence, Hold, PLAN_FORMAT, Plan, PlanIdentity, RangeLoad};
 use reshard::planner::Proposal;
-use reshard::policy::{Budgets, InForce, ScalingPolicy, ShardBounds, Tradeoff};
+use reshard::policy::{Budgets, InForce, Limits, ScalingPolicy, ShardBounds, Tradeoff};
+use reshard::quota::Dimension;
 use reshard::snapshot::{MetricHistory, SNAPSHOT_FORMAT, Snapshot};
 use reshard::stream::{Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
@@ -114,7 +115,23 @@ impl Case {
                 max_merges_per_day: random.from(1, 4) as u32,
             };
         }
+        case.learn(random, (5, 14));
         case
+    }
+
+    /// In half of the cases some dimensions learn their target, which in most of these is known.
+    pub(super) fn learn(&mut self, random: &mut Random, (lowest, highest): (u64, u64)) {
+        if random.percent(50) {
+            let mut learns = |_: &Dimension| random.percent(60);
+            self.policy.targets.learned = Dimension::SPLITTABLE.into_iter().filter(&mut learns).collect();
+            let learned = Load(random.from(lowest, highest));
+            self.demand.learned_target = random.percent(80).then_some(learned);
+        }
+    }
+
+    /// The loads that decide.
+    pub(super) fn limits(&self) -> Limits {
+        self.policy.limits(self.demand.learned_target)
     }
 
     pub(super) fn new(seed: u64, demand: Demand, policy: ScalingPolicy) -> Case {
@@ -208,7 +225,7 @@ impl Case {
             holds: proposal.holds,
             verdicts: proposal.verdicts,
             desired_shards: proposal.desired_shards,
-            limits: self.policy.limits(None),
+            limits: self.limits(),
             before: proposal.before,
             after: proposal.after,
         }
@@ -325,8 +342,8 @@ impl fmt::Display for Case {
             bounds.max(),
             tradeoff.horizon_seconds,
             tradeoff.step_cost_shard_seconds,
-            numbers(self.policy.limits(None).trigger),
-            numbers(self.policy.limits(None).pack),
+            numbers(self.limits().trigger),
+            numbers(self.limits().pack),
             self.demand.split_bars.len(),
             self.demand.merge_bars.len(),
             self.demand.scale_up_limit,

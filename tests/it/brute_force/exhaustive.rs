@@ -111,7 +111,7 @@ impl<'a> Search<'a> {
                     && self.intervals.may_split(Class::WHOLE, shard)
             })
             .map(|(low, high)| self.intervals.loads(low, *high))
-            .filter(|loads| !loads.within(self.intervals.case.policy.limits(None).trigger))
+            .filter(|loads| !loads.within(self.intervals.case.limits().trigger))
             .collect()
     }
 

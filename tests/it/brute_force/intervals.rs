@@ -99,7 +99,7 @@ impl<'a> Intervals<'a> {
     /// Whether the interval over several shards may be one shard.
     pub(super) fn may_be_merged(&self, class: Class, low: usize, high: usize) -> bool {
         let (first, last) = (self.shard_of[low], self.shard_of[high - 1]);
-        let fits = self.peaks(low, high).within(self.case.policy.limits(None).pack);
+        let fits = self.peaks(low, high).within(self.case.limits().pack);
         fits && (first..=last).all(|shard| {
             let takes_part = low > self.bounds_of_shards[shard] || high < self.bounds_of_shards[shard + 1];
             let spread_known = self.case.demand.shards[shard].density == Evidence::Measured;
@@ -119,16 +119,14 @@ impl<'a> Intervals<'a> {
         if !self.may_split(class, first) {
             return whole.then_some(UNRAISED);
         }
-        let policy = &self.case.policy;
+        let limits = self.case.limits();
         let load = self.loads(low, high);
-        if high - low == 1
-            || load.within(if whole { policy.limits(None).trigger } else { policy.limits(None).pack })
-        {
+        if high - low == 1 || load.within(if whole { limits.trigger } else { limits.pack }) {
             return Some(UNRAISED);
         }
         // The least p at which p × trigger, rounded up, is at least the load.
         let least = |(load, limit): (Load, Load)| (load.0.saturating_sub(1) * 1_000 / limit.0) + 1;
-        let dimensions = load.as_array().into_iter().zip(policy.limits(None).trigger.as_array());
+        let dimensions = load.as_array().into_iter().zip(limits.trigger.as_array());
         Some(dimensions.map(least).max().expect("three dimensions").max(1_000))
     }
 }

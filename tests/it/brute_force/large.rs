@@ -22,7 +22,7 @@ struct Edge {
 type Path = (u64, u64, u64);
 
 fn edges(intervals: &Intervals<'_>, class: Class) -> Vec<Edge> {
-    let pack = intervals.case.policy.limits(None).pack;
+    let pack = intervals.case.limits().pack;
     let mut edges = Vec::new();
     for high in 1..=intervals.segments() {
         for low in (0..high).rev() {
@@ -107,7 +107,9 @@ fn case(seed: u64, shards: usize) -> Case {
         step_cost_shard_seconds: random.one_of(&[0, 300, 900]),
         horizon_seconds: random.one_of(&[900, 14_400]),
     };
-    Case::new(seed, demand, policy)
+    let mut case = Case::new(seed, demand, policy);
+    case.learn(random, (40, 75));
+    case
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn resource(name: &str) -> Value {
         "apiVersion": "reshard.dev/v1alpha1", "kind": "KinesisStreamAutoscaler",
         "metadata": {"name": name},
         "spec": {
-            "streamRef": {"name": name, "region": "eu-west-1"},
+            "streamRef": {"name": name, "region": "us-east-1"},
             "mode": "Apply", "minShards": MIN, "maxShards": MAX, "interval": "60s",
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1_800}},
         },

@@ -51,6 +51,40 @@ on_every_cluster! {
         operator.stop().await;
     }
 
+    async fn a_stream_of_another_region_than_the_resource_names_is_not_touched_nor_read(cluster: &dyn Cluster) {
+        let rig = Rig::start(cluster).await;
+        rig.stream("orders", 2, even(2_400_000)).await;
+        rig.allow_roles("*").await;
+        let spec = |region: &str, role: Option<&str>| {
+            let stream = json!({"name": rig.named("orders"), "region": region});
+            let more = match role {
+                None => json!({"streamRef": stream}),
+                Some(role) => json!({"streamRef": stream, "aws": {"roleArn": role}}),
+            };
+            rig.spec("orders", "Apply", more)
+        };
+        let operator = rig.operator();
+        // With a role the ARN that is meant is known beforehand, without one AWS is asked for it.
+        for role in [None, Some("arn:aws:iam::123456789012:role/reshard")] {
+            rig.put("orders", spec("eu-west-1", role)).await;
+            let status =
+                rig.until("orders", "refused", |status| is(status, "Stalled", "OtherRegion")).await;
+            let message = &condition(&status, "Stalled").unwrap().message;
+            for told in ["asked for in eu-west-1", &rig.arn("orders"), "answers for us-east-1"] {
+                assert!(message.contains(told), "{message}");
+            }
+            rig.pass_a_while().await;
+            assert_eq!(rig.reshards_asked(), 0);
+            if role.is_none() {
+                assert_eq!(rig.calls(Operation::GetMetricData), 0);
+            }
+            rig.delete("orders").await;
+        }
+        rig.put("orders", spec("us-east-1", None)).await;
+        rig.until_shards("orders", 4).await;
+        operator.stop().await;
+    }
+
     async fn two_resources_on_one_stream_both_stop_and_say_so_until_one_is_gone(cluster: &dyn Cluster) {
         let rig = Rig::start(cluster).await;
         rig.stream("orders", 2, even(2_400_000)).await;

@@ -101,6 +101,10 @@ impl<W: Way> Planes for Aws<W> {
         self.identities.lock().unwrap().push(identity.clone());
         Ok(self.clone())
     }
+
+    fn region<'a>(&'a self, identity: &'a Identity) -> Option<&'a str> {
+        identity.region.as_deref()
+    }
 }
 
 impl<W: Way> ControlPlane for Aws<W> {

@@ -1,6 +1,7 @@
 //! `reshard inspect` against a sandbox: a stream that no resource names.
 
 use reshard::manifest;
+use reshard::policy::Targets;
 use reshard::quota::MAX_SHARDS;
 use reshard::simulator::workload::{HotSpot, Workload};
 
@@ -31,8 +32,9 @@ fn a_stream_without_a_resource_is_shown_with_a_policy_that_fits() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
     let [suggested] = manifest::read_from(ran.stdout.as_bytes(), "suggested").unwrap().try_into().unwrap();
     let bounds = suggested.policy.bounds;
-    // 2.4 shards' worth, at all hours, at 80 % × 0.8.
-    assert_eq!((bounds.min(), bounds.max()), (4, 8), "{}", ran.stdout);
+    // 2.4 shards' worth, at all hours, at 95 % × 0.95.
+    assert_eq!((bounds.min(), bounds.max()), (3, 6), "{}", ran.stdout);
+    assert_eq!(suggested.policy.targets, Targets::default(), "what never grows needs no more room");
     assert_eq!(suggested.policy.stream.region.as_deref(), Some("us-east-1"));
     for value in ["mode:", "minShards:", "maxShards:", "targets:", "readBytes:", "metrics:"] {
         let at = ran.stdout.lines().position(|line| line.trim_start().starts_with(value)).expect(value);

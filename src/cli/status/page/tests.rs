@@ -35,9 +35,12 @@ fn object() -> Autoscaler {
 }
 
 fn shown(style: Style) -> String {
-    let object = object();
+    shown_of(&object(), style)
+}
+
+fn shown_of(object: &Autoscaler, style: Style) -> String {
     let (policy, status) = (object.policy().expect("a policy"), object.status());
-    let facts = Facts { object: &object, policy: Some(&policy), status: &status };
+    let facts = Facts { object, policy: Some(&policy), status: &status };
     let now = "2026-11-25T12:00:00Z".parse().expect("a time");
     page(&facts, Some("reshard approve orders -n payments"), now, style)
 }
@@ -45,6 +48,25 @@ fn shown(style: Style) -> String {
 #[test]
 fn a_status_is_read_at_a_glance() {
     insta::assert_snapshot!(shown(Style { width: 100, color: false }));
+}
+
+#[test]
+fn the_bars_end_at_the_targets_that_were_decided_by() {
+    let mut object = object();
+    object.status["targets"] =
+        json!({"ingestBytesPercent": 30, "ingestRecordsPercent": 95, "readBytesPercent": 95});
+    let row = |object: &Autoscaler, color| {
+        let page = shown_of(object, Style { width: 100, color });
+        page.lines().find(|line| line.contains("40 %")).expect("the cooler shard").to_owned()
+    };
+    let by_what_was_learned = [true, false].map(|color| row(&object, color));
+    object.status["targets"] = json!(null);
+    let by_the_resource = [true, false].map(|color| row(&object, color));
+    let marked = |row: &str| {
+        Painter { color: true }.paint(Tone::Warning, "40 %").split("40 %").all(|of| row.contains(of))
+    };
+    assert!(marked(&by_what_was_learned[0]) && !marked(&by_the_resource[0]), "40 % is hot at a target of 30");
+    assert_ne!(by_what_was_learned[1], by_the_resource[1], "the bar shows the target");
 }
 
 #[test]

@@ -84,6 +84,34 @@ fn a_merge_that_would_be_above_its_target_now_is_unsafe_and_between_it_waits() {
 }
 
 #[test]
+fn a_learned_target_that_falls_ends_an_approved_plan_only_where_a_shard_would_lie_above_it() {
+    let world = |then| {
+        let mut world = World::cold();
+        world.learns(then);
+        world.pass();
+        world.approve();
+        world
+    };
+    // By 75 % shards are packed to 60; the two together have 58.
+    let now = |world: &mut World, learned| {
+        world.now_carries(&[290_000, 290_000, 100_000, 100_000]);
+        world.learns(learned);
+        world.pass()
+    };
+    let answer = now(&mut world(75), 60);
+    assert_eq!((ending(&answer), index(&answer)), (None, Some(0)), "packed to 48 % now, and hot from 60 on");
+    let answer = now(&mut world(75), 55);
+    let Some(Ending::Unsafe(why)) = ending(&answer) else { panic!("{answer:?}") };
+    assert!(why.ends_with("the learned target fell from 75.0 % to 55.0 % since the plan was made"), "{why}");
+    let answer = now(&mut world(65), 60);
+    assert_eq!((ending(&answer), index(&answer)), (None, None), "packed to 52 % then: the load has grown");
+    let mut of_an_older_operator = world(75);
+    of_an_older_operator.status.plan.as_mut().expect("a plan").targets = None;
+    let answer = now(&mut of_an_older_operator, 60);
+    assert_eq!((ending(&answer), index(&answer)), (None, None), "what it was decided by is not known");
+}
+
+#[test]
 fn a_begun_plan_is_not_carried_on_over_a_shard_that_would_be_too_hot() {
     let mut sample = fixtures::even(4, 100_000);
     fixtures::merge(&mut sample, 0);

@@ -21,6 +21,7 @@ fn proposal(hash: &crate::plan::PlanHash) -> PlanStatus {
         summary: String::new(),
         generation: 3,
         steps: Vec::new(),
+        targets: None,
         expires_at: Some(at(5_000)),
         message: None,
     }
@@ -37,6 +38,9 @@ fn what_was_decided_is_in_the_status_and_an_idle_pass_leaves_it() {
         status.shards,
         Some(ShardCounts { cold: status.shards.map_or(0, |shards| shards.cold), ..counts })
     );
+    let targets = Targets { ingest_bytes_percent: 70, ingest_records_percent: 70, read_bytes_percent: 80 };
+    assert_eq!(status.targets, Some(targets));
+    assert_eq!(targets.loads(), sample.plan.limits.trigger);
     let idle = status.after(&pass(Outcome::Idle { metrics_requested: 10 }), at(200));
     assert_eq!(idle, status);
     assert_eq!(status.worth_of(&idle), Worth::Nothing);
