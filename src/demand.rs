@@ -232,7 +232,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     let window = [span.end.plus(-(windows.mean as i64)).max(span.known_from).min(span.end), span.end];
     let lineage = Lineage::read(snapshot);
     let totals = Totals::read(snapshot, span);
-    let reports = Reports::read(snapshot, &lineage, span, &totals);
+    let reports = Reports::read(&lineage, span, &totals);
     let places = span.len().saturating_sub(windows.mean)..span.len();
     // Where AWS keeps the shards, or deletes them, nothing hangs on what their metrics say.
     if stops::metrics_matter(&snapshot.summary) {

@@ -23,8 +23,14 @@ impl Load {
     /// The load of `amount` (bytes, records or calls) over `seconds`, rounded up: rounding down
     /// could hide the last bit of a full shard.
     pub fn from_sum(dimension: Dimension, amount: u64, seconds: u64) -> Load {
-        let capacity = u128::from(dimension.ceiling_per_second()) * u128::from(seconds.max(1));
-        let load = (u128::from(amount) * 1_000_000).div_ceil(capacity);
+        let (capacity, seconds) = (dimension.ceiling_per_second(), seconds.max(1));
+        // 128 bits take a function call to divide, and are needed for impossible loads alone.
+        if let (Some(millionths), Some(capacity)) =
+            (amount.checked_mul(1_000_000), capacity.checked_mul(seconds))
+        {
+            return Load(millionths.div_ceil(capacity));
+        }
+        let load = (u128::from(amount) * 1_000_000).div_ceil(u128::from(capacity) * u128::from(seconds));
         Load(u64::try_from(load).unwrap_or(u64::MAX))
     }
 
@@ -176,6 +182,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_sum_is_divided_the_same_in_64_bits_and_in_128(
+            amount in prop_oneof![0..u64::MAX / 1_000_000 + 2, any::<u64>()],
+            seconds in prop_oneof![0..100_000_u64, any::<u64>()],
+        ) {
+            let capacity = u128::from(Dimension::IngestBytes.ceiling_per_second()) * u128::from(seconds.max(1));
+            let load = u64::try_from((u128::from(amount) * 1_000_000).div_ceil(capacity)).unwrap_or(u64::MAX);
+            prop_assert_eq!(Load::from_sum(Dimension::IngestBytes, amount, seconds), Load(load));
+        }
+
         #[test]
         fn the_binding_dimension_has_the_largest_share_of_its_limit(
             loads: [u32; 3], limits in prop::array::uniform3(1u64..2_000_000)

@@ -1,15 +1,13 @@
 //! What calls of UpdateShardCount have left in the lineage. AWS tells of none of them; but each leaves
 //! equal ranges, and the shards that it made are listed.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jiff::Timestamp;
 
 use crate::hash_key::HashKeyRange;
 use crate::snapshot::Snapshot;
 
 use super::limits;
-use super::lineage::Lineage;
+use super::lineage::{Lineage, Member};
 
 /// The most shards that UpdateShardCount leads to (API).
 const MOST_SHARDS: u128 = 10_000;
@@ -29,26 +27,23 @@ impl CountUpdates {
     pub(super) fn read(snapshot: &Snapshot, lineage: &Lineage) -> CountUpdates {
         let (day, members) = (limits::day(snapshot), lineage.members());
         let mut updates = CountUpdates { calls: 0, made: vec![false; members.len()] };
-        let mut by_count: BTreeMap<u32, BTreeMap<u32, Vec<usize>>> = BTreeMap::new();
-        for (at, member) in members.iter().enumerate() {
-            if let Some((count, place)) = equal_part(member.shard.range) {
-                by_count.entry(count).or_default().entry(place).or_default().push(at);
-            }
-        }
-        let is_young = |at: &&usize| {
-            let member = &members[**at];
+        let part = |(at, member): (usize, &Member)| {
+            let (count, place) = equal_part(member.shard.range)?;
+            Some(Part { count, place, at })
+        };
+        let mut parts: Vec<Part> = members.iter().enumerate().filter_map(part).collect();
+        parts.sort_unstable();
+        let is_young = |part: &&Part| {
+            let member = &members[part.at];
             member.shard.parent.is_some() && member.opened_by().is_none_or(|by| by > day)
         };
-        for (count, places) in by_count.iter().filter(|(count, places)| places.len() == **count as usize) {
-            let of_place = |(place, shards): (&u32, &Vec<usize>)| {
-                shards.iter().filter(is_young).map(|at| (*at, *place)).collect::<Vec<_>>()
-            };
-            let young = places.iter().flat_map(of_place);
-            for made in
-                opened_together(young, lineage).iter().filter(|made| 2 * made.len() >= *count as usize)
-            {
-                updates.calls = updates.calls.saturating_add(1);
-                made.iter().for_each(|at| updates.made[*at] = true);
+        for parts in parts.chunk_by(|part, next| part.count == next.count) {
+            let count = parts[0].count;
+            if parts.chunk_by(|part, next| part.place == next.place).count() == count as usize {
+                for made in opened_together(parts.iter().filter(is_young), lineage, count.div_ceil(2)) {
+                    updates.calls = updates.calls.saturating_add(1);
+                    made.iter().for_each(|at| updates.made[*at] = true);
+                }
             }
         }
         // Shards in between live for no time: nothing shows them open before what came of them.
@@ -68,23 +63,47 @@ impl CountUpdates {
     }
 }
 
+/// A member whose range is one of `count` equal ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Part {
+    count: u32,
+    place: u32,
+    at: usize,
+}
+
 /// Which shards may have opened in the same instant, none of them in the place of another: those of each
-/// instant together.
-fn opened_together(young: impl Iterator<Item = (usize, u32)>, lineage: &Lineage) -> Vec<Vec<usize>> {
+/// instant together, where they are `least` or more.
+fn opened_together<'a>(
+    young: impl Iterator<Item = &'a Part>,
+    lineage: &Lineage,
+    least: u32,
+) -> Vec<Vec<usize>> {
     let bounds = |at: usize| {
         let member = &lineage.members()[at];
         (member.opened_by().unwrap_or(Timestamp::MAX), member.not_open_at().unwrap_or(Timestamp::MIN))
     };
-    let mut rest: Vec<_> = young.map(|(at, place)| (bounds(at), place, at)).collect();
+    let mut rest: Vec<_> = young.map(|part| (bounds(part.at), part.place, part.at)).collect();
     rest.sort_unstable();
     let mut groups = Vec::new();
-    while let Some(((instant, _), _, first)) = rest.first().copied() {
-        let mut places = BTreeSet::new();
-        let (group, others): (Vec<_>, Vec<_>) = rest
-            .into_iter()
-            .partition(|((_, after), place, at)| (*at == first || *after < instant) && places.insert(*place));
-        groups.push(group.into_iter().map(|(_, _, at)| at).collect());
-        rest = others;
+    // By place, of which group one of its shards is.
+    let mut taken = vec![0; rest.iter().map(|(_, place, _)| *place as usize + 1).max().unwrap_or(0)];
+    let mut number = 0;
+    while rest.len() >= least.max(1) as usize {
+        let ((instant, _), _, first) = rest[0];
+        let mut group = Vec::new();
+        number += 1;
+        rest.retain(|((_, after), place, at)| {
+            let is_free = taken[*place as usize] != number;
+            let is_taken = is_free && (*at == first || *after < instant);
+            if is_taken {
+                taken[*place as usize] = number;
+                group.push(*at);
+            }
+            !is_taken
+        });
+        if group.len() >= least as usize {
+            groups.push(group);
+        }
     }
     groups
 }

@@ -42,25 +42,40 @@ impl Density {
         Density { pieces: vec![Piece { range, weights: [1 << 62; 2], measured: false }] }
     }
 
-    /// What the lineage tells of every member. `carried_before` gives what each of the two parents
-    /// of a merge carried over the same minutes before it.
+    /// What the lineage tells of the open members, and of the parents of those of which minutes are `needed`; of
+    /// all others nothing. `carried_before` gives what each of the two parents of a merge carried over the same
+    /// minutes before it.
     pub(super) fn of_lineage(
         lineage: &Lineage,
+        needed: &[usize],
         carried_before: impl Fn([usize; 2], i64) -> Option<[Amounts; 2]>,
     ) -> Vec<Density> {
         let members = lineage.members();
-        let mut densities: Vec<Density> =
-            members.iter().map(|member| Density::even(member.shard.range)).collect();
-        for at in lineage.order() {
-            let density = match members[*at].parents[..] {
-                [parent] => densities[parent].within(members[*at].shard.range),
-                [low, high] => carried_before([low, high], WEIGHING_MINUTES)
-                    .map(|amounts| Density::joined([&densities[low], &densities[high]], amounts)),
+        // Most of a day's shards are past telling anything: no more is worked out than what the open ones hang on.
+        let mut wanted: Vec<bool> = members.iter().map(|member| !member.shard.closed).collect();
+        let mut weighed: Vec<Option<[Amounts; 2]>> = vec![None; members.len()];
+        for at in lineage.order().iter().rev() {
+            match *members[*at].parents {
+                [parent] => wanted[parent] |= wanted[*at] || needed[*at] > 0,
+                [low, high] if wanted[*at] => {
+                    weighed[*at] = carried_before([low, high], WEIGHING_MINUTES);
+                    let tells = weighed[*at].is_some();
+                    (wanted[low], wanted[high]) = (wanted[low] || tells, wanted[high] || tells);
+                }
+                _ => {}
+            }
+        }
+        let mut densities = vec![Density { pieces: Vec::new() }; members.len()];
+        for at in lineage.order().iter().filter(|at| wanted[**at]) {
+            let range = members[*at].shard.range;
+            let density = match *members[*at].parents {
+                [parent] => densities[parent].within(range),
+                [low, high] => {
+                    weighed[*at].map(|amounts| Density::joined([&densities[low], &densities[high]], amounts))
+                }
                 _ => None,
             };
-            if let Some(density) = density {
-                densities[*at] = density;
-            }
+            densities[*at] = density.unwrap_or_else(|| Density::even(range));
         }
         densities
     }
@@ -129,32 +144,34 @@ impl Density {
         self.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.weights[of]))
     }
 
-    /// The weight of the keys below `key`.
-    fn below(&self, key: HashKey, of: usize) -> u64 {
-        let mut sum = 0_u64;
-        for piece in &self.pieces {
-            if piece.range.end() < key {
-                sum = sum.saturating_add(piece.weights[of]);
-            } else if piece.range.start() < key {
-                sum = sum.saturating_add(piece.below(key, of));
+    /// The shares of the load that lie below keys which do not descend, of bytes and of records.
+    fn shares_below(&self) -> impl FnMut(HashKey) -> [Share; 2] + '_ {
+        let totals = [0, 1].map(|of| self.total(of));
+        // Where both are spread alike, one is worked out.
+        let alike = self.pieces.iter().all(|piece| piece.weights[0] == piece.weights[1]);
+        let (mut passed, mut passed_weights) = (0, [0_u64; 2]);
+        move |key| {
+            while let Some(piece) = self.pieces.get(passed).filter(|piece| piece.range.end() < key) {
+                passed_weights = [0, 1].map(|of| passed_weights[of].saturating_add(piece.weights[of]));
+                passed += 1;
             }
+            let here = self.pieces.get(passed).filter(|piece| piece.range.start() < key);
+            let share = |of: usize| {
+                let below = here.map_or(0, |piece| piece.below(key, of));
+                Share::of(passed_weights[of].saturating_add(below), totals[of])
+            };
+            let bytes = share(0);
+            [bytes, if alike { bytes } else { share(1) }]
         }
-        sum
-    }
-
-    /// The share of the load that lies below `key`, of bytes and of records.
-    fn share_below(&self, key: HashKey) -> [Share; 2] {
-        [0, 1].map(|of| Share::of(self.below(key, of), self.total(of)))
     }
 
     /// The share of `range` in what the whole carries. Shares of adjacent ranges lose nothing:
     /// together they give what their union gives.
     pub(super) fn share(&self, range: HashKeyRange) -> RangeShare {
-        let up_to = match range.end().0.checked_add(1) {
-            Some(next) => self.share_below(HashKey(next)),
-            None => [Share::WHOLE; 2],
-        };
-        RangeShare { below: self.share_below(range.start()), up_to }
+        let mut share_below = self.shares_below();
+        let below = share_below(range.start());
+        let up_to = range.end().0.checked_add(1).map_or([Share::WHOLE; 2], |next| share_below(HashKey(next)));
+        RangeShare { below, up_to }
     }
 
     /// Cuts the range into at most [`SEGMENTS`] segments, finer where more is carried. Cuts are
@@ -165,19 +182,8 @@ impl Density {
             _ => return Vec::new(),
         };
         let whole = HashKeyRange::new(*whole.start(), *whole.end()).expect("pieces ascend");
-        let mut parts = vec![1_u64; self.pieces.len()];
-        let totals = [0, 1].map(|of| u128::from(self.total(of).max(1)));
-        // The part that carries most is cut next.
-        let heaviest = |at: usize, parts: u64| {
-            let share = |of: usize| u128::from(self.pieces[at].weights[of]) * (1 << 32) / totals[of];
-            share(0).max(share(1)) * 1_000 / u128::from(parts)
-        };
-        for _ in self.pieces.len()..SEGMENTS {
-            let next = (0..parts.len()).max_by_key(|at| (heaviest(*at, parts[*at]), std::cmp::Reverse(*at)));
-            parts[next.unwrap_or(0)] += 1;
-        }
         let mut cuts = Vec::with_capacity(SEGMENTS);
-        for (piece, parts) in self.pieces.iter().zip(parts) {
+        for (piece, parts) in self.pieces.iter().zip(self.parts()) {
             cuts.push(piece.range.start());
             cuts.extend(piece.range.inner_boundaries(u32::try_from(parts).unwrap_or(1)));
         }
@@ -195,6 +201,29 @@ impl Density {
         segments
     }
 
+    /// Into how many parts each piece is cut, so that they are [`SEGMENTS`] together.
+    fn parts(&self) -> Vec<u64> {
+        if self.pieces.len() == 1 {
+            return vec![SEGMENTS as u64];
+        }
+        let mut parts = vec![1_u64; self.pieces.len()];
+        let totals = [0, 1].map(|of| u128::from(self.total(of).max(1)));
+        let weight = |piece: &Piece| {
+            let share = |of: usize| u128::from(piece.weights[of]) * (1 << 32) / totals[of];
+            share(0).max(share(1)) * 1_000
+        };
+        let weights: Vec<u128> = self.pieces.iter().map(weight).collect();
+        // The part that carries most is cut next.
+        let mut of_a_part = weights.clone();
+        for _ in self.pieces.len()..SEGMENTS {
+            let heaviest = (0..parts.len()).max_by_key(|at| (of_a_part[*at], std::cmp::Reverse(*at)));
+            let heaviest = heaviest.unwrap_or(0);
+            parts[heaviest] += 1;
+            of_a_part[heaviest] = weights[heaviest] / u128::from(parts[heaviest]);
+        }
+        parts
+    }
+
     /// Whether each of these segments was weighed as a shard of its own.
     pub(super) fn is_measured(&self, segments: &[HashKeyRange]) -> bool {
         segments.len() == self.pieces.len() && self.pieces.iter().all(|piece| piece.measured)
@@ -205,10 +234,10 @@ impl Density {
         // What the peak has more is spread by itself, so that no rounding puts a segment's peak
         // under its load.
         let more = peaks.zip(loads, |peak, load| Load(peak.0.saturating_sub(load.0)));
-        let mut below = [Share::NONE; 2];
+        let (mut below, mut share_below) = ([Share::NONE; 2], self.shares_below());
         let spread = segments.iter().enumerate().map(|(at, range)| {
             let next = segments.get(at + 1);
-            let up_to = next.map_or([Share::WHOLE; 2], |next| self.share_below(next.start()));
+            let up_to = next.map_or([Share::WHOLE; 2], |next| share_below(next.start()));
             let share = RangeShare { below: std::mem::replace(&mut below, up_to), up_to };
             let loads = share.of_loads(loads);
             Segment { range: *range, loads, peak_loads: loads + share.of_loads(more) }

@@ -123,7 +123,7 @@ impl Heat<'_> {
             |top: usize| self.carried_since(reports, top, from, to).map(|sum| amount(sum, dimension));
         let side = carried(child)?;
         let mut all = 0_u128;
-        for child in &self.lineage.members()[parent].children {
+        for child in self.lineage.children(parent) {
             all += u128::from(carried(*child)?);
         }
         (all > 0).then(|| match u128::from(side) * 10 >= all * LOPSIDED_TENTHS {
@@ -144,8 +144,8 @@ impl Heat<'_> {
                 continue;
             }
             let member = &members[at];
-            let mut minutes = (0..to.since(from)).map(|minute| from.plus(minute));
-            let open = minutes.any(|minute| member.may_have_been_open(minute));
+            let may_be_open = member.may_have_been_open();
+            let open = may_be_open.start.max(from) < may_be_open.end.min(to);
             if open && !members[top].shard.range.contains_range(member.shard.range) {
                 // Merged with keys from elsewhere: what these keys carried cannot be told.
                 return None;
@@ -154,7 +154,7 @@ impl Heat<'_> {
                 sum = sum.plus(reports.sum(at, from, to)?);
             }
             if open || member.closed_by().is_some_and(|closed| closed <= from.start()) {
-                next.extend(&member.children);
+                next.extend(self.lineage.children(at));
             }
         }
         Some(sum)

@@ -6,7 +6,7 @@ use crate::load::Load;
 use crate::plan::Evidence;
 use crate::quota::Dimension;
 use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
-use crate::stream::{Shard, ShardId};
+use crate::stream::Shard;
 
 use super::density::{Density, RangeShare};
 use super::lineage::{Lineage, Member};
@@ -44,6 +44,11 @@ impl Span {
 
     pub(super) fn len(self) -> usize {
         usize::try_from(self.end.since(self.start)).unwrap_or(0)
+    }
+
+    /// The place of a minute: that of the first one for all before it, that after the last for all later ones.
+    fn place(self, minute: Minute) -> usize {
+        usize::try_from(minute.since(self.start)).unwrap_or(0).min(self.len())
     }
 }
 
@@ -91,6 +96,9 @@ impl Amounts {
 
     /// Whether more than 0.1 % of the offered records were rejected.
     pub(super) fn is_rejecting(self) -> bool {
+        if self.rejected == 0 {
+            return false;
+        }
         let offered = u128::from(self.records) + u128::from(self.rejected);
         u128::from(self.rejected) * 1_000 > offered
     }
@@ -165,8 +173,35 @@ impl Cell {
     }
 }
 
+/// What a series tells of the minutes of a span, by their places in it.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    /// The place of the first value.
+    first: usize,
+    values: &'a [Option<u64>],
+    /// From where to where a missing value may be zero: the reply is complete, and was asked for these minutes.
+    covered: (usize, usize),
+}
+
+impl<'a> Told<'a> {
+    fn of(series: &'a Series, span: Span) -> Told<'a> {
+        let (first, values) = series.within(span.start, span.end);
+        let covered =
+            if series.complete { (span.place(series.start), span.place(series.end())) } else { (0, 0) };
+        Told { first, values, covered }
+    }
+
+    fn at(self, place: usize) -> Option<u64> {
+        self.values.get(place.wrapping_sub(self.first)).copied().flatten()
+    }
+
+    fn may_be_zero(self, place: usize) -> bool {
+        self.covered.0 <= place && place < self.covered.1
+    }
+}
+
 /// The stream's own totals over the span, in the order of [`ShardMetric::INGEST`].
-pub(super) struct Totals([Vec<Option<u64>>; 3]);
+pub(super) struct Totals(Vec<[Option<u64>; 3]>);
 
 impl Totals {
     /// A minute without a data point is unknown: that readers poll says nothing of what was
@@ -174,25 +209,19 @@ impl Totals {
     /// the other. And where both are known, CloudWatch was told of the minute's writes: rejects
     /// that it was not told of are none.
     pub(super) fn read(snapshot: &Snapshot, span: Span) -> Totals {
-        let series = STREAM_INGEST.map(|metric| snapshot.metrics.stream.get(&metric));
-        let mut totals = series.map(|_| Vec::with_capacity(span.len()));
-        for minute in span.minutes() {
-            let [bytes, records, rejected] = series.map(|series| {
-                let is_known = minute >= span.known_from;
-                series.filter(|_| is_known).and_then(|series| series.at(minute))
-            });
-            let may_be_zero = |of: usize| {
-                minute >= span.known_from
-                    && series[of].is_some_and(|series| series.complete && series.covers(minute))
-            };
-            let twin_is_zero = |of, twin| (may_be_zero(of) && twin == Some(0)).then_some(0);
+        let told = STREAM_INGEST
+            .map(|metric| snapshot.metrics.stream.get(&metric).map(|series| Told::of(series, span)));
+        let known_from = span.place(span.known_from);
+        let mut totals = vec![[None; 3]; known_from];
+        totals.extend((known_from..span.len()).map(|place| {
+            let [bytes, records, rejected] = told.map(|told| told?.at(place));
+            let may_be_zero = |of: usize| told[of].is_some_and(|told| told.may_be_zero(place));
+            let twin_is_zero = |of, twin| (twin == Some(0) && may_be_zero(of)).then_some(0);
             let accepted = [bytes.or(twin_is_zero(0, records)), records.or(twin_is_zero(1, bytes))];
             let is_told = accepted.iter().all(Option::is_some);
-            let rejected = rejected.or((may_be_zero(2) && is_told).then_some(0));
-            for (total, value) in totals.iter_mut().zip([accepted[0], accepted[1], rejected]) {
-                total.push(value);
-            }
-        }
+            let rejected = rejected.or_else(|| (is_told && may_be_zero(2)).then_some(0));
+            [accepted[0], accepted[1], rejected]
+        }));
         Totals(totals)
     }
 
@@ -204,7 +233,7 @@ impl Totals {
 
     /// The totals of the minute at this place of the span.
     pub(super) fn at(&self, place: usize) -> [Option<u64>; 3] {
-        [0, 1, 2].map(|of| self.0[of].get(place).copied().flatten())
+        self.0.get(place).copied().unwrap_or_default()
     }
 }
 
@@ -219,17 +248,9 @@ pub(super) struct Reports<'a> {
 }
 
 impl<'a> Reports<'a> {
-    pub(super) fn read(
-        snapshot: &'a Snapshot,
-        lineage: &Lineage,
-        span: Span,
-        totals: &Totals,
-    ) -> Reports<'a> {
-        let find = |id: &ShardId| {
-            let shard = snapshot.metrics.shards.get(id);
-            ShardMetric::INGEST.map(|metric| shard.and_then(|shard| shard.get(&metric)))
-        };
-        let series: Vec<_> = lineage.members().iter().map(|member| find(&member.shard.id)).collect();
+    pub(super) fn read(lineage: &Lineage<'a>, span: Span, totals: &Totals) -> Reports<'a> {
+        let of_member = |member: &Member<'a>| ShardMetric::INGEST.map(|metric| member.metrics?.get(&metric));
+        let series: Vec<_> = lineage.members().iter().map(of_member).collect();
         let mut sums = vec![[0_u64; 3]; span.len()];
         for shard in &series {
             for (of, series) in shard.iter().enumerate() {
@@ -265,11 +286,8 @@ impl<'a> Reports<'a> {
         for (sum, series) in sums.iter_mut().zip(self.series[member]) {
             let series =
                 series.filter(|series| series.complete && series.covers(from) && to <= series.end())?;
-            let mut minute = from;
-            while minute < to {
-                *sum = sum.saturating_add(series.at(minute).unwrap_or(0));
-                minute = minute.plus(1);
-            }
+            let (_, values) = series.within(from, to);
+            *sum = values.iter().flatten().fold(0, |sum, value| sum.saturating_add(*value));
         }
         let [bytes, records, rejected] = sums;
         Some(Amounts { bytes, records, rejected })
@@ -297,16 +315,30 @@ impl<'a> Reports<'a> {
         Some([low?, high?])
     }
 
+    /// What is told of a member.
+    fn told(&self, member: usize) -> Own<'_> {
+        let told = self.series[member].map(|series| Some(Told::of(series?, self.span)));
+        Own { told, accounted: &self.accounted }
+    }
+}
+
+/// What a member reported of itself, by places of the span.
+struct Own<'a> {
+    told: [Option<Told<'a>>; 3],
+    accounted: &'a [[bool; 3]],
+}
+
+impl Own<'_> {
     /// What the member itself carried in the minute at this place of the span, wherever it may
     /// have been open: a missing data point is zero if the reply is complete and what all shards
     /// reported is the stream's total.
-    fn own(&self, member: usize, place: usize, minute: Minute) -> Cell {
+    fn cell(&self, place: usize) -> Cell {
         let mut amounts = [0_u64; 3];
-        for (of, series) in self.series[member].iter().enumerate() {
-            let Some(series) = series else { return Cell::UNKNOWN };
-            match series.at(minute) {
+        for (of, told) in self.told.iter().enumerate() {
+            let Some(told) = told else { return Cell::UNKNOWN };
+            match told.at(place) {
                 Some(amount) => amounts[of] = amount,
-                None if series.complete && series.covers(minute) && self.accounted[place][of] => {}
+                None if self.accounted[place][of] && told.may_be_zero(place) => {}
                 None => return Cell::UNKNOWN,
             }
         }
@@ -314,8 +346,8 @@ impl<'a> Reports<'a> {
         Cell::measured(Amounts { bytes, records, rejected })
     }
 
-    fn reported(&self, member: usize, minute: Minute) -> bool {
-        self.series[member].iter().flatten().any(|series| series.at(minute).is_some())
+    fn has_any(&self, place: usize) -> bool {
+        self.told.iter().flatten().any(|told| told.at(place).is_some())
     }
 }
 
@@ -336,21 +368,22 @@ fn accounts_for(of: usize, shards: u64, total: u64) -> bool {
 
 /// What the range of every member carried in each minute of the span, as far as its cells bear on an
 /// open one: its own report while it was open, what it inherited from its parents before, and both in
-/// the minute of the reshard.
+/// the minute of the reshard. Of each as many minutes as are [`needed`].
 /// `window` is the number of minutes over which demand is averaged.
 pub(super) fn carried(
     lineage: &Lineage,
     reports: &Reports,
     densities: &[Density],
+    needed: &[usize],
     window: usize,
 ) -> Vec<Vec<Cell>> {
     let span = reports.span;
     let members = lineage.members();
-    let needed = needed(lineage, span);
     let mut carried: Vec<Vec<Cell>> = vec![Vec::new(); members.len()];
     for at in lineage.order().iter().filter(|at| needed[**at] > 0) {
         let member = &members[*at];
         let (opened, closed) = (member.opened_from(), member.closed_from());
+        let (own, maybe_open) = (reports.told(*at), member.may_have_been_open());
         let inherits = opened.is_none_or(|opened| opened > span.start);
         let share = member.split_from().filter(|_| inherits).map(|parent| {
             let had_a_window = whole_minutes(&members[parent], span) >= window + SETTLING_MINUTES;
@@ -367,17 +400,16 @@ pub(super) fn carried(
         let cells = span.minutes().take(needed[*at]).enumerate().map(|(place, minute)| {
             let had_opened = opened.is_some_and(|opened| opened <= minute);
             let was_closed = closed.is_some_and(|closed| closed <= minute);
-            let reported = || reports.reported(*at, minute);
             if minute < span.known_from {
                 Cell::UNKNOWN
-            } else if was_closed && !reported() {
+            } else if was_closed && !own.has_any(place) {
                 Cell::NOTHING
             } else if had_opened {
-                reports.own(*at, place, minute)
+                own.cell(place)
             } else if member.parents.is_empty() {
-                if reported() { reports.own(*at, place, minute) } else { Cell::UNKNOWN }
-            } else if member.may_have_been_open(minute) || reported() {
-                reports.own(*at, place, minute).plus(inherited(&carried, place))
+                if own.has_any(place) { own.cell(place) } else { Cell::UNKNOWN }
+            } else if maybe_open.contains(&minute) || own.has_any(place) {
+                own.cell(place).plus(inherited(&carried, place))
             } else {
                 inherited(&carried, place)
             }
@@ -390,16 +422,19 @@ pub(super) fn carried(
 
 /// Of how many minutes, from the start of the span, what a member carried is asked for: all of an open
 /// one; of a parent those before its last child is proved to have opened, as far as the child's are.
-fn needed(lineage: &Lineage, span: Span) -> Vec<usize> {
+pub(super) fn needed(lineage: &Lineage, span: Span) -> Vec<usize> {
     let members = lineage.members();
     let mut needed: Vec<usize> =
         members.iter().map(|member| if member.shard.closed { 0 } else { span.len() }).collect();
     for at in lineage.order().iter().rev() {
+        if needed[*at] == 0 || members[*at].parents.is_empty() {
+            continue;
+        }
         let inherited = members[*at]
             .opened_from()
             .map_or(span.len(), |opened| usize::try_from(opened.since(span.start)).unwrap_or(0))
             .min(needed[*at]);
-        for parent in &members[*at].parents {
+        for parent in members[*at].parents.iter() {
             needed[*parent] = needed[*parent].max(inherited);
         }
     }

@@ -49,14 +49,6 @@ impl Windows {
         }
     }
 
-    /// What a window still counts for that ended so many minutes before the newest: less with each minute, and
-    /// nothing once the stabilisation window has passed.
-    fn faded(self, offered: Offered, age: usize) -> Offered {
-        let (rest, whole) = (self.down.saturating_sub(age) as u128, self.down.max(1) as u128);
-        let faded = |amount: u64| u64::try_from((u128::from(amount) * rest).div_ceil(whole));
-        offered.map(|amount| faded(amount).unwrap_or(amount))
-    }
-
     /// The minutes that are needed for all of it.
     pub(super) fn minutes(self) -> usize {
         // One more than a window: the rise is told by the one before.
@@ -82,6 +74,37 @@ pub(super) struct Ingest {
     pub(super) rejecting: bool,
     /// The mean over the newest window, before a rejecting shard is lifted to its ceiling.
     pub(super) mean: Offered,
+}
+
+/// The most that earlier windows still count for: less with each minute that they ended before the newest, and
+/// nothing once the stabilisation window has passed.
+struct Faded {
+    /// The minutes of the stabilisation window.
+    whole: usize,
+    /// Of bytes, of records and of what will be read, the most, times the minutes that are left of it.
+    most: [u128; 3],
+}
+
+impl Faded {
+    fn nothing(windows: Windows) -> Faded {
+        Faded { whole: windows.down.max(1), most: [0; 3] }
+    }
+
+    /// Adds a window that ended so many minutes before the newest.
+    fn add(&mut self, Offered { bytes, records, to_be_read }: Offered, age: usize) {
+        let left = self.whole.saturating_sub(age) as u128;
+        for (most, amount) in self.most.iter_mut().zip([bytes, records, to_be_read]) {
+            *most = (*most).max(u128::from(amount) * left);
+        }
+    }
+
+    fn most(self) -> Offered {
+        let whole = self.whole as u128;
+        // No more than the amount, which fits.
+        let amount = |most: u128| u64::try_from(most.div_ceil(whole)).unwrap_or(u64::MAX);
+        let [bytes, records, to_be_read] = self.most.map(amount);
+        Offered { bytes, records, to_be_read }
+    }
 }
 
 /// Bytes and records that were offered over a window.
@@ -155,13 +178,14 @@ impl Ingest {
             }
         }
         let first = cells.len().saturating_sub(windows.down);
-        let mut peak = now.zip(lifted(cells.len(), mean), u64::max);
+        let mut faded = Faded::nothing(windows);
         for end in (first + windows.mean)..cells.len() {
             let window = &cells[window_before(end, windows.mean)];
             if is_known(window) {
-                peak = peak.zip(windows.faded(lifted(end, offered(window)), cells.len() - end), u64::max);
+                faded.add(lifted(end, offered(window)), cells.len() - end);
             }
         }
+        let peak = now.zip(lifted(cells.len(), mean), u64::max).zip(faded.most(), u64::max);
         let evidence =
             |cells: &[Cell]| cells.iter().map(|cell| cell.evidence).max().unwrap_or(Evidence::Unknown);
         Ingest {

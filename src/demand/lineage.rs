@@ -1,9 +1,12 @@
 //! Lineage: the listed shards with their parents and children, and between which instants each of
 //! them is proved to have opened and closed.
 
+use std::collections::BTreeMap;
+use std::ops::{Deref, Range};
+
 use jiff::Timestamp;
 
-use crate::snapshot::{Minute, ShardMetric, Snapshot};
+use crate::snapshot::{Minute, Series, ShardMetric, Snapshot};
 use crate::stream::{Shard, ShardId, ShardIndex};
 
 /// The listed shards, closed ones included, by their place in the listing.
@@ -11,6 +14,7 @@ pub(super) struct Lineage<'a> {
     members: Vec<Member<'a>>,
     /// Every member, each after its parents.
     order: Vec<usize>,
+    children: Children,
 }
 
 /// A listed shard.
@@ -19,11 +23,62 @@ pub(super) struct Member<'a> {
     /// Its parents: the one it was split from, or the two it was merged from in hash-key order.
     /// Empty where it has none, where one of them is not listed, and where the listed ranges
     /// contradict the lineage.
-    pub(super) parents: Vec<usize>,
-    /// The shards that it became.
-    pub(super) children: Vec<usize>,
+    pub(super) parents: Parents,
+    /// Its metrics, where any were read.
+    pub(super) metrics: Option<&'a BTreeMap<ShardMetric, Series>>,
+    /// Whether it had a parent that is listed nowhere.
+    parent_is_gone: bool,
     opening: Event,
     closing: Event,
+}
+
+/// None, one or two places in the listing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Parents {
+    places: [usize; 2],
+    count: usize,
+}
+
+impl Parents {
+    fn push(&mut self, place: usize) {
+        self.places[self.count] = place;
+        self.count += 1;
+    }
+}
+
+impl Deref for Parents {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.places[..self.count]
+    }
+}
+
+/// The children of all members, those of each together.
+struct Children {
+    /// By member, where its children begin; at the end, how many there are in all.
+    from: Vec<usize>,
+    places: Vec<usize>,
+}
+
+impl Children {
+    fn of(members: &[Member]) -> Children {
+        let mut from = vec![0; members.len() + 1];
+        let links = || {
+            let parents = members.iter().enumerate();
+            parents.flat_map(|(child, member)| member.parents.iter().map(move |parent| (*parent, child)))
+        };
+        links().for_each(|(parent, _)| from[parent + 1] += 1);
+        for at in 0..members.len() {
+            from[at + 1] += from[at];
+        }
+        let (mut next, mut places) = (from.clone(), vec![0; from[members.len()]]);
+        for (parent, child) in links() {
+            places[next[parent]] = child;
+            next[parent] += 1;
+        }
+        Children { from, places }
+    }
 }
 
 /// Bounds for the instant of an event: it was yet to come at `after`, and past at `by`.
@@ -50,34 +105,34 @@ impl<'a> Lineage<'a> {
         let mut members: Vec<Member> = snapshot
             .shards
             .iter()
-            .map(|shard| Member {
-                shard,
-                parents: listed_parents(shard, snapshot, &index),
-                children: Vec::new(),
-                opening: Event::default(),
-                closing: Event::default(),
+            .map(|shard| {
+                let (parents, parent_is_gone) = listed_parents(shard, &snapshot.shards, &index);
+                let (opening, closing) = (Event::default(), Event::default());
+                Member { shard, parents, metrics: None, parent_is_gone, opening, closing }
             })
             .collect();
-        let order = sort_by_descent(&mut members);
-        for child in 0..members.len() {
-            for parent in members[child].parents.clone() {
-                members[parent].children.push(child);
+        for (id, metrics) in &snapshot.metrics.shards {
+            if let Some(place) = index.place(id) {
+                members[place].metrics = Some(metrics);
             }
         }
+        let order = sort_by_descent(&mut members);
         witness(&mut members, snapshot, &index);
         // Parents close at the instant in which their children open. Twice: what one child tells
         // of the parent holds for its sibling too.
         for _ in 0..2 {
             for child in 0..members.len() {
-                for parent in members[child].parents.clone() {
+                let parents = members[child].parents;
+                for parent in parents.iter() {
                     let mut reshard = members[child].opening;
-                    reshard.narrow(members[parent].closing);
+                    reshard.narrow(members[*parent].closing);
                     members[child].opening = reshard;
-                    members[parent].closing = reshard;
+                    members[*parent].closing = reshard;
                 }
             }
         }
-        Lineage { members, order }
+        let children = Children::of(&members);
+        Lineage { members, order, children }
     }
 
     /// The members, in the order of the listing.
@@ -88,6 +143,12 @@ impl<'a> Lineage<'a> {
     /// Every member, each after its parents.
     pub(super) fn order(&self) -> &[usize] {
         &self.order
+    }
+
+    /// The shards that a member became.
+    pub(super) fn children(&self, of: usize) -> &[usize] {
+        let Children { from, places } = &self.children;
+        &places[from[of]..from[of + 1]]
     }
 }
 
@@ -125,11 +186,11 @@ impl Member<'_> {
         self.opened_from().is_some_and(|from| from <= minute)
     }
 
-    /// Whether the shard may have been open at some instant of the minute: nothing proves that it
-    /// opened later or closed earlier.
-    pub(super) fn may_have_been_open(&self, minute: Minute) -> bool {
-        self.opening.after.is_none_or(|at| at < minute.plus(1).start())
-            && self.closing.by.is_none_or(|at| minute.start() < at)
+    /// The minutes at some instant of which the shard may have been open: nothing proves that it opened later or
+    /// closed earlier.
+    pub(super) fn may_have_been_open(&self) -> Range<Minute> {
+        let from = self.opening.after.map_or(Minute(i64::MIN), Minute::of);
+        from..self.closed_from().unwrap_or(Minute(i64::MAX))
     }
 
     /// Whether it was split from one shard, which is listed.
@@ -141,23 +202,31 @@ impl Member<'_> {
     }
 }
 
-/// The parents in hash-key order, if all of them are listed and their ranges fit.
-fn listed_parents(shard: &Shard, snapshot: &Snapshot, index: &ShardIndex) -> Vec<usize> {
-    let mut parents = Vec::with_capacity(2);
+/// The parents in hash-key order, if all of them are listed and their ranges fit; and whether one of them is
+/// listed nowhere.
+fn listed_parents(shard: &Shard, listing: &[Shard], index: &ShardIndex) -> (Parents, bool) {
+    let (mut parents, mut are_closed, mut is_gone) = (Parents::default(), true, false);
     for parent in shard.parents() {
         match index.place(parent) {
-            Some(at) if snapshot.shards[at].closed => parents.push(at),
-            _ => return Vec::new(),
+            Some(at) => {
+                are_closed &= listing[at].closed;
+                parents.push(at);
+            }
+            None => is_gone = true,
         }
     }
-    let range = |at: usize| snapshot.shards[at].range;
-    parents.sort_by_key(|at| range(*at));
-    let fit = match parents[..] {
+    let range = |at: usize| listing[at].range;
+    if let [low, high] = *parents
+        && range(high) < range(low)
+    {
+        parents.places = [high, low];
+    }
+    let fit = match *parents {
         [parent] => range(parent).contains_range(shard.range),
         [low, high] => range(low).merge(range(high)) == Some(shard.range),
         _ => false,
     };
-    if fit { parents } else { Vec::new() }
+    (if fit && are_closed && !is_gone { parents } else { Parents::default() }, is_gone)
 }
 
 /// Sorts parents before children. A listing in which shards descend from each other in a circle
@@ -176,7 +245,7 @@ fn sort_by_descent(members: &mut [Member]) -> Vec<usize> {
         if order.len() == before
             && let Some(at) = placed.iter().position(|placed| !placed)
         {
-            members[at].parents.clear();
+            members[at].parents = Parents::default();
         }
     }
     order
@@ -195,8 +264,8 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &ShardIndex) {
     };
     let topologies = listed_topologies(snapshot, index);
     for (at, open) in &topologies {
-        for member in open {
-            prove(*member, *at, *at);
+        for (member, _) in open.iter().enumerate().filter(|(_, is_open)| **is_open) {
+            prove(member, *at, *at);
         }
     }
     for (at, member) in members.iter().enumerate() {
@@ -204,11 +273,10 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &ShardIndex) {
             prove(at, snapshot.observed_at, snapshot.observed_at);
         }
         // A parent that is listed nowhere was closed before the look-back began.
-        let parent_is_gone = |id: &ShardId| index.place(id).is_none();
-        if member.shard.parents().any(parent_is_gone) {
+        if member.parent_is_gone {
             prove(at, snapshot.look_back_start, snapshot.look_back_start);
         }
-        for (first, last) in ingest_span(snapshot, &member.shard.id) {
+        for (first, last) in ingest_span(member) {
             prove(at, first.start(), first.plus(1).start());
             prove(at, last.start(), last.plus(1).start());
         }
@@ -219,23 +287,16 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &ShardIndex) {
         if member.shard.closed {
             member.closing.by = Some(snapshot.observed_at);
         }
-    }
-    for (moment, open) in &topologies {
-        let mut listed = vec![false; members.len()];
-        for member in open {
-            listed[*member] = true;
-        }
-        for (at, member) in members.iter_mut().enumerate().filter(|(at, _)| !listed[*at]) {
-            if last_proof[at].is_some_and(|last| *moment <= last) {
-                member.opening.narrow(Event { after: Some(*moment), by: None });
-            }
+        if let Some(last) = last_proof[at] {
+            let before = topologies.iter().filter(|(moment, open)| *moment <= last && !open[at]);
+            member.opening.after = before.map(|(moment, _)| *moment).max();
         }
     }
 }
 
-/// The members that were open at each known moment. One moment's shards are mostly those of the moment
+/// At each known moment, which members were open. One moment's shards are mostly those of the moment
 /// before, in the same order: only where they differ are they looked up.
-fn listed_topologies(snapshot: &Snapshot, index: &ShardIndex) -> Vec<(Timestamp, Vec<usize>)> {
+fn listed_topologies(snapshot: &Snapshot, index: &ShardIndex) -> Vec<(Timestamp, Vec<bool>)> {
     let mut before: Vec<(&ShardId, Option<usize>)> = Vec::new();
     let mut topologies = Vec::with_capacity(snapshot.past_topologies.len());
     for topology in &snapshot.past_topologies {
@@ -250,7 +311,9 @@ fn listed_topologies(snapshot: &Snapshot, index: &ShardIndex) -> Vec<(Timestamp,
             (id, index.place(id))
         };
         let open: Vec<_> = topology.open.iter().map(place).collect();
-        topologies.push((topology.at, open.iter().filter_map(|(_, member)| *member).collect()));
+        let mut is_open = vec![false; snapshot.shards.len()];
+        open.iter().filter_map(|(_, member)| *member).for_each(|member| is_open[member] = true);
+        topologies.push((topology.at, is_open));
         before = open;
     }
     topologies
@@ -258,8 +321,8 @@ fn listed_topologies(snapshot: &Snapshot, index: &ShardIndex) -> Vec<(Timestamp,
 
 /// The first and the last minute in which each ingest metric of a shard has something: nobody
 /// writes to a shard that is not open.
-fn ingest_span<'a>(snapshot: &'a Snapshot, id: &ShardId) -> impl Iterator<Item = (Minute, Minute)> + 'a {
-    let series = snapshot.metrics.shards.get(id).into_iter().flatten();
+fn ingest_span<'a>(member: &Member<'a>) -> impl Iterator<Item = (Minute, Minute)> + 'a {
+    let series = member.metrics.into_iter().flatten();
     series.filter(|(metric, _)| ShardMetric::INGEST.contains(metric)).filter_map(|(_, series)| {
         series.first_and_last(series.end(), |value| value.is_some_and(|value| value > 0))
     })
@@ -290,8 +353,11 @@ mod tests {
         let [parent, _, idle, busy] = lineage.members() else { panic!("four are listed") };
         assert_eq!([idle.opened_by(), busy.opened_by(), parent.closed_by()], [Some(by); 3]);
         // The parent's last data point is from the minute before the reshard.
-        assert!(!idle.may_have_been_open(FIRST.plus(18)) && idle.may_have_been_open(FIRST.plus(19)));
-        assert!(parent.may_have_been_open(FIRST.plus(20)));
+        assert!(
+            !idle.may_have_been_open().contains(&FIRST.plus(18))
+                && idle.may_have_been_open().contains(&FIRST.plus(19))
+        );
+        assert!(parent.may_have_been_open().contains(&FIRST.plus(20)));
         assert_eq!(parent.closed_from(), Some(FIRST.plus(21)));
     }
 
@@ -309,7 +375,10 @@ mod tests {
         let lineage = Lineage::read(&snapshot);
         let [parent, _, idle, _] = lineage.members() else { panic!("four are listed") };
         assert_eq!([idle.opened_by(), parent.closed_by()], [Some(at(20, 10)); 2]);
-        assert!(!idle.may_have_been_open(FIRST.plus(19)) && idle.may_have_been_open(FIRST.plus(20)));
+        assert!(
+            !idle.may_have_been_open().contains(&FIRST.plus(19))
+                && idle.may_have_been_open().contains(&FIRST.plus(20))
+        );
         assert!(!idle.had_opened_before(FIRST.plus(20)) && idle.had_opened_before(FIRST.plus(21)));
     }
 
@@ -326,7 +395,7 @@ mod tests {
         let parents = |change: &dyn Fn(&mut Snapshot)| {
             let mut snapshot = split();
             change(&mut snapshot);
-            Lineage::read(&snapshot).members()[3].parents.clone()
+            Lineage::read(&snapshot).members()[3].parents.to_vec()
         };
         assert_eq!(parents(&|_| {}), [0]);
         let other_side = |snapshot: &mut Snapshot| snapshot.shards[0].range = snapshot.shards[1].range;

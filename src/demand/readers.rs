@@ -221,23 +221,26 @@ impl<'a> Stream<'a> {
         let read = self.series(StreamMetric::GetRecordsBytes)?;
         let [from, to] = self.day();
         let (from, to) = (from.max(written.start).max(read.start), to.min(written.end()).min(read.end()));
-        let traffic: Vec<(Minute, u64)> = (0..to.since(from).max(0))
-            .map(|at| from.plus(at))
-            .filter_map(|minute| Some((minute, written.at(minute).filter(|bytes| *bytes > 0)?)))
+        let ((late, written), (read_late, read)) = (written.within(from, to), read.within(from, to));
+        let read_at = |place: usize| read.get(place.wrapping_sub(read_late)).copied().flatten();
+        let traffic = written.iter().enumerate().filter_map(|(at, bytes)| {
+            let bytes = bytes.filter(|bytes| *bytes > 0)?;
+            Some((late + at, bytes))
+        });
+        let (sum, minutes) = traffic
+            .clone()
+            .fold((0_u128, 0_u128), |(sum, minutes), (_, bytes)| (sum + u128::from(bytes), minutes + 1));
+        let mean = sum / minutes.max(1);
+        let telling = traffic.filter(|(_, bytes)| u128::from(*bytes) * 4 >= mean);
+        let ratios: Vec<(usize, Option<u64>)> = telling
+            .map(|(place, bytes)| (place, read_at(place).map(|read| per_mille(read, bytes))))
             .collect();
-        let sum = traffic.iter().fold(0_u128, |sum, (_, bytes)| sum + u128::from(*bytes));
-        let mean = sum / traffic.len().max(1) as u128;
-        let ratios_since = |from: Minute| {
-            let telling =
-                traffic.iter().filter(|(minute, bytes)| *minute >= from && u128::from(*bytes) * 4 >= mean);
-            let ratios = telling.map(|(minute, bytes)| {
-                let read = u128::from(read.at(*minute)?) * 1_000 / u128::from(*bytes);
-                Some(u64::try_from(read).unwrap_or(u64::MAX))
-            });
-            ratios.collect::<Vec<Option<u64>>>()
+        let recent_from = usize::try_from(to.since(from) - RECENT_MINUTES).unwrap_or(0);
+        let ratios_since = |first: usize| {
+            let since = ratios.iter().filter(|(place, _)| *place >= first);
+            since.map(|(_, ratio)| *ratio).collect::<Vec<Option<u64>>>()
         };
-        let day = median_of_most(ratios_since(from));
-        let recent = ratios_since(to.plus(-RECENT_MINUTES));
+        let (day, recent) = (median_of_most(ratios_since(0)), ratios_since(recent_from));
         let recent = if recent.len() < FEWEST_RECENT_MINUTES { None } else { median_of_most(recent) };
         day.max(recent).map(near_integer)
     }
@@ -271,6 +274,15 @@ impl<'a> Stream<'a> {
             }
         })
     }
+}
+
+/// How many thousandths of `whole` a part is.
+fn per_mille(part: u64, whole: u64) -> u64 {
+    // 128 bits take a function call to divide, and are needed for impossible amounts alone.
+    if let Some(thousandths) = part.checked_mul(1_000) {
+        return thousandths / whole;
+    }
+    u64::try_from(u128::from(part) * 1_000 / u128::from(whole)).unwrap_or(u64::MAX)
 }
 
 /// The median of the known values, where those are at least half of all: a consumer that reads one

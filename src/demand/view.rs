@@ -37,10 +37,12 @@ impl View<'_> {
         order.sort_by_key(|at| members[*at].shard.range);
         let by_shard = self.policy.metrics.source == MetricsSource::Shard;
         let (densities, carried) = if by_shard {
-            let densities = Density::of_lineage(self.lineage, |parents, minutes| {
+            let needed = history::needed(self.lineage, self.span);
+            let densities = Density::of_lineage(self.lineage, &needed, |parents, minutes| {
                 self.reports.before_merge(self.lineage, parents, minutes)
             });
-            let carried = history::carried(self.lineage, self.reports, &densities, self.windows.mean);
+            let carried =
+                history::carried(self.lineage, self.reports, &densities, &needed, self.windows.mean);
             (densities, carried)
         } else {
             let densities: Vec<_> = members.iter().map(|member| Density::even(member.shard.range)).collect();

@@ -37,7 +37,11 @@ impl<'a> ShardIndex<'a> {
 
 /// The last eight bytes of an ID.
 fn tail(id: &ShardId) -> u64 {
-    id.as_str().bytes().fold(0, |tail, byte| tail << 8 | u64::from(byte))
+    let bytes = id.as_str().as_bytes();
+    match bytes.last_chunk() {
+        Some(tail) => u64::from_be_bytes(*tail),
+        None => bytes.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte)),
+    }
 }
 
 #[cfg(test)]
