@@ -136,6 +136,8 @@ pub enum Period {
     Minute,
     /// A point each five minutes, on minutes that five divides.
     FiveMinutes,
+    /// A point each quarter of an hour of the clock.
+    QuarterHour,
 }
 
 impl Period {
@@ -144,6 +146,7 @@ impl Period {
         match self {
             Period::Minute => 1,
             Period::FiveMinutes => 5,
+            Period::QuarterHour => 15,
         }
     }
 
@@ -152,6 +155,7 @@ impl Period {
         match self {
             Period::Minute => 60,
             Period::FiveMinutes => 300,
+            Period::QuarterHour => 900,
         }
     }
 }

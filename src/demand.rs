@@ -67,10 +67,12 @@
 
 use std::ops::Range;
 
+use jiff::Timestamp;
+
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, ReadCallsSource, Verdict};
-use crate::policy::{MetricsSource, ScalingPolicy, UpdateShardCount};
+use crate::policy::{MetricsSource, ScalingPolicy};
 use crate::quota::{Dimension, SHARD_WRITE_BYTES_PER_SECOND};
 use crate::snapshot::{Minute, Snapshot};
 use crate::stream::{OpenShards, ShardId};
@@ -125,8 +127,9 @@ pub struct Demand {
     pub verdicts: Vec<Verdict>,
     /// How many merges were made in the last 24 hours, as far as the look-back goes.
     pub merges_in_the_last_day: u32,
-    /// How often UpdateShardCount was called in the last 24 hours, as far as the shards tell.
-    pub count_updates_in_the_last_day: u32,
+    /// Of each call of UpdateShardCount in the last 24 hours, how many minutes ago it was made at the least, as far
+    /// as the shards tell.
+    pub count_updates_minutes_ago: Vec<u32>,
     /// AWS's refusal, where it has just refused an UpdateShardCount.
     pub count_update_refused: Option<String>,
     /// What the stream is expected to be offered, where the policy asks for it and a day is known.
@@ -191,6 +194,13 @@ pub struct Segment {
     pub loads: Loads,
     /// Its part of the load that decides merges; in every dimension at least `loads`.
     pub peak_loads: Loads,
+}
+
+impl Demand {
+    /// How often UpdateShardCount was called in the last 24 hours, as far as the shards tell.
+    pub fn count_updates_made(&self) -> u32 {
+        u32::try_from(self.count_updates_minutes_ago.len()).unwrap_or(u32::MAX)
+    }
 }
 
 /// What the stream as a whole shows: for people, no decision reads it.
@@ -278,9 +288,9 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         merge_bars,
         verdicts,
         merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage, &updates),
-        count_updates_in_the_last_day: updates.calls,
+        count_updates_minutes_ago: updates.calls.iter().map(|by| minutes_between(*by, now)).collect(),
         count_update_refused: snapshot.update_shard_count_refused.clone(),
-        forecast: forecast(snapshot, policy),
+        forecast: forecast(snapshot, policy, updates.calls.len()),
         learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
@@ -297,9 +307,15 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     }
 }
 
-/// The forecast, where calls of UpdateShardCount may follow it: splits and merges do not.
-fn forecast(snapshot: &Snapshot, policy: &ScalingPolicy) -> Option<Forecast> {
-    (policy.update_shard_count == UpdateShardCount::Auto).then(|| forecast::read(snapshot))?
+/// The forecast, where a call of UpdateShardCount may follow it: splits and merges do not.
+fn forecast(snapshot: &Snapshot, policy: &ScalingPolicy, calls_made: usize) -> Option<Forecast> {
+    let may_call = calls_made < policy.update_shard_count.calls_a_day(false) as usize;
+    may_call.then(|| forecast::read(snapshot))?
+}
+
+/// Whole minutes from one instant to a later one.
+fn minutes_between(earlier: Timestamp, later: Timestamp) -> u32 {
+    u32::try_from(later.duration_since(earlier).as_mins()).unwrap_or(0)
 }
 
 /// The minutes that this policy looks at.

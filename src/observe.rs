@@ -35,7 +35,7 @@ use crate::control_plane::{ControlPlane, Reply, RequestError, ShardFilter, Strea
 use crate::demand::ancestry_of_heat;
 use crate::load::Loads;
 use crate::plan::Plan;
-use crate::policy::{MetricsSource, ScalingPolicy, StreamRef};
+use crate::policy::{MetricsSource, ScalingPolicy, StreamRef, UpdateShardCount};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
 use crate::stream::{OpenShards, Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
@@ -45,6 +45,7 @@ mod listing;
 mod metrics;
 mod packed;
 mod past;
+pub(crate) mod quarters;
 mod series;
 #[cfg(test)]
 pub(crate) mod test_plane;
@@ -342,6 +343,11 @@ impl Observer {
             let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         }
+        if sees_shards && policy.update_shard_count == UpdateShardCount::Auto {
+            let (read, asked) = quarters::read(plane, &summary, span.settled_until, &mut self.cache).await?;
+            metrics.quarters = Some(read);
+            requested += asked;
+        }
         let mut snapshot = Snapshot {
             format: SNAPSHOT_FORMAT,
             observed_at: now,
@@ -479,6 +485,11 @@ impl Span {
             moments.extend(rules.policies.iter().map(|policy| back(whole_minutes(policy.period))));
         }
         moments.push(self.first_minute);
+        // When its calls were made is told by who was open.
+        if policy.update_shard_count != UpdateShardCount::Never {
+            let hours = self.first_minute.0.div_euclid(60) + 1..=now.0.div_euclid(60);
+            moments.extend(hours.map(|hour| Minute(60 * hour)));
+        }
         for moment in &mut moments {
             *moment = (*moment).max(self.first_minute);
         }

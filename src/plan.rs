@@ -238,7 +238,9 @@ pub enum StepReason {
         minutes: u32,
         /// The highest that is expected within it, in thousandths of what is offered now.
         expected_per_mille: u64,
-        /// What the call saves over the whole forecast beside the shards as they are.
+        /// The days that the expectation goes by.
+        course: Course,
+        /// What the call saves over the next day beside the shards as they are.
         saved_shard_seconds: u64,
         /// The calls of the last 24 hours, as far as the shards tell.
         calls_made: u32,
@@ -250,6 +252,18 @@ pub enum StepReason {
     },
     /// Shard-level metrics are off, and the policy manages them.
     ShardMetricsOff,
+}
+
+/// Which days a forecast goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Course {
+    /// As it went yesterday.
+    Yesterday,
+    /// As it went a week ago.
+    LastWeek,
+    /// The mean of both.
+    Both,
 }
 
 /// A range with its load and how that is known. Of a part of the key space that the range cuts though

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::stream::{Shard, ShardId, StreamSummary};
 
+pub use self::quarters::{QUARTER_MINUTES, Quarters};
 pub use self::series::Series;
 
+mod quarters;
 mod series;
 
 /// The format of recorded snapshots; raised when an older one can no longer be read.
@@ -97,6 +99,9 @@ pub struct MetricHistory {
     pub shards: BTreeMap<ShardId, BTreeMap<ShardMetric, Series>>,
     /// The lag of each declared consumer in milliseconds, by the consumer's name.
     pub consumer_lag: BTreeMap<String, Series>,
+    /// What was written over the last days, where a forecast is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarters: Option<Quarters>,
 }
 
 impl MetricHistory {

@@ -48,7 +48,7 @@ impl Rules<'_> {
             UpdateShardCount::Emergency => heat,
             UpdateShardCount::Auto => true,
         };
-        let (made, calls_a_day) = (demand.count_updates_in_the_last_day, mode.calls_a_day(heat));
+        let (made, calls_a_day) = (demand.count_updates_made(), mode.calls_a_day(heat));
         let mut found = Vec::new();
         if !allowed {
             found.push(StepFlaw::CountNotAllowed);

@@ -57,7 +57,7 @@ impl Case {
             merge_bars: vec![],
             verdicts: vec![],
             merges_in_the_last_day: 0,
-            count_updates_in_the_last_day: 0,
+            count_updates_minutes_ago: Vec::new(),
             count_update_refused: None,
             forecast: None,
             learned_target: None,

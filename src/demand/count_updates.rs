@@ -19,14 +19,15 @@ const MOST_SHARDS: u128 = 10_000;
 /// not open already, all of them at once, where splits make them one by one. That errs on the other side for
 /// a call that finds most of its ranges open; then AWS refuses one that is too many, and splits have to do.
 pub(super) struct CountUpdates {
-    pub(super) calls: u32,
+    /// By when each had been made.
+    pub(super) calls: Vec<Timestamp>,
     made: Vec<bool>,
 }
 
 impl CountUpdates {
     pub(super) fn read(snapshot: &Snapshot, lineage: &Lineage) -> CountUpdates {
         let (day, members) = (limits::day(snapshot), lineage.members());
-        let mut updates = CountUpdates { calls: 0, made: vec![false; members.len()] };
+        let mut updates = CountUpdates { calls: Vec::new(), made: vec![false; members.len()] };
         let part = |(at, member): (usize, &Member)| {
             let (count, place) = equal_part(member.shard.range)?;
             Some(Part { count, place, at })
@@ -40,8 +41,8 @@ impl CountUpdates {
         for parts in parts.chunk_by(|part, next| part.count == next.count) {
             let count = parts[0].count;
             if parts.chunk_by(|part, next| part.place == next.place).count() == count as usize {
-                for made in opened_together(parts.iter().filter(is_young), lineage, count.div_ceil(2)) {
-                    updates.calls = updates.calls.saturating_add(1);
+                for (by, made) in opened_together(parts.iter().filter(is_young), lineage, count.div_ceil(2)) {
+                    updates.calls.push(by.min(snapshot.observed_at));
                     made.iter().for_each(|at| updates.made[*at] = true);
                 }
             }
@@ -72,12 +73,12 @@ struct Part {
 }
 
 /// Which shards may have opened in the same instant, none of them in the place of another: those of each
-/// instant together, where they are `least` or more.
+/// instant together, where they are `least` or more, with the latest that it can have been.
 fn opened_together<'a>(
     young: impl Iterator<Item = &'a Part>,
     lineage: &Lineage,
     least: u32,
-) -> Vec<Vec<usize>> {
+) -> Vec<(Timestamp, Vec<usize>)> {
     let bounds = |at: usize| {
         let member = &lineage.members()[at];
         (member.opened_by().unwrap_or(Timestamp::MAX), member.not_open_at().unwrap_or(Timestamp::MIN))
@@ -102,7 +103,7 @@ fn opened_together<'a>(
             !is_taken
         });
         if group.len() >= least as usize {
-            groups.push(group);
+            groups.push((instant, group));
         }
     }
     groups
@@ -163,7 +164,7 @@ mod tests {
 
     fn counted(story: &Story) -> (u32, u32) {
         let demand = assess(&story.snapshot(), &policy());
-        (demand.count_updates_in_the_last_day, demand.merges_in_the_last_day)
+        (demand.count_updates_made(), demand.merges_in_the_last_day)
     }
 
     #[test]

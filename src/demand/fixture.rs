@@ -246,6 +246,7 @@ impl Story {
             stream: stream.into(),
             shards: (0..self.shards.len()).map(|at| (self.shards[at].id.clone(), shard(at).into())).collect(),
             consumer_lag: [].into(),
+            quarters: None,
         }
     }
 }

@@ -1,170 +1,314 @@
-//! Forecast: what the stream as a whole will be offered in the next hours, by the course of yesterday.
+//! Forecast: what the stream as a whole will be offered over the next day, by the course of yesterday, of last
+//! week, or of both.
 //!
 //! # The model
 //!
-//! A *slot* is a quarter of an hour. With h(k) the most that the stream was offered in a minute of the k-th slot after
-//! this hour yesterday, s(k) the mean of its minutes, b what s was at this very hour, and v what the stream is offered
-//! now, the k-th slot from now is expected to need
+//! Time is cut into *slots* of a quarter of an hour that end now, at the last settled minute; s(i) is what the
+//! stream was offered in slot i in the mean, and slot z begins now. With v what it is offered now, and b the mean of
+//! s(z − p) and s(z − p − 1), what it was offered at this hour so many slots p ago, the k-th slot from now is expected
+//! to bring
 //!
-//! > h(k) · (1 + (v/b − 1) · w(k)),
+//! > s(z + k − p) · (1 + (v/b − 1) · w(k)),
 //!
-//! where w falls from 1 to 1/2 over the forecast: by how much today is above yesterday now, it will be for a
-//! while, and half of it in the end. A slot needs what its fullest minute does: where minutes differ widely, fewer
-//! shards than that would be split again within the slot. The look-back ends 15 minutes short of a day, so that h(0)
-//! and s(0) are continued from the next two, by a quarter at the most.
+//! where w falls from 1 to 1/2 over eight hours: by how much today is above the day before now, it will be for a
+//! while, and half of it in the end. A [`Course`] is one p (a day, a week), or the mean of both.
 //!
-//! Both ratios are bounded, so that no hour of silence makes a forecast of anything. Where a slot of yesterday is
-//! not known there is no forecast at all.
+//! Which course, the stream's own past tells: each is tried at every hour of the last [`TRIED_DAYS`] days, and what
+//! it would have said of two and four hours later is held against what came, as the ratio of the larger to the
+//! smaller less one. The course with the least of that in the mean is taken. Beside them stands "as now": where the
+//! load of now was the best guess at the load of later, nothing is foreseen at all, for no call is worth it.
+//!
+//! Ratios are bounded, and what is offered counts for no less than [`SILENCE`], so that no hour of silence makes a
+//! forecast of anything. A course that hangs on a slot that is not known is none.
 
-use crate::snapshot::Snapshot;
+use crate::plan::Course;
+use crate::snapshot::{Minute, QUARTER_MINUTES, Quarters, Snapshot};
 
-use super::history::{Span, Totals};
+use super::history::{Amounts, Span, Totals};
 
 /// Minutes of a slot.
-pub const SLOT_MINUTES: u32 = 15;
-/// Slots of a forecast: 8 hours, a third of the season that it knows.
-pub const SLOTS: usize = 32;
+pub const SLOT_MINUTES: u32 = QUARTER_MINUTES as u32;
+const QUARTER: u64 = QUARTER_MINUTES as u64;
+/// Slots of a day.
+const DAY: usize = 96;
+/// Slots of a forecast: all that is known of yesterday after this hour.
+pub const SLOTS: usize = DAY - 1;
+/// Slots in which w falls to a half.
+const FADING_SLOTS: u64 = 32;
 /// The newest minutes whose mean is taken for now.
-const NOW_MINUTES: i64 = 2;
-/// Known minutes that a slot must have.
-const LEAST_KNOWN: usize = 10;
-/// Today is taken for at most so many times as much as yesterday, and at least for that part of it.
+const NOW_MINUTES: usize = 2;
+/// The days on which courses are tried, up to now.
+const TRIED_DAYS: usize = 4;
+/// They are tried at every so many slots, and of so many slots later.
+const TRIED_EVERY: usize = 4;
+const TRIED_AHEAD: [usize; 2] = [8, 16];
+/// A course has been tried at twelve hours at the least.
+const LEAST_TRIED: u64 = 24;
+/// The most that a single miss counts for, in thousandths.
+const MOST_MISSED: u64 = 3_000;
+/// Today is taken for at most so many times as much as the day before, and at least for that part of it.
 const MOST_RATIO: u64 = 4;
+/// A hundredth of a shard, in millionths.
+const SILENCE: u64 = 10_000;
 
 /// What is expected, in thousandths of what is offered now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
     /// By slot, the first of which begins now. [`SLOTS`] of them.
     pub per_mille: Vec<u64>,
+    /// The days that it goes by.
+    pub course: Course,
 }
 
-/// The forecast, where the look-back is long enough for one.
+/// The forecast, where the past was a better guide than the load of now.
 pub(super) fn read(snapshot: &Snapshot) -> Option<Forecast> {
     let end = snapshot.metrics.settled_until?;
-    let span = Span::day_before(end, snapshot);
+    let span = Span { start: end.plus(-QUARTER_MINUTES), ..Span::day_before(end, snapshot) };
     let totals = Totals::read(snapshot, span);
-    let minute = |place: usize| totals.fullness(place);
-    let slot = |places: std::ops::Range<usize>, least: usize| {
-        let known: Vec<u64> = places.filter_map(minute).collect();
-        let (sum, highest) = (known.iter().sum::<u64>(), known.iter().copied().max()?);
-        (known.len() >= least).then(|| Slot { mean: sum / known.len() as u64, highest })
+    let newest = |minutes: usize| {
+        mean_of((span.len().saturating_sub(minutes)..span.len()).filter_map(|place| totals.fullness(place)))
     };
-    let of_yesterday = |at: usize| {
-        let start = at * SLOT_MINUTES as usize;
-        slot(start..start + SLOT_MINUTES as usize, LEAST_KNOWN)
-    };
-    let now = slot(span.len().checked_sub(NOW_MINUTES as usize)?..span.len(), 1)?.mean.max(1);
-    let yesterday = (1..SLOTS).map(of_yesterday).collect::<Option<Vec<Slot>>>()?;
-    Some(Forecast { per_mille: ahead(now, &yesterday) })
+    let now = newest(NOW_MINUTES)?.max(SILENCE);
+    let quarters =
+        snapshot.metrics.quarters.as_ref().filter(|known| known.end() == Quarters::on_the_clock(end))?;
+    let past = Past::of(quarters, end, newest(span.len()));
+    let course = past.best_course()?;
+    let ahead = (0..SLOTS).map(|slot| past.expected(course, past.slots.len(), slot, now));
+    let per_mille =
+        ahead.map(|expected| Some((expected? * 1_000 / now).clamp(1, 1_000 * MOST_RATIO * MOST_RATIO)));
+    Some(Forecast { per_mille: per_mille.collect::<Option<_>>()?, course })
 }
 
-/// What the stream was offered in the minutes of a slot.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    mean: u64,
-    highest: u64,
+fn mean_of(values: impl Iterator<Item = u64>) -> Option<u64> {
+    let (count, sum) =
+        values.fold((0_u64, 0_u64), |(count, sum), value| (count + 1, sum.saturating_add(value)));
+    sum.checked_div(count)
 }
 
-/// The slots from now on, given those of yesterday from the second on.
-fn ahead(now: u64, yesterday: &[Slot]) -> Vec<u64> {
-    let continued =
-        |from: u64, next: u64| (2 * from).saturating_sub(next).clamp(from * 3 / 4, from * 5 / 4).max(1);
-    let before = |of: fn(&Slot) -> u64| {
-        let (second, third) = (of(&yesterday[0]).max(1), of(&yesterday[1]).max(1));
-        (continued(second, third), second)
-    };
-    let (first, second) = before(|slot| slot.mean);
-    // At the beginning of the first slot: half a slot before its middle.
-    let began = u64::midpoint(first, continued(first, second));
-    // Millionths.
-    let ratio = (now.saturating_mul(1_000_000) / began).clamp(1_000_000 / MOST_RATIO, 1_000_000 * MOST_RATIO);
-    let (first_highest, _) = before(|slot| slot.highest);
-    let highest = std::iter::once(first_highest).chain(yesterday.iter().map(|slot| slot.highest)).enumerate();
-    let expected = highest.map(|(at, highest)| {
-        let weight = 2 * SLOTS as u64 - at as u64;
-        let ratio = (ratio * weight + 1_000_000 * at as u64) / (2 * SLOTS as u64);
-        let expected = u128::from(highest) * u128::from(ratio) / 1_000_000;
-        let per_mille = expected * 1_000 / u128::from(now);
-        u64::try_from(per_mille).unwrap_or(u64::MAX).clamp(1, 1_000 * MOST_RATIO * MOST_RATIO)
-    });
-    expected.collect()
+/// What was offered in the slots up to now, in millionths of a shard's ceiling, oldest first.
+struct Past {
+    slots: Vec<Option<u64>>,
+}
+
+impl Past {
+    /// Of quarters of the clock, the last of which is the last that is over: a slot that lies across two of them has its
+    /// part of each. The newest lies in a quarter that is not over.
+    fn of(quarters: &Quarters, end: Minute, newest: Option<u64>) -> Past {
+        let fullness = |writes: &Option<[u64; 3]>| {
+            let [bytes, records, rejected] = (*writes)?;
+            Some(Amounts { bytes, records, rejected }.fullness() / QUARTER)
+        };
+        let of_quarters: Vec<Option<u64>> = quarters.values.iter().map(fullness).collect();
+        let late = end.since(Quarters::on_the_clock(end)).unsigned_abs();
+        let slot = |pair: &[Option<u64>]| {
+            let of = pair[0]?.checked_mul(QUARTER - late)?.checked_add(pair[1]?.checked_mul(late)?)?;
+            Some((of / QUARTER).max(SILENCE))
+        };
+        let older = of_quarters.windows(2).map(slot);
+        Past { slots: older.chain([newest.map(|newest| newest.max(SILENCE))]).collect() }
+    }
+
+    fn at(&self, slot: usize) -> Option<u64> {
+        self.slots.get(slot).copied().flatten()
+    }
+
+    /// What a course says in slot `now`, of which nothing is known yet, of so many slots later, where `level` is
+    /// offered.
+    fn expected(&self, course: Course, now: usize, ahead: usize, level: u64) -> Option<u64> {
+        let after = |back: usize| {
+            let then = now.checked_sub(back)?;
+            let before = u64::midpoint(self.at(then)?, self.at(then.checked_sub(1)?)?);
+            // Millionths.
+            let ratio = (level.saturating_mul(1_000_000) / before)
+                .clamp(1_000_000 / MOST_RATIO, 1_000_000 * MOST_RATIO);
+            let weight = 2 * FADING_SLOTS - (ahead as u64).min(FADING_SLOTS);
+            let ratio = (ratio * weight + 1_000_000 * (2 * FADING_SLOTS - weight)) / (2 * FADING_SLOTS);
+            Some(self.at(then + ahead)?.saturating_mul(ratio) / 1_000_000)
+        };
+        match course {
+            Course::Yesterday => after(DAY),
+            Course::LastWeek => after(7 * DAY),
+            Course::Both => Some(u64::midpoint(after(DAY)?, after(7 * DAY)?)),
+        }
+    }
+
+    /// The course that missed least; none where the load of then would have missed less.
+    fn best_course(&self) -> Option<Course> {
+        let courses = [None, Some(Course::Yesterday), Some(Course::LastWeek), Some(Course::Both)];
+        let missed = courses.into_iter().filter_map(|course| Some((course, self.missed(course)?)));
+        missed.min_by_key(|(_, missed)| *missed)?.0
+    }
+
+    /// By how many thousandths a course was wrong in the mean; without one, the load of then.
+    fn missed(&self, course: Option<Course>) -> Option<u64> {
+        let end = self.slots.len();
+        let tried = (0..TRIED_DAYS * DAY).step_by(TRIED_EVERY).filter_map(|back| end.checked_sub(back));
+        let misses =
+            tried.flat_map(|now| TRIED_AHEAD.map(|ahead| (now, ahead))).filter_map(|(now, ahead)| {
+                let (level, came) = (self.at(now.checked_sub(1)?)?, self.at(now + ahead)?);
+                let said = course
+                    .map_or(Some(level), |course| self.expected(course, now, ahead, level))?
+                    .max(SILENCE);
+                Some((said.max(came).saturating_mul(1_000) / said.min(came) - 1_000).min(MOST_MISSED))
+            });
+        let (count, sum) = misses.fold((0, 0), |(count, sum), missed| (count + 1, sum + missed));
+        (count >= LEAST_TRIED).then(|| sum / count)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::assess;
-    use super::super::fixture::{Story, by_width, percent, policy};
+    use super::super::fixture::{FIRST, Story, percent, policy};
     use super::*;
-    use crate::hash_key::HashKeyRange;
     use crate::policy::UpdateShardCount;
 
-    /// A day of a stream that in each minute is offered so many percent of a shard.
-    fn day(level: impl Fn(u64) -> u64) -> Snapshot {
-        let mut story = Story::of(2);
-        for minute in 0..24 * 60 {
-            story.pass(1, |range: HashKeyRange| by_width(range, percent(level(minute))));
+    /// A stream that in each minute, counted from now on backwards, was offered so many percent of a shard, for so
+    /// many days; now is so many minutes after a quarter of the clock.
+    fn stream(days: i64, late: i64, level: impl Fn(i64) -> u64) -> Snapshot {
+        let minutes = 45 - (FIRST.0 + 45 - late).rem_euclid(QUARTER_MINUTES);
+        let mut story = Story::of(1);
+        for minute in -minutes..0 {
+            story.pass(1, |_| percent(level(minute)));
         }
-        story.snapshot()
+        let mut snapshot = story.snapshot();
+        let end = FIRST.plus(minutes);
+        let mut quarters = Quarters::from(end.plus(-days * 24 * 60));
+        while quarters.end().plus(QUARTER_MINUTES) <= end {
+            let first = quarters.end().since(end);
+            let writes = (first..first + QUARTER_MINUTES).map(|minute| percent(level(minute)));
+            let Amounts { bytes, records, rejected } =
+                writes.fold(Amounts::default(), |sum, writes| sum.plus(writes));
+            quarters.values.push(Some([bytes, records, rejected]));
+        }
+        snapshot.metrics.quarters = Some(quarters);
+        snapshot
+    }
+
+    /// Between 20 and 100 % over a day, least at this hour.
+    fn daily(minute: i64) -> u64 {
+        let slot = minute.rem_euclid(24 * 60);
+        20 + (slot.min(24 * 60 - slot) / 9).unsigned_abs()
+    }
+
+    /// The same, and on the two days that end now, and each week before, half of it.
+    fn weekly(minute: i64) -> u64 {
+        let of_week = minute.rem_euclid(7 * 24 * 60);
+        if of_week < 5 * 24 * 60 { daily(minute) } else { daily(minute) / 2 }
+    }
+
+    /// The mean that comes in a slot from now on, in thousandths of what is offered now.
+    fn comes(slot: usize, level: impl Fn(i64) -> u64) -> u64 {
+        let first = slot as i64 * QUARTER_MINUTES;
+        (first..first + QUARTER_MINUTES).map(&level).sum::<u64>() * 1_000 / 15 / level(-1)
     }
 
     #[test]
-    fn a_stream_that_never_changes_is_expected_to_stay_as_it_is() {
-        let forecast = read(&day(|_| 80)).expect("a whole day is known");
-        assert_eq!(forecast.per_mille.len(), SLOTS);
-        assert!(forecast.per_mille.iter().all(|slot| (990..=1_010).contains(slot)), "{forecast:?}");
+    fn what_comes_each_day_is_expected_at_its_hour() {
+        for days in [3, 12] {
+            let Forecast { per_mille, course } = read(&stream(days, 4, daily)).expect("days are known");
+            assert_eq!((per_mille.len(), course), (SLOTS, Course::Yesterday), "and a week is no better");
+            for (slot, expected) in per_mille.iter().enumerate() {
+                assert!(expected.abs_diff(comes(slot, daily)) < 100, "{days} days, slot {slot}: {expected}");
+            }
+        }
     }
 
     #[test]
-    fn what_came_yesterday_is_expected_at_the_same_hour_at_todays_level() {
-        // Three hours after this hour yesterday twice as much was offered, for an hour.
-        let course = |minute: u64| if (180..240).contains(&minute) { 80 } else { 40 };
-        let forecast = read(&day(course)).expect("a whole day is known").per_mille;
-        let highest = forecast.iter().copied().max().expect("slots");
-        assert!((1_950..=2_050).contains(&highest), "{forecast:?}");
+    fn who_has_other_loads_on_other_days_of_the_week_is_known_by_the_week() {
+        // Six hours into the first day of the week; yesterday half as much was offered.
+        let level = |minute: i64| weekly(minute + 6 * 60);
+        let Forecast { per_mille, course } = read(&stream(12, 9, level)).expect("weeks are known");
+        assert_eq!(course, Course::LastWeek);
+        for (slot, expected) in per_mille.iter().enumerate() {
+            assert!(expected.abs_diff(comes(slot, level)) < 60, "slot {slot}: {expected}");
+        }
+    }
+
+    #[test]
+    fn where_the_load_of_now_says_as_much_there_is_no_forecast() {
+        assert_eq!(read(&stream(12, 0, |_| 80)), None, "nothing ever changes");
+        // What comes for two hours once in five has nothing to do with the hour of the day.
+        assert_eq!(read(&stream(12, 0, |minute| if minute.rem_euclid(300) < 120 { 80 } else { 40 })), None);
+    }
+
+    #[test]
+    fn today_stays_above_yesterday_as_it_is_now_for_a_while_and_by_half_of_that_in_the_end() {
+        let today = |minute: i64| daily(minute) * if minute >= -60 { 3 } else { 2 } / 2;
+        let expected = read(&stream(6, 0, today)).expect("days are known").per_mille;
+        // In thousandths of today's: at first as much above yesterday's, from eight hours on half as much.
+        let ratio = |slot: usize| expected[slot] * 1_000 / comes(slot, daily);
         assert!(
-            forecast[..8].iter().all(|slot| *slot < 1_050) && forecast[20..].iter().all(|slot| *slot < 1_050)
+            (950..=1_050).contains(&ratio(1)) && (800..=880).contains(&ratio(40)),
+            "{} {}",
+            ratio(1),
+            ratio(40)
         );
-        // Today half as much again is offered since an hour: of that a part is expected to last.
-        let today = |minute: u64| course(minute) * if minute >= 23 * 60 { 3 } else { 2 } / 2;
-        let higher = read(&day(today)).expect("a whole day is known").per_mille;
-        let highest = higher.iter().copied().max().expect("slots");
-        assert!((1_650..=2_000).contains(&highest), "in thousandths of today's: {higher:?}");
     }
 
     #[test]
-    fn a_slot_needs_what_its_fullest_minute_does_and_the_level_of_today_is_that_of_means() {
-        // Of two minutes one always has 90 and one 50: 70 in the mean, now as yesterday.
-        let forecast = read(&day(|minute| if minute.is_multiple_of(2) { 90 } else { 50 }));
-        let forecast = forecast.expect("a whole day is known").per_mille;
-        assert!(forecast.iter().all(|slot| (1_250..=1_340).contains(slot)), "90 of 70: {forecast:?}");
-    }
-
-    #[test]
-    fn without_a_known_day_there_is_no_forecast() {
-        let whole = day(|_| 80);
-        let mut young = whole.clone();
-        young.summary.created_at = young.observed_at - jiff::SignedDuration::from_hours(20);
-        assert_eq!(read(&young), None);
+    fn of_days_that_are_not_known_nothing_is_foreseen() {
+        let whole = stream(12, 3, daily);
+        let without = |change: fn(&mut Quarters)| {
+            let mut snapshot = whole.clone();
+            change(snapshot.metrics.quarters.as_mut().expect("they were read"));
+            read(&snapshot)
+        };
+        assert!(without(|_| ()).is_some());
+        assert_eq!(without(|quarters| *quarters = Quarters::from(quarters.end())), None);
+        assert_eq!(without(|quarters| quarters.values.truncate(500)), None, "they end long ago");
+        let hole = without(|quarters| {
+            let yesterday = quarters.values.len() - 50;
+            quarters.values[yesterday] = None;
+        });
+        assert_eq!(
+            hole.map(|forecast| forecast.course),
+            None,
+            "by yesterday, and an hour of it is not known"
+        );
+        assert_eq!(read(&stream(1, 3, daily)), None, "never tried");
         let mut silent = whole;
-        for series in silent.metrics.stream.values_mut() {
-            series.values[60..90].fill(None);
-            series.complete = false;
-        }
-        assert_eq!(read(&silent), None);
+        silent.metrics.stream.clear();
+        assert_eq!(read(&silent), None, "what is offered now is not known");
     }
 
     #[test]
     fn silence_makes_no_forecast_of_anything() {
-        let always = |load: u64| [Slot { mean: load, highest: load }; SLOTS - 1];
-        let forecast = ahead(1, &always(1_000_000));
-        assert!(forecast.iter().all(|slot| *slot <= 1_000 * MOST_RATIO * MOST_RATIO), "{forecast:?}");
-        let forecast = ahead(1_000_000, &always(0));
-        assert!(forecast.iter().all(|slot| *slot >= 1), "{forecast:?}");
+        // Nothing on all days but for an hour, which is over; and nothing but for the last minutes.
+        for level in [
+            |minute: i64| u64::from(minute.rem_euclid(1_440) > 1_380) * 90,
+            |minute: i64| {
+                if minute >= -2 { 90 } else { 0 }
+            },
+        ] {
+            if let Some(forecast) = read(&stream(12, 1, level)) {
+                let bounds = 1..=1_000 * MOST_RATIO * MOST_RATIO;
+                assert!(forecast.per_mille.iter().all(|slot| bounds.contains(slot)), "{forecast:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn wherever_now_lies_in_its_quarter_a_load_that_comes_each_day_is_foreseen(
+            late in 0..15_i64,
+            turned in 0..1_440_i64,
+        ) {
+            let level = |minute: i64| daily(minute + turned);
+            let expected = read(&stream(5, late, level)).expect("days are known").per_mille;
+            for slot in 0..SLOTS {
+                let comes = comes(slot, level);
+                let near = comes * 85 / 100..=comes * 115 / 100;
+                prop_assert!(near.contains(&expected[slot]), "slot {}: {} of {}", slot, expected[slot], comes);
+            }
+        }
     }
 
     #[test]
     fn only_calls_that_may_follow_the_load_ask_for_a_forecast() {
-        let snapshot = day(|_| 80);
+        let snapshot = stream(12, 0, daily);
         let mut policy = policy();
         let is_there =
             [UpdateShardCount::Never, UpdateShardCount::Emergency, UpdateShardCount::Auto].map(|leave| {

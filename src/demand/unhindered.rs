@@ -30,7 +30,7 @@ pub(crate) fn unhindered(shards: Vec<ShardDemand>) -> Demand {
         merge_bars: Vec::new(),
         verdicts: Vec::new(),
         merges_in_the_last_day: 0,
-        count_updates_in_the_last_day: 0,
+        count_updates_minutes_ago: Vec::new(),
         count_update_refused: None,
         forecast: None,
         learned_target: None,

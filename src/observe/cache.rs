@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::packed::Packed;
 use super::topologies::Topologies;
 use crate::control_plane::MetricQuery;
-use crate::snapshot::{Minute, PastTopology, Series};
+use crate::snapshot::{Minute, PastTopology, Quarters, Series};
 use crate::stream::{ShardId, StreamSummary};
 
 /// Minutes that are asked for again though they were settled, for what CloudWatch publishes late.
@@ -26,6 +26,7 @@ pub(super) struct ObservationCache {
     now: Option<Minute>,
     series: HashMap<MetricQuery, Packed>,
     topologies: Topologies,
+    quarters: Option<Quarters>,
 }
 
 impl ObservationCache {
@@ -84,6 +85,18 @@ impl ObservationCache {
         let PastTopology { at, open } = seen;
         if self.now.is_some_and(|now| now.since(Minute::of(*at)) >= TOPOLOGY_SETTLES_MINUTES) {
             self.topologies.keep(*at, open);
+        }
+    }
+
+    /// The quarters that are known.
+    pub(super) fn quarters(&self) -> Option<Quarters> {
+        self.quarters.clone()
+    }
+
+    /// Keeps them.
+    pub(super) fn keep_quarters(&mut self, quarters: &Quarters) {
+        if !self.last_pass {
+            self.quarters = Some(quarters.clone());
         }
     }
 

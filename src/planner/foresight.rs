@@ -14,10 +14,19 @@
 //!
 //! A slot costs the shards that there are then, and the steps that led to them from those of the slot before (a
 //! call in between leaves them out: it makes no steps needed). A call, to any count between half and double,
-//! costs [`CALL_HUNDREDTHS`] of the shards that are needed in the mean. The least cost from each slot on, for each
-//! count, is a sweep from the last slot to the first: V(h, m) = cost(h, m) + min(V(h+1, m), call + least of
-//! V(h+1, m′)). The shards as they are go the same way. A call is made now if that is cheaper than to wait: what
-//! follows it is not decided, for the next look sees more.
+//! costs [`CALL_HUNDREDTHS`] of the shards that are needed in the mean. And there are only so many calls in 24
+//! hours: a(h) is how many may have been made by slot h, those of the last day that are over by then made room for.
+//! The least cost from slot h on with m equal ranges and u calls made from now on is a sweep from the last slot to
+//! the first:
+//!
+//! > V(h, m, u) = cost(h, m) + min(V(h+1, m, u), if u < a(h+1): call + least of V(h+1, m′, u+1)).
+//!
+//! The shards as they are go the same way. A call is made now if that is cheaper than to wait: what follows it is not
+//! decided, for the next look sees more. So a call has no price of its own: it costs what the best later use of it
+//! would have saved.
+//!
+//! Equal ranges are counted from the fewest that any slot needs to the most: others are never cheaper than these
+//! but for what a doubling makes of them.
 
 use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 
@@ -25,7 +34,7 @@ use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 /// measured for three more.
 const CALL_HUNDREDTHS: u64 = 40;
 /// Calls that change less are left to splits and merges.
-const LEAST_CHANGE: u32 = 2;
+pub(super) const LEAST_CHANGE: u32 = 2;
 
 /// What there is, and what there may be.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +51,24 @@ pub(super) struct Now {
     pub(super) step_shard_seconds: u64,
 }
 
+/// The calls that may be made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Calls<'a> {
+    /// How many in a day.
+    pub(super) a_day: u32,
+    /// How many minutes ago each of the last day was made.
+    pub(super) minutes_ago: &'a [u32],
+}
+
+impl Calls<'_> {
+    /// How many may have been made, from now on, by the beginning of a slot.
+    fn by(&self, slot: usize) -> usize {
+        let later = u32::try_from(slot).unwrap_or(u32::MAX).saturating_mul(SLOT_MINUTES);
+        let still = self.minutes_ago.iter().filter(|ago| ago.saturating_add(later) < 24 * 60).count();
+        (self.a_day as usize).saturating_sub(still)
+    }
+}
+
 /// A call that is worth it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Foreseen {
@@ -52,42 +79,64 @@ pub(super) struct Foreseen {
 
 /// The best count to call for now, if a call is cheaper than none. `by_steps` tells as how many shards those
 /// that are open take so many thousandths of what is offered now.
-pub(super) fn best(forecast: &Forecast, now: &Now, by_steps: impl Fn(u64) -> u32) -> Option<Foreseen> {
-    let Now { shards, equal_capacity, counts, bounds: (fewest, most), step_shard_seconds } = *now;
+pub(super) fn best(
+    forecast: &Forecast,
+    now: &Now,
+    calls: Calls,
+    by_steps: impl Fn(u64) -> u32,
+) -> Option<Foreseen> {
+    let Now { shards, equal_capacity, counts, bounds, step_shard_seconds } = *now;
     let needs = needed(forecast);
-    if needs.is_empty() || equal_capacity == 0 || counts.0 > counts.1 {
+    if needs.is_empty() || equal_capacity == 0 || counts.0 > counts.1 || calls.by(0) == 0 {
         return None;
     }
     // In equal ranges, rounded up.
-    let ranges = |need: u64| need.saturating_mul(u64::from(shards)).div_ceil(equal_capacity);
-    let call = 1_000 * needs.iter().map(|need| ranges(*need)).sum::<u64>() / needs.len() as u64
-        * CALL_HUNDREDTHS
-        / 100;
+    let ranges = |need: &u64| need.saturating_mul(u64::from(shards)).div_ceil(equal_capacity);
+    let ranges: Vec<u64> = needs.iter().map(ranges).collect();
+    let call = 1_000 * ranges.iter().sum::<u64>() / needs.len() as u64 * CALL_HUNDREDTHS / 100;
     // All costs are in thousandths of a shard for a slot.
     let step = 1_000 * step_shard_seconds / (60 * u64::from(SLOT_MINUTES));
     let cost = |before: u64, then: u64| 1_000 * then + step * then.abs_diff(before);
+    let within = |ranges: Option<&u64>| {
+        ranges.map_or(bounds.0, |count| u32::try_from(*count).unwrap_or(u32::MAX).clamp(bounds.0, bounds.1))
+    };
+    let (fewest, most) = (within(ranges.iter().min()), within(ranges.iter().max()));
+    let reachable: Vec<usize> =
+        (fewest.max(counts.0)..=most.min(counts.1)).map(|count| (count - fewest) as usize).collect();
     let mut stay = 0;
-    // By count, from the fewest up.
-    let mut from_here = vec![0_u64; (most - fewest + 1) as usize];
-    let place = |count: u32| (count.clamp(fewest, most) - fewest) as usize;
-    let (low, high) = (place(counts.0), place(counts.1));
+    // By calls made and count.
+    let mut from_here = vec![vec![0_u64; (most - fewest + 1) as usize]; calls.by(needs.len()).max(1) + 1];
     for slot in (0..needs.len()).rev() {
-        let cheapest = from_here.iter().copied().min().unwrap_or(0) + call;
-        let reachable = from_here[low..=high].iter().copied().min().unwrap_or(0) + call;
-        let earlier = slot.checked_sub(1).map(|earlier| needs[earlier]);
-        let before = earlier.map_or(shards, &by_steps);
-        stay = cost(before.into(), by_steps(needs[slot]).into()) + reachable.min(stay);
-        for (count, least) in (fewest..=most).zip(&mut from_here) {
-            let became = |need: u64| doubled_or_halved(count.into(), ranges(need));
-            let before = earlier.map_or(count.into(), became);
-            *least = cost(before, became(needs[slot])) + (*least).min(cheapest);
+        let may_follow = calls.by(slot + 1);
+        let before = slot.checked_sub(1).map(|earlier| needs[earlier]).map_or(shards, &by_steps);
+        let least = reachable.iter().map(|place| from_here[1][*place]).min().filter(|_| may_follow > 0);
+        stay = cost(before.into(), by_steps(needs[slot]).into())
+            + least.map_or(stay, |least| stay.min(least + call));
+        let costs: Vec<u64> = (fewest..=most)
+            .map(|count| {
+                let became = |slot: usize| doubled_or_halved(count.into(), ranges[slot]);
+                cost(slot.checked_sub(1).map_or(count.into(), became), became(slot))
+            })
+            .collect();
+        // From the fewest calls up: the row of one more is still that of the next slot.
+        for made in 1..from_here.len() {
+            let after = from_here.get(made + 1).filter(|_| made < may_follow);
+            let cheapest = after.and_then(|row| row.iter().min()).map_or(u64::MAX, |least| least + call);
+            for (here, cost) in from_here[made].iter_mut().zip(&costs) {
+                *here = cost + (*here).min(cheapest);
+            }
         }
     }
-    let to = (counts.0.max(fewest)..=counts.1.min(most))
-        .filter(|to| to.abs_diff(shards) >= LEAST_CHANGE)
-        .min_by_key(|to| from_here[place(*to)])?;
-    let saved = stay.checked_sub(from_here[place(to)] + call).filter(|saved| *saved > 0)?;
-    Some(Foreseen { to, saved_shard_seconds: saved * 60 * u64::from(SLOT_MINUTES) / 1_000 })
+    let made_now = |place: usize| from_here[1][place] + call;
+    let to = reachable
+        .into_iter()
+        .filter(|place| (fewest + *place as u32).abs_diff(shards) >= LEAST_CHANGE)
+        .min_by_key(|place| made_now(*place))?;
+    let saved = stay.checked_sub(made_now(to)).filter(|saved| *saved > 0)?;
+    Some(Foreseen {
+        to: fewest + to as u32,
+        saved_shard_seconds: saved * 60 * u64::from(SLOT_MINUTES) / 1_000,
+    })
 }
 
 /// What each slot or the next one needs.
@@ -112,6 +161,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::plan::Course;
 
     fn now(shards: u32) -> Now {
         Now {
@@ -124,19 +174,25 @@ mod tests {
     }
 
     fn forecast(per_mille: &[u64]) -> Forecast {
-        Forecast { per_mille: per_mille.to_vec() }
+        Forecast { per_mille: per_mille.to_vec(), course: Course::Yesterday }
     }
+
+    const PLENTY: Calls = Calls { a_day: 8, minutes_ago: &[] };
 
     /// Twenty equal shards that are full now.
     fn halving(need: u64) -> u32 {
         u32::try_from(doubled_or_halved(20, need.div_ceil(50))).expect("few")
     }
 
+    fn called(per_mille: &[u64], calls: Calls) -> Option<u32> {
+        best(&forecast(per_mille), &now(20), calls, halving).map(|foreseen| foreseen.to)
+    }
+
     #[test]
     fn who_is_to_need_half_as_much_again_gets_it_in_time_and_not_before() {
         let ramp = |after: usize| {
             let slots: Vec<u64> = (0..32).map(|slot| if slot < after { 1_000 } else { 1_500 }).collect();
-            best(&forecast(&slots), &now(20), halving).map(|foreseen| foreseen.to)
+            called(&slots, PLENTY)
         };
         assert_eq!([ramp(0), ramp(1), ramp(2), ramp(20)], [Some(30), Some(30), None, None]);
     }
@@ -145,7 +201,7 @@ mod tests {
     fn who_is_to_need_less_for_hours_gets_less_and_not_for_a_dip() {
         let dip = |slots: usize| {
             let slots: Vec<u64> = (0..32).map(|slot| if slot < slots { 600 } else { 1_000 }).collect();
-            best(&forecast(&slots), &now(20), halving).map(|foreseen| foreseen.to)
+            called(&slots, PLENTY)
         };
         assert_eq!([dip(32), dip(12), dip(1)], [Some(12), Some(12), None]);
     }
@@ -154,7 +210,23 @@ mod tests {
     fn what_splits_and_merges_do_as_well_needs_no_call() {
         let needs = [1_000, 1_400, 1_700, 900, 600];
         let as_well = |need: u64| u32::try_from(need.div_ceil(50)).expect("few");
-        assert_eq!(best(&forecast(&needs), &now(20), as_well), None);
+        assert_eq!(best(&forecast(&needs), &now(20), PLENTY, as_well), None);
+    }
+
+    #[test]
+    fn the_last_call_is_kept_for_the_hour_in_which_it_saves_most_unless_there_is_another_by_then() {
+        // A fifth less for three hours, and then 29 shards for seven, where sixteen would become 32.
+        let slots: Vec<u64> = (0..40).map(|slot| if slot < 12 { 800 } else { 1_450 }).collect();
+        let calls = |minutes_ago| Calls { a_day: 2, minutes_ago };
+        assert_eq!(called(&slots, calls(&[])), Some(16), "one now and one then");
+        assert_eq!(called(&slots, calls(&[60])), None, "one, and it is for the hours that need more");
+        assert_eq!(called(&slots, calls(&[60, 60])), None, "none");
+        assert_eq!(
+            called(&slots, calls(&[21 * 60 + 30])),
+            Some(16),
+            "in two and a half hours there is one more"
+        );
+        assert_eq!(called(&slots, calls(&[15 * 60])), None, "in nine hours it would be too late");
     }
 
     #[test]
@@ -164,13 +236,13 @@ mod tests {
         assert_eq!(became, [20, 40, 160, 10, 10, 4, 1]);
     }
 
-    /// The least cost of all courses, tried one by one: of the shards as they are, or of equal ranges.
-    fn least(
-        needs: &[u64],
-        (now, by_steps, call): (&Now, &dyn Fn(u64) -> u32, u64),
-        slot: usize,
-        count: Option<u32>,
-    ) -> u64 {
+    /// A case: what is known now, the calls, what splits and merges do, and what a call costs.
+    type Case<'a> = (&'a Now, Calls<'a>, &'a dyn Fn(u64) -> u32, u64, [u32; 2]);
+
+    /// The least cost of all courses, tried one by one: of the shards as they are, or of equal ranges, of so many
+    /// calls.
+    fn least(needs: &[u64], case: &Case, slot: usize, count: Option<u32>, made: usize) -> u64 {
+        let (now, calls, by_steps, call, [fewest, most]) = case;
         let shards = |slot: usize| match count {
             None => u64::from(by_steps(needs[slot])),
             Some(count) => {
@@ -185,9 +257,11 @@ mod tests {
             return here;
         }
         let (low, high) = if count.is_none() { now.counts } else { now.bounds };
-        let others = (low..=high).map(|to| call + least(needs, (now, by_steps, call), slot + 1, Some(to)));
-        let stays = least(needs, (now, by_steps, call), slot + 1, count);
-        here + others.chain([stays]).min().expect("to stay is one")
+        let counts = low.max(*fewest)..=high.min(*most);
+        let may_call = made < calls.by(slot + 1);
+        let others =
+            counts.filter(|_| may_call).map(|to| call + least(needs, case, slot + 1, Some(to), made + 1));
+        here + others.chain([least(needs, case, slot + 1, count, made)]).min().expect("to stay is one")
     }
 
     proptest! {
@@ -197,20 +271,27 @@ mod tests {
             shards in 1..6_u32,
             equal_capacity in 300..2_000_u64,
             [a_step, slots_a_step] in [100..900_u64, 0..3_u64],
+            a_day in 0..4_u32,
+            minutes_ago in prop::collection::vec(1_380..1_440_u32, 0..3),
         ) {
             let forecast = forecast(&needs);
             let counts = (shards.div_ceil(2), (2 * shards).min(8));
             let step_shard_seconds = 900 * slots_a_step;
             let now = Now { shards, equal_capacity, counts, bounds: (1, 8), step_shard_seconds };
+            let calls = Calls { a_day, minutes_ago: &minutes_ago };
             let by_steps = |need: u64| u32::try_from(need / a_step).expect("few") + 1;
             let needs = needed(&forecast);
-            let ranges = needs.iter().map(|need| (need * u64::from(shards)).div_ceil(equal_capacity));
-            let call = 1_000 * ranges.sum::<u64>() / needs.len() as u64 * CALL_HUNDREDTHS / 100;
-            let stay = least(&needs, (&now, &by_steps, call), 0, None);
-            let of = |to: u32| least(&needs, (&now, &by_steps, call), 0, Some(to)) + call;
-            let tried = (counts.0..=counts.1).filter(|to| to.abs_diff(shards) >= LEAST_CHANGE);
+            let ranges: Vec<u64> =
+                needs.iter().map(|need| (need * u64::from(shards)).div_ceil(equal_capacity)).collect();
+            let call = 1_000 * ranges.iter().sum::<u64>() / needs.len() as u64 * CALL_HUNDREDTHS / 100;
+            let ends = [ranges.iter().min(), ranges.iter().max()].map(|count| (*count.expect("some")).clamp(1, 8) as u32);
+            let case: Case = (&now, calls, &by_steps, call, ends);
+            let stay = least(&needs, &case, 0, None, 0);
+            let of = |to: u32| least(&needs, &case, 0, Some(to), 1) + call;
+            let tried = (counts.0.max(ends[0])..=counts.1.min(ends[1]))
+                .filter(|to| to.abs_diff(shards) >= LEAST_CHANGE && calls.by(0) > 0);
             let cheapest = tried.map(of).min().unwrap_or(u64::MAX);
-            match best(&forecast, &now, by_steps) {
+            match best(&forecast, &now, calls, by_steps) {
                 Some(Foreseen { to, saved_shard_seconds }) => {
                     prop_assert_eq!(of(to), cheapest);
                     prop_assert!(cheapest < stay && to.abs_diff(shards) >= LEAST_CHANGE);

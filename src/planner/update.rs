@@ -39,7 +39,7 @@
 //! some for emergencies. Heat does not wait for savings: its splits go first, for what a call leaves is not
 //! measured for some minutes, in which nothing is split.
 //!
-//! Where yesterday is known, [`foresight`] takes the place of that comparison: it looks at what will be needed.
+//! Where the past tells what comes, [`foresight`] takes the place of that comparison: it looks at what will be needed.
 
 use super::foresight::{self, Foreseen};
 use super::grid::{Grid, Rules, fill};
@@ -118,7 +118,7 @@ pub(super) fn choose(options: Options) -> Choice {
     let Options { demand, policy, .. } = options;
     let is_emergency = matches!(call.reason, StepReason::SplitsTooSlow { .. });
     let (calls_a_day, made) =
-        (policy.update_shard_count.calls_a_day(is_emergency), demand.count_updates_in_the_last_day);
+        (policy.update_shard_count.calls_a_day(is_emergency), demand.count_updates_made());
     if let Some(message) = &demand.count_update_refused {
         Choice::Held(Hold::UpdateShardCountRefused { message: message.clone() })
     } else if made >= calls_a_day {
@@ -159,6 +159,31 @@ impl Densest {
     }
 }
 
+/// How full each shard is, in millionths of the targets and of where shards are packed to.
+struct Steps(Vec<[u64; 2]>);
+
+impl Steps {
+    /// As how many shards those that are open take so many thousandths of the load of now: each above its
+    /// target in parts, neighbours that fit together joined from the lowest key up.
+    fn shards_for(&self, per_mille: u64) -> u32 {
+        const FULL: u64 = 1_000_000;
+        let (mut count, mut joined) = (0_u64, u64::MAX);
+        for fill in &self.0 {
+            let [target, packed] = fill.map(|fill| fill.saturating_mul(per_mille) / 1_000);
+            if target > FULL {
+                count += packed.div_ceil(FULL);
+                joined = u64::MAX;
+            } else if joined.saturating_add(packed) <= FULL {
+                joined += packed;
+            } else {
+                count += 1;
+                joined = packed;
+            }
+        }
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
 /// The choice, with what all counts are judged by.
 struct Chooser<'a> {
     options: Options<'a>,
@@ -177,9 +202,9 @@ impl Chooser<'_> {
     /// would keep waiting.
     fn foreseen(&self, forecast: &Forecast) -> Option<Call> {
         let Options { grid, policy, demand, in_force, .. } = self.options;
-        let (from, made) = (self.from(), demand.count_updates_in_the_last_day);
+        let (from, made) = (self.from(), demand.count_updates_made());
         let is_rejecting = demand.shards.iter().any(|shard| shard.rejecting);
-        if is_rejecting || policy.update_shard_count.calls_a_day(false) <= made {
+        if is_rejecting {
             return None;
         }
         let (least, most) = self.counts();
@@ -191,10 +216,15 @@ impl Chooser<'_> {
             bounds: (in_force.bounds.min(), in_force.bounds.max()),
             step_shard_seconds: policy.tradeoff.step_cost_shard_seconds,
         };
+        let calls = foresight::Calls {
+            a_day: policy.update_shard_count.calls_a_day(false),
+            minutes_ago: &demand.count_updates_minutes_ago,
+        };
+        let steps = self.steps();
         let Foreseen { to, saved_shard_seconds } =
-            foresight::best(forecast, &now, |need| self.by_steps(need))?;
+            foresight::best(forecast, &now, calls, |need| steps.shards_for(need))?;
         let (to, left) = (to..=most.min(to + NEAR_COUNTS))
-            .filter(|count| (*count > from) == (to > from))
+            .filter(|count| (*count > from) == (to > from) && count.abs_diff(from) >= foresight::LEAST_CHANGE)
             .find_map(|count| Some((count, self.left_by(count, u64::MAX)?)))?;
         let soon = forecast.per_mille.iter().take(SOON_SLOTS).copied().max().unwrap_or(0);
         Some(Call {
@@ -203,6 +233,7 @@ impl Chooser<'_> {
             reason: StepReason::Foreseen {
                 minutes: SLOT_MINUTES * SOON_SLOTS as u32,
                 expected_per_mille: soon,
+                course: forecast.course,
                 saved_shard_seconds,
                 calls_made: made,
             },
@@ -211,25 +242,13 @@ impl Chooser<'_> {
         })
     }
 
-    /// As how many shards those that are open take so many thousandths of the load of now: each above its
-    /// target in parts, neighbours that fit together joined from the lowest key up.
-    fn by_steps(&self, per_mille: u64) -> u32 {
+    /// What splits and merges make of the shards that are open.
+    fn steps(&self) -> Steps {
         let Options { rules, demand, .. } = self.options;
-        let (mut count, mut joined) = (0_u128, u128::MAX);
-        for loads in demand.shards.iter().map(ShardDemand::loads) {
-            let then = |limits: Loads| fill(loads, limits) * u128::from(per_mille) / 1_000;
-            let packed = then(rules.limits.pack);
-            if then(rules.limits.trigger) > 1_000_000 {
-                count += packed.div_ceil(1_000_000);
-                joined = u128::MAX;
-            } else if joined.saturating_add(packed) <= 1_000_000 {
-                joined += packed;
-            } else {
-                count += 1;
-                joined = packed;
-            }
-        }
-        u32::try_from(count).unwrap_or(u32::MAX)
+        let millionths = |loads: Loads, limits: Loads| u64::try_from(fill(loads, limits)).unwrap_or(u64::MAX);
+        let of =
+            |loads: Loads| [rules.limits.trigger, rules.limits.pack].map(|limits| millionths(loads, limits));
+        Steps(demand.shards.iter().map(|shard| of(shard.loads())).collect())
     }
 
     /// How many thousandths of the load of now shards take until the fullest of them is at its target.
@@ -284,7 +303,7 @@ impl Chooser<'_> {
     /// The call that saves most beside splits and merges, if it saves what a call must.
     fn savings(&self) -> Option<Call> {
         let Options { grid, rules, goal, policy, demand, .. } = self.options;
-        let made = demand.count_updates_in_the_last_day;
+        let made = demand.count_updates_made();
         if policy.update_shard_count.calls_a_day(false) <= made
             || demand.shards.iter().any(|shard| shard.rejecting)
             || self.hot_splits() > 0

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::layout::{count, percent};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
-use crate::plan::{Evidence, Explanation, HandOver, Plan, Step, StepReason};
+use crate::plan::{Course, Evidence, Explanation, HandOver, Plan, Step, StepReason};
 use crate::quota::Dimension;
 use crate::stream::{Shard, ShardId};
 
@@ -164,12 +164,19 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names, rise_per_mill
                 made.binding(targets).0,
             )
         }
-        StepReason::Foreseen { minutes: within, expected_per_mille, saved_shard_seconds, calls_made } => (
+        StepReason::Foreseen {
+            minutes: within,
+            expected_per_mille,
+            course,
+            saved_shard_seconds,
+            calls_made,
+        } => (
             format!(
-                "ahead: within {} up to {} of the load of now is expected, by yesterday's course; equal ranges save \
-                 {:.1} shard-hours over eight hours; {} made in the last 24 h",
+                "ahead: within {} up to {} of the load of now is expected, by {}; equal ranges save {:.1} \
+                 shard-hours over the next day; {} made in the last 24 h",
                 minutes(u64::from(*within) * 60),
                 percent(Load(expected_per_mille * 1_000)),
+                course_of(*course),
                 *saved_shard_seconds as f64 / 3_600.0,
                 count(*calls_made as usize, "call")
             ),
@@ -208,6 +215,14 @@ pub(super) fn raised(rise_per_mille: u64) -> String {
 }
 
 /// A time in minutes, in seconds where it is short.
+fn course_of(course: Course) -> &'static str {
+    match course {
+        Course::Yesterday => "yesterday's course",
+        Course::LastWeek => "the course of a week ago",
+        Course::Both => "the courses of yesterday and of a week ago",
+    }
+}
+
 fn minutes(seconds: u64) -> String {
     if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
 }
@@ -309,11 +324,12 @@ mod tests {
             said(StepReason::Foreseen {
                 minutes: 120,
                 expected_per_mille: 1_500,
+                course: Course::LastWeek,
                 saved_shard_seconds: 9_000,
                 calls_made: 2
             }),
-            "ahead: within 120 min up to 150.0 % of the load of now is expected, by yesterday's course; equal ranges \
-             save 2.5 shard-hours over eight hours; 2 calls made in the last 24 h"
+            "ahead: within 120 min up to 150.0 % of the load of now is expected, by the course of a week ago; equal ranges \
+             save 2.5 shard-hours over the next day; 2 calls made in the last 24 h"
         );
     }
 }

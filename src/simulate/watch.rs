@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use super::fluid::{Fluid, MinuteReport};
-use crate::observe::{Span, UNSETTLED_MINUTES};
-use crate::policy::ScalingPolicy;
+use crate::observe::{Span, UNSETTLED_MINUTES, quarters};
+use crate::policy::{ScalingPolicy, UpdateShardCount};
 use crate::snapshot::{
-    MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Series, ShardMetric, Snapshot, StreamMetric,
+    MetricHistory, Minute, PastTopology, QUARTER_MINUTES, Quarters, SNAPSHOT_FORMAT, Series, ShardMetric,
+    Snapshot, StreamMetric,
 };
 use crate::stream::{ShardId, StreamMode, StreamStatus, StreamSummary};
 
@@ -152,9 +153,13 @@ impl Watch {
         refused: Option<String>,
     ) -> Option<&Snapshot> {
         let settled = self.settled_until();
+        let (first_minute, minutes) = (self.first_minute, &self.minutes);
         let by_shard = self.by_shard.as_mut()?;
         by_shard.snapshot.update_shard_count_refused = refused;
         by_shard.update(stream, policy, now, settled);
+        if policy.update_shard_count == UpdateShardCount::Auto {
+            by_shard.add_quarters(first_minute, minutes);
+        }
         Some(&by_shard.snapshot)
     }
 
@@ -273,6 +278,24 @@ impl ByShard {
         });
         for id in missing.into_iter().chain(wanted) {
             shards.insert(id.clone(), reported_between(archive.get(id), from, settled));
+        }
+    }
+
+    /// Adds the quarters that are over, of the public minutes from `first_minute` on.
+    fn add_quarters(&mut self, first_minute: Minute, minutes: &[StreamMinute]) {
+        let metrics = &mut self.snapshot.metrics;
+        let Some(settled) = metrics.settled_until else { return };
+        let first = quarters::first_of(&self.snapshot.summary, settled);
+        let quarters = metrics.quarters.get_or_insert_with(|| Quarters::from(first));
+        quarters.begin_at(first);
+        let place =
+            |minute: Minute| usize::try_from(minute.since(first_minute)).unwrap_or(0).min(minutes.len());
+        while quarters.end().plus(QUARTER_MINUTES) <= settled {
+            let of = &minutes[place(quarters.end())..place(quarters.end().plus(QUARTER_MINUTES))];
+            let sum = |of_minute: fn(&StreamMinute) -> u64| of.iter().map(of_minute).sum::<u64>();
+            let writes =
+                [sum(|minute| minute.bytes), sum(|minute| minute.records), sum(|minute| minute.rejected)];
+            quarters.values.push(Some(writes));
         }
     }
 

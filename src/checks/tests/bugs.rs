@@ -188,8 +188,8 @@ pub(super) const BUGS: &[Bug] = &[
     ("count not allowed", |c| { c.call(6); c.policy.update_shard_count = UpdateShardCount::Never; }),
     ("count not allowed", |c| { c.call_for_less(); c.policy.update_shard_count = UpdateShardCount::Emergency; }),
     ("not alone", |c| { c.call(6); c.steps([Step::UpdateShardCount { from: 4, to: 6 }, enable(&[ShardMetric::OutgoingBytes])]); }),
-    ("call budget", |c| { c.call(6); c.demand.count_updates_in_the_last_day = 10; }),
-    ("call budget", |c| { c.call_for_less(); c.demand.count_updates_in_the_last_day = 8; }),
+    ("call budget", |c| { c.call(6); c.demand.count_updates_minutes_ago = vec![0; 10]; }),
+    ("call budget", |c| { c.call_for_less(); c.demand.count_updates_minutes_ago = vec![0; 8]; }),
     ("just refused", |c| { c.call(6); c.demand.count_update_refused = Some("no".to_owned()); }),
     ("may exceed the ceiling", |c| {
         // The last holds all of its shard and a third of the one before: 997, and as dense 1,040.

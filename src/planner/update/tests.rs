@@ -6,7 +6,7 @@ use crate::demand::unhindered::{unhindered, unhindered_shard};
 use crate::demand::{Demand, Segment, ShardDemand};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
-use crate::plan::{Evidence, Hold, Step, StepReason};
+use crate::plan::{Course, Evidence, Hold, Step, StepReason};
 use crate::planner::{Proposal, plan};
 use crate::policy::{ScalingPolicy, UpdateShardCount};
 use crate::stream::ShardId;
@@ -130,13 +130,13 @@ fn heat_gets_no_fewer_shards_by_a_call_than_by_splits_and_does_not_wait_for_savi
 fn once_the_calls_of_the_day_are_made_or_aws_refuses_splits_do_and_it_is_said() {
     let mut demand = equal(&[90; 20]);
     let serial = planned(&demand, UpdateShardCount::Never);
-    demand.count_updates_in_the_last_day = 9;
+    demand.count_updates_minutes_ago = vec![0; 9];
     assert!(called(&planned(&demand, UpdateShardCount::Emergency)).is_some(), "some are kept for this");
-    demand.count_updates_in_the_last_day = 10;
+    demand.count_updates_minutes_ago = vec![0; 10];
     let spent = planned(&demand, UpdateShardCount::Emergency);
     assert_eq!(spent.steps, serial.steps);
     assert!(spent.holds.contains(&Hold::UpdateShardCountBudget { calls_a_day: 10, made: 10 }));
-    demand.count_updates_in_the_last_day = 0;
+    demand.count_updates_minutes_ago.clear();
     demand.count_update_refused = Some("LimitExceededException".to_owned());
     let refused = planned(&demand, UpdateShardCount::Auto);
     assert_eq!(refused.steps, serial.steps);
@@ -159,7 +159,7 @@ fn cold_shards_that_no_merge_can_pair_are_a_call_where_that_is_left_to_reshard()
     assert!(auto.after.iter().all(|range| range.loads.ingest_bytes <= Load::from_percent(56)));
     // The last calls are kept, and a later call has to save more than an earlier one.
     let mut spent = demand.clone();
-    spent.count_updates_in_the_last_day = 8;
+    spent.count_updates_minutes_ago = vec![0; 8];
     assert_eq!(called(&planned(&spent, UpdateShardCount::Auto)), None);
 }
 
@@ -196,7 +196,8 @@ fn a_part_may_be_as_dense_as_the_densest_shard_and_must_stay_under_the_ceiling()
 
 /// Twenty equal shards, and a forecast of so many thousandths of their load from the first slot on.
 fn expecting(percents: &[u32], per_mille: u64) -> Demand {
-    Demand { forecast: Some(Forecast { per_mille: vec![per_mille; SLOTS] }), ..equal(percents) }
+    let forecast = Forecast { per_mille: vec![per_mille; SLOTS], course: Course::Yesterday };
+    Demand { forecast: Some(forecast), ..equal(percents) }
 }
 
 #[test]
@@ -204,15 +205,15 @@ fn what_is_expected_is_called_for_before_it_is_there() {
     // 60 % of a shard each, and half as much again to come: 26 of them would be at their target then.
     let proposal = planned(&expecting(&[60; 20], 1_500), UpdateShardCount::Auto);
     assert_eq!(called(&proposal), Some(26));
-    let StepReason::Foreseen { minutes, expected_per_mille, saved_shard_seconds, calls_made } =
+    let StepReason::Foreseen { minutes, expected_per_mille, course, saved_shard_seconds, calls_made } =
         proposal.explanations[0].reason
     else {
         panic!("{:?}", proposal.explanations)
     };
-    assert_eq!((minutes, expected_per_mille, calls_made), (120, 1_500, 0));
+    assert_eq!((minutes, expected_per_mille, course, calls_made), (120, 1_500, Course::Yesterday, 0));
     assert!(saved_shard_seconds > 0);
     let mut spent = expecting(&[60; 20], 1_500);
-    spent.count_updates_in_the_last_day = 8;
+    spent.count_updates_minutes_ago = vec![0; 8];
     assert_eq!(called(&planned(&spent, UpdateShardCount::Auto)), None, "two are kept for emergencies");
     assert_eq!(called(&planned(&expecting(&[60; 20], 1_000), UpdateShardCount::Auto)), None);
 }

@@ -37,7 +37,7 @@ fn with_calls(case: &Case) -> Case {
     case.policy.update_shard_count =
         if seed.is_multiple_of(3) { UpdateShardCount::Emergency } else { UpdateShardCount::Auto };
     case.policy.pace.step_seconds = [30, 90, 180][(seed / 3 % 3) as usize];
-    case.demand.count_updates_in_the_last_day = [0, 0, 1, 5, 9, 10][(seed / 9 % 6) as usize];
+    case.demand.count_updates_minutes_ago = vec![0; [0, 0, 1, 5, 9, 10][(seed / 9 % 6) as usize]];
     if seed.is_multiple_of(5) {
         case.demand.shards.iter_mut().for_each(|shard| shard.rejecting = false);
     }

@@ -287,7 +287,7 @@ pub(super) fn demand(profile: &Profile, random: &mut Random, counts: &[u64]) -> 
         merge_bars: bar(8),
         verdicts: vec![],
         merges_in_the_last_day: 0,
-        count_updates_in_the_last_day: 0,
+        count_updates_minutes_ago: Vec::new(),
         count_update_refused: None,
         forecast: None,
         learned_target: None,

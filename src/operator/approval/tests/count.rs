@@ -73,10 +73,10 @@ fn a_call_waits_while_aws_or_the_budget_say_not_now_and_ends_once_the_heat_has_g
     let mut world = doubling();
     world.pass();
     world.approve();
-    world.decision.demand.count_updates_in_the_last_day = 10;
+    world.decision.demand.count_updates_minutes_ago = vec![0; 10];
     let answer = world.pass();
     assert_eq!((index(&answer), world.state()), (None, Some(PlanState::Approved)));
-    world.decision.demand.count_updates_in_the_last_day = 0;
+    world.decision.demand.count_updates_minutes_ago.clear();
     assert_eq!(index(&world.pass()), Some(0));
 
     let mut world = doubling();

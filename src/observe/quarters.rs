@@ -1,0 +1,65 @@
+//! The stream's writes by quarters of an hour, for a forecast. Three metrics are asked for when a quarter is over,
+//! and not before the next one is.
+
+use super::ObserveError;
+use super::cache::ObservationCache;
+use super::metrics::{MetricPlan, read_metrics};
+use crate::control_plane::{ControlPlane, Period};
+use crate::snapshot::{MetricHistory, Minute, QUARTER_MINUTES, Quarters, StreamMetric};
+use crate::stream::StreamSummary;
+
+/// So many days a forecast looks back: to the same hour a week before each of the last four days.
+const DAYS: i64 = 12;
+/// Minutes that are asked for again, for what CloudWatch publishes late.
+const ASKED_AGAIN_MINUTES: i64 = 4 * QUARTER_MINUTES;
+
+/// The first quarter of those that a forecast looks at, of a stream whose minutes are settled up to `settled_until`:
+/// none that began before the stream was made.
+pub(crate) fn first_of(summary: &StreamSummary, settled_until: Minute) -> Minute {
+    let made = Minute::from_start(summary.created_at).plus(QUARTER_MINUTES - 1);
+    Quarters::on_the_clock(settled_until.plus(-DAYS * 24 * 60).max(made))
+}
+
+/// The quarters up to the last one that is settled, with how many metrics were asked for.
+///
+/// # Errors
+/// [`ObserveError`] where a request fails.
+pub(super) async fn read<P: ControlPlane>(
+    plane: &P,
+    summary: &StreamSummary,
+    settled_until: Minute,
+    cache: &mut ObservationCache,
+) -> Result<(Quarters, u64), ObserveError> {
+    let (first, end) = (first_of(summary, settled_until), Quarters::on_the_clock(settled_until));
+    let mut quarters = cache.quarters().filter(|known| known.start <= first).unwrap_or(Quarters::from(first));
+    if quarters.end() == end || first >= end {
+        quarters.begin_at(first);
+        return Ok((quarters, 0));
+    }
+    let from = quarters.end().plus(-ASKED_AGAIN_MINUTES).max(first);
+    let mut fetched = MetricHistory { settled_until: Some(settled_until), ..MetricHistory::default() };
+    let plan = MetricPlan::writes_of_the_stream(from, end, Period::QuarterHour);
+    let asked = read_metrics(plane, summary, plan, &mut ObservationCache::default(), &mut fetched).await?;
+    quarters.begin_at(first);
+    let known = usize::try_from(from.since(quarters.start) / QUARTER_MINUTES).unwrap_or(0);
+    quarters.values.truncate(known);
+    let new = (from.0..end.0).step_by(QUARTER_MINUTES as usize);
+    quarters.values.extend(new.map(|minute| writes_of(&fetched, Minute(minute))));
+    cache.keep_quarters(&quarters);
+    Ok((quarters, asked))
+}
+
+/// What a quarter brought: of one that CloudWatch has no data points of, nothing, if it says that it has told all.
+fn writes_of(history: &MetricHistory, quarter: Minute) -> Option<[u64; 3]> {
+    let of = |metric: StreamMetric| {
+        let series = history.stream.get(&metric)?;
+        series.at(quarter).or((series.complete && series.covers(quarter)).then_some(0))
+    };
+    let [bytes, records, rejected] = [
+        StreamMetric::IncomingBytes,
+        StreamMetric::IncomingRecords,
+        StreamMetric::WriteProvisionedThroughputExceeded,
+    ]
+    .map(of);
+    Some([bytes?, records?, rejected?])
+}

@@ -1,0 +1,76 @@
+//! What was written to a stream in each quarter of an hour of the clock: weeks of it, for a forecast that knows
+//! the days of the week.
+
+use serde::{Deserialize, Serialize};
+
+use super::Minute;
+
+/// Minutes of a quarter of an hour.
+pub const QUARTER_MINUTES: i64 = 15;
+
+/// The writes of the stream as a whole, quarter by quarter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Quarters {
+    /// The minute in which the first begins: on a quarter of the clock ([`Quarters::on_the_clock`]).
+    pub start: Minute,
+    /// Accepted bytes, accepted records and rejected records; `None` where they are not known.
+    pub values: Vec<Option<[u64; 3]>>,
+}
+
+impl Quarters {
+    /// Without any, from the quarter on in which this minute lies.
+    pub fn from(start: Minute) -> Quarters {
+        Quarters { start: Quarters::on_the_clock(start), values: Vec::new() }
+    }
+
+    /// The minute in which the quarter that holds `minute` begins.
+    pub fn on_the_clock(Minute(minute): Minute) -> Minute {
+        Minute(minute - minute.rem_euclid(QUARTER_MINUTES))
+    }
+
+    /// The minute in which the first quarter begins that lies after the last.
+    pub fn end(&self) -> Minute {
+        self.start
+            .plus(QUARTER_MINUTES * i64::try_from(self.values.len()).unwrap_or(i64::MAX / QUARTER_MINUTES))
+    }
+
+    /// What the quarter brought that holds `minute`.
+    pub fn at(&self, minute: Minute) -> Option<[u64; 3]> {
+        let place = usize::try_from(minute.since(self.start).div_euclid(QUARTER_MINUTES)).ok()?;
+        self.values.get(place).copied().flatten()
+    }
+
+    /// Lets them begin with the quarter that holds `minute`, earlier ones gone.
+    pub fn begin_at(&mut self, minute: Minute) {
+        let from = Quarters::on_the_clock(minute);
+        let gone =
+            usize::try_from(from.since(self.start) / QUARTER_MINUTES).unwrap_or(0).min(self.values.len());
+        if from > self.start {
+            self.values.drain(..gone);
+            self.start = from;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_is_known_by_each_of_its_minutes_and_none_before_or_after() {
+        let mut quarters = Quarters::from(Minute(44));
+        quarters.values = vec![Some([1, 2, 3]), None, Some([7, 8, 9])];
+        assert_eq!((quarters.start, quarters.end()), (Minute(30), Minute(75)));
+        let known =
+            [29, 30, 44, 45, 60, 74, 75].map(|minute| quarters.at(Minute(minute)).map(|[bytes, ..]| bytes));
+        assert_eq!(known, [None, Some(1), Some(1), None, Some(7), Some(7), None]);
+        quarters.begin_at(Minute(20));
+        assert_eq!(quarters.start, Minute(30), "it never began earlier");
+        quarters.begin_at(Minute(61));
+        assert_eq!((quarters.start, quarters.values.as_slice()), (Minute(60), &[Some([7, 8, 9])][..]));
+        quarters.begin_at(Minute(1_000));
+        assert_eq!((quarters.start, quarters.values.len()), (Minute(990), 0));
+        assert_eq!(Quarters::on_the_clock(Minute(-1)), Minute(-15));
+    }
+}
