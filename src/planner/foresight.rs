@@ -25,8 +25,8 @@
 //! decided, for the next look sees more. So a call has no price of its own: it costs what the best later use of it
 //! would have saved.
 //!
-//! Equal ranges are counted from the fewest that any slot needs to the most: others are never cheaper than these
-//! but for what a doubling makes of them.
+//! Equal ranges are counted from the fewest that any slot needs to the most, and as far beyond as a call has to go
+//! that only halves or doubles: others would at best be halved or doubled to as good a count.
 
 use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 
@@ -97,19 +97,18 @@ pub(super) fn best(
     // All costs are in thousandths of a shard for a slot.
     let step = 1_000 * step_shard_seconds / (60 * u64::from(SLOT_MINUTES));
     let cost = |before: u64, then: u64| 1_000 * then + step * then.abs_diff(before);
-    let within = |ranges: Option<&u64>| {
-        ranges.map_or(bounds.0, |count| u32::try_from(*count).unwrap_or(u32::MAX).clamp(bounds.0, bounds.1))
-    };
-    let (fewest, most) = (within(ranges.iter().min()), within(ranges.iter().max()));
-    let reachable: Vec<usize> =
-        (fewest.max(counts.0)..=most.min(counts.1)).map(|count| (count - fewest) as usize).collect();
+    let need = |ranges: Option<&u64>| ranges.map_or(1, |count| u32::try_from(*count).unwrap_or(u32::MAX));
+    let fewest = need(ranges.iter().min()).min(counts.1).clamp(bounds.0, bounds.1);
+    let most = need(ranges.iter().max()).max(counts.0).clamp(bounds.0, bounds.1);
+    let place = |count: u32| (count - fewest) as usize;
+    let reachable = || fewest.max(counts.0)..=most.min(counts.1);
     let mut stay = 0;
     // By calls made and count.
     let mut from_here = vec![vec![0_u64; (most - fewest + 1) as usize]; calls.by(needs.len()).max(1) + 1];
     for slot in (0..needs.len()).rev() {
         let may_follow = calls.by(slot + 1);
         let before = slot.checked_sub(1).map(|earlier| needs[earlier]).map_or(shards, &by_steps);
-        let least = reachable.iter().map(|place| from_here[1][*place]).min().filter(|_| may_follow > 0);
+        let least = reachable().map(|count| from_here[1][place(count)]).min().filter(|_| may_follow > 0);
         stay = cost(before.into(), by_steps(needs[slot]).into())
             + least.map_or(stay, |least| stay.min(least + call));
         let costs: Vec<u64> = (fewest..=most)
@@ -127,16 +126,12 @@ pub(super) fn best(
             }
         }
     }
-    let made_now = |place: usize| from_here[1][place] + call;
-    let to = reachable
-        .into_iter()
-        .filter(|place| (fewest + *place as u32).abs_diff(shards) >= LEAST_CHANGE)
-        .min_by_key(|place| made_now(*place))?;
+    let made_now = |count: u32| from_here[1][place(count)] + call;
+    let to = reachable()
+        .filter(|count| count.abs_diff(shards) >= LEAST_CHANGE)
+        .min_by_key(|count| made_now(*count))?;
     let saved = stay.checked_sub(made_now(to)).filter(|saved| *saved > 0)?;
-    Some(Foreseen {
-        to: fewest + to as u32,
-        saved_shard_seconds: saved * 60 * u64::from(SLOT_MINUTES) / 1_000,
-    })
+    Some(Foreseen { to, saved_shard_seconds: saved * 60 * u64::from(SLOT_MINUTES) / 1_000 })
 }
 
 /// What each slot or the next one needs.
@@ -204,6 +199,19 @@ mod tests {
             called(&slots, PLENTY)
         };
         assert_eq!([dip(32), dip(12), dip(1)], [Some(12), Some(12), None]);
+    }
+
+    #[test]
+    fn what_falls_or_rises_by_more_than_a_call_may_change_is_met_as_far_as_it_may() {
+        // Splits and merges would do nothing about the one, and far too much about the other.
+        let idle = |need: u64| if need > 1_000 { 200 } else { 20 };
+        let to = |need: u64, a_day: u32| {
+            let calls = Calls { a_day, minutes_ago: &[] };
+            best(&forecast(&[need; 32]), &now(20), calls, idle).map(|foreseen| foreseen.to)
+        };
+        assert_eq!([to(100, 1), to(100, 8)], [Some(10), Some(10)]);
+        // Sixty are needed: forty now and the rest by the next call, or thirty that double.
+        assert_eq!([to(3_000, 8), to(3_000, 1)], [Some(40), Some(30)]);
     }
 
     #[test]
@@ -284,7 +292,9 @@ mod tests {
             let ranges: Vec<u64> =
                 needs.iter().map(|need| (need * u64::from(shards)).div_ceil(equal_capacity)).collect();
             let call = 1_000 * ranges.iter().sum::<u64>() / needs.len() as u64 * CALL_HUNDREDTHS / 100;
-            let ends = [ranges.iter().min(), ranges.iter().max()].map(|count| (*count.expect("some")).clamp(1, 8) as u32);
+            let need = |count: Option<&u64>| u32::try_from(*count.expect("some")).expect("few");
+            let ends = [need(ranges.iter().min()).min(counts.1), need(ranges.iter().max()).max(counts.0)];
+            let ends = ends.map(|count| count.clamp(1, 8));
             let case: Case = (&now, calls, &by_steps, call, ends);
             let stay = least(&needs, &case, 0, None, 0);
             let of = |to: u32| least(&needs, &case, 0, Some(to), 1) + call;
