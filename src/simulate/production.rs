@@ -6,7 +6,7 @@ use crate::checks;
 use crate::decision;
 use crate::demand::{self, Demand};
 use crate::observe::{MetricLevel, gate};
-use crate::plan::{Plan, Step};
+use crate::plan::Step;
 use crate::policy::ScalingPolicy;
 use crate::snapshot::{Minute, Snapshot};
 
@@ -81,14 +81,14 @@ impl Production {
     }
 
     fn decide(&mut self, snapshot: &Snapshot, demand: Demand) -> Option<Step> {
-        let decision::Decision { demand, plan } = decision::answer(demand, snapshot, &self.policy);
-        let Plan { identity, .. } = &plan;
-        let first = identity.steps.first()?;
+        let proposal = decision::propose(&demand, snapshot, &self.policy);
+        let first = proposal.steps.first()?.clone();
+        let decision::Decision { demand, plan } = decision::written(proposal, demand, snapshot, &self.policy);
         if checks::check(&plan, snapshot, &self.policy, &demand).is_err() {
             self.counts.vetoes += 1;
             return None;
         }
-        Some(first.clone())
+        Some(first)
     }
 }
 
