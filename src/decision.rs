@@ -22,7 +22,18 @@ pub fn decide(snapshot: &Snapshot, policy: &ScalingPolicy) -> Decision {
 
 /// Decides on the demand that was assessed from `snapshot`.
 pub fn answer(demand: Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> Decision {
-    let in_force = policy.in_force(snapshot.observed_at);
+    let proposal = propose(&demand, snapshot, policy);
+    written(proposal, demand, snapshot, policy)
+}
+
+/// What a plan for this demand is to say. Whoever wants its steps alone, and only if there are any, looks here first:
+/// most often there are none.
+pub fn propose(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> Proposal {
+    planner::plan(demand, policy, &policy.in_force(snapshot.observed_at))
+}
+
+/// What was proposed for this demand as a plan.
+pub fn written(proposal: Proposal, demand: Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> Decision {
     let Proposal {
         steps,
         explanations,
@@ -32,7 +43,7 @@ pub fn answer(demand: Demand, snapshot: &Snapshot, policy: &ScalingPolicy) -> De
         before,
         after,
         cost_shard_seconds: _,
-    } = planner::plan(&demand, policy, &in_force);
+    } = proposal;
     let identity = PlanIdentity {
         format: PLAN_FORMAT,
         stream_arn: snapshot.summary.arn.clone(),

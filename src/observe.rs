@@ -21,6 +21,8 @@
 //! few moments, and read a day of the three metrics about writes of what a hot shard came from. Calls
 //! that go out at the same time may be joined with those of other streams ([`crate::gather`]).
 
+use std::sync::Arc;
+
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -386,7 +388,7 @@ impl Observer {
         span: &Span,
         shards: &[Shard],
     ) -> Result<Vec<PastTopology>, ObserveError> {
-        let open_now: Option<Vec<ShardId>> = OpenShards::tile(shards)
+        let open_now: Option<Arc<[ShardId]>> = OpenShards::tile(shards)
             .ok()
             .map(|open| open.as_slice().iter().map(|shard| shard.id.clone()).collect());
         // Whatever was closed since the start of the look-back is listed.

@@ -2,6 +2,7 @@
 //! snapshot decides again, anywhere, to the same plan hash.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,8 +50,8 @@ pub struct Snapshot {
 pub struct PastTopology {
     /// The moment.
     pub at: Timestamp,
-    /// The shards that were open, in hash-key order.
-    pub open: Vec<ShardId>,
+    /// The shards that were open, in hash-key order. Of one moment they are mostly those of the next.
+    pub open: Arc<[ShardId]>,
 }
 
 /// A minute of the epoch: CloudWatch's finest period for Kinesis.

@@ -25,6 +25,9 @@ impl<'a> Known<'a> {
         let to = self.segments.partition_point(|segment| segment.range.start() <= range.end());
         let within = self.segments.get(from..to).unwrap_or_default();
         let part = |of: HashKeyRange, loads: Loads| {
+            if range.contains_range(of) {
+                return loads;
+            }
             let below = |amount: u64, key: HashKey| of.portion_below(amount, key);
             let past = range.end().0.checked_add(1);
             let share = |Load(load): Load| {

@@ -41,12 +41,12 @@ pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy)
     if next.is_empty() {
         return family;
     }
-    let mut children: Vec<Vec<&ShardId>> = vec![Vec::new(); snapshot.shards.len()];
-    for shard in &snapshot.shards {
-        for parent in shard.parents().filter_map(|parent| index.place(parent)) {
-            children[parent].push(&shard.id);
-        }
+    // By the place of the parent.
+    let mut children = Vec::with_capacity(2 * snapshot.shards.len());
+    for (child, shard) in snapshot.shards.iter().enumerate() {
+        children.extend(shard.parents().filter_map(|parent| Some((index.place(parent)?, child))));
     }
+    children.sort_unstable();
     let came_of = |id: &ShardId| {
         let children = snapshot.shards.iter().filter(|shard| shard.parents().any(|parent| parent == id));
         children.map(|shard| &shard.id).collect::<Vec<_>>()
@@ -56,7 +56,11 @@ pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy)
             continue;
         }
         match index.place(id) {
-            Some(place) => next.extend(&children[place]),
+            Some(place) => {
+                let first = children.partition_point(|(parent, _)| *parent < place);
+                let of_place = children[first..].iter().take_while(|(parent, _)| *parent == place);
+                next.extend(of_place.map(|(_, child)| &snapshot.shards[*child].id));
+            }
             // It has expired; what came of it is listed.
             None => next.extend(came_of(id)),
         }

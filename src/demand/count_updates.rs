@@ -10,7 +10,7 @@ use super::limits;
 use super::lineage::{Lineage, Member};
 
 /// The most shards that UpdateShardCount leads to (API).
-const MOST_SHARDS: u128 = 10_000;
+const MOST_SHARDS: u32 = 10_000;
 
 /// The calls of the last day, as far as the look-back goes.
 ///
@@ -32,8 +32,10 @@ impl CountUpdates {
             let (count, place) = equal_part(member.shard.range)?;
             Some(Part { count, place, at })
         };
-        let mut parts: Vec<Part> = members.iter().enumerate().filter_map(part).collect();
-        parts.sort_unstable();
+        let mut parts = Vec::with_capacity(members.len());
+        parts.extend(members.iter().enumerate().filter_map(part));
+        // A call leaves its parts in order.
+        parts.sort_by_key(|part| u64::from(part.count) << 32 | u64::from(part.place));
         let is_young = |part: &&Part| {
             let member = &members[part.at];
             member.shard.parent.is_some() && member.opened_by().is_none_or(|by| by > day)
@@ -41,9 +43,10 @@ impl CountUpdates {
         for parts in parts.chunk_by(|part, next| part.count == next.count) {
             let count = parts[0].count;
             if parts.chunk_by(|part, next| part.place == next.place).count() == count as usize {
-                for (by, made) in opened_together(parts.iter().filter(is_young), lineage, count.div_ceil(2)) {
-                    updates.calls.push(by.min(snapshot.observed_at));
-                    made.iter().for_each(|at| updates.made[*at] = true);
+                for made in opened_together(parts.iter().filter(is_young), lineage, count.div_ceil(2)) {
+                    let by = made.iter().map(|part| part.opened_by).min();
+                    updates.calls.push(by.map_or(snapshot.observed_at, |by| by.min(snapshot.observed_at)));
+                    made.iter().for_each(|part| updates.made[part.at] = true);
                 }
             }
         }
@@ -65,45 +68,57 @@ impl CountUpdates {
 }
 
 /// A member whose range is one of `count` equal ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 struct Part {
     count: u32,
     place: u32,
     at: usize,
 }
 
-/// Which shards may have opened in the same instant, none of them in the place of another: those of each
-/// instant together, where they are `least` or more, with the latest that it can have been.
+/// A part that may have been made by a call, the first that is proved to be open first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Young {
+    opened_by: Timestamp,
+    not_open_at: Timestamp,
+    place: u32,
+    at: usize,
+}
+
+/// Which shards, in the order of their places, may have opened in the same instant, none of them in the place of
+/// another: those of each instant together, where they are `least` or more.
 fn opened_together<'a>(
     young: impl Iterator<Item = &'a Part>,
     lineage: &Lineage,
     least: u32,
-) -> Vec<(Timestamp, Vec<usize>)> {
-    let bounds = |at: usize| {
-        let member = &lineage.members()[at];
-        (member.opened_by().unwrap_or(Timestamp::MAX), member.not_open_at().unwrap_or(Timestamp::MIN))
-    };
-    let mut rest: Vec<_> = young.map(|part| (bounds(part.at), part.place, part.at)).collect();
-    rest.sort_unstable();
+) -> Vec<Vec<Young>> {
+    let young = young.map(|Part { place, at, count: _ }| {
+        let member = &lineage.members()[*at];
+        let opened_by = member.opened_by().unwrap_or(Timestamp::MAX);
+        Young {
+            opened_by,
+            not_open_at: member.not_open_at().unwrap_or(Timestamp::MIN),
+            place: *place,
+            at: *at,
+        }
+    });
+    let mut rest: Vec<Young> = young.collect();
     let mut groups = Vec::new();
-    // By place, of which group one of its shards is.
-    let mut taken = vec![0; rest.iter().map(|(_, place, _)| *place as usize + 1).max().unwrap_or(0)];
-    let mut number = 0;
-    while rest.len() >= least.max(1) as usize {
-        let ((instant, _), _, first) = rest[0];
-        let mut group = Vec::new();
-        number += 1;
-        rest.retain(|((_, after), place, at)| {
-            let is_free = taken[*place as usize] != number;
-            let is_taken = is_free && (*at == first || *after < instant);
-            if is_taken {
-                taken[*place as usize] = number;
-                group.push(*at);
+    while rest.len() >= least as usize
+        && let Some(first) = rest.iter().min().copied()
+    {
+        let mut group: Vec<Young> = Vec::with_capacity(rest.len());
+        for shard in &rest {
+            let with_the_first = shard.at == first.at || shard.not_open_at < first.opened_by;
+            match group.last_mut() {
+                _ if !with_the_first => {}
+                Some(last) if last.place == shard.place => *last = *shard.min(last),
+                _ => group.push(*shard),
             }
-            !is_taken
-        });
+        }
+        let mut taken = group.iter().peekable();
+        rest.retain(|shard| taken.next_if(|taken| taken.at == shard.at).is_none());
         if group.len() >= least as usize {
-            groups.push((instant, group));
+            groups.push(group);
         }
     }
     groups
@@ -111,19 +126,26 @@ fn opened_together<'a>(
 
 /// The count and the place of the equal ranges that `range` is one of, if it is: two at the least.
 fn equal_part(range: HashKeyRange) -> Option<(u32, u32)> {
-    let width = range.span().max(1);
-    // Rounded, for the width is.
-    let count = (u128::MAX / width).saturating_add(u128::from(u128::MAX % width > width / 2));
-    let count = u32::try_from(count).ok().filter(|count| (2..=MOST_SHARDS).contains(&u128::from(*count)))?;
-    let part = u128::MAX / u128::from(count);
-    let (start, leeway) = (range.start().0, HashKeyRange::leeway(count));
-    let place = start / part + u128::from(start % part > part / 2);
-    let is_near = start.abs_diff(place * part) <= leeway && span_is_near(range.span(), part, leeway);
-    (is_near && place < u128::from(count)).then_some((count, u32::try_from(place).ok()?))
+    // Rounded, for the width is. Of 10,000 parts the upper half of the bits tells 2^50 widths apart.
+    let width = upper(range.span()).max(1);
+    let count =
+        u32::try_from(nearest(u64::MAX, width)).ok().filter(|count| (2..=MOST_SHARDS).contains(count))?;
+    let (part, leeway) = (u128::MAX / u128::from(count), HashKeyRange::leeway(count));
+    if range.span().abs_diff(part) > leeway {
+        return None;
+    }
+    let start = range.start().0;
+    let place = u32::try_from(nearest(upper(start), upper(part))).ok().filter(|place| *place < count)?;
+    (start.abs_diff(u128::from(place) * part) <= leeway).then_some((count, place))
 }
 
-fn span_is_near(span: u128, part: u128, leeway: u128) -> bool {
-    span.abs_diff(part) <= leeway
+fn upper(keys: u128) -> u64 {
+    u64::try_from(keys >> 64).unwrap_or(u64::MAX)
+}
+
+/// How many times `part` goes into `whole`, rounded.
+fn nearest(whole: u64, part: u64) -> u64 {
+    whole / part + u64::from(whole % part > part / 2)
 }
 
 #[cfg(test)]

@@ -182,15 +182,13 @@ impl Density {
             _ => return Vec::new(),
         };
         let whole = HashKeyRange::new(*whole.start(), *whole.end()).expect("pieces ascend");
-        let mut cuts = Vec::with_capacity(SEGMENTS);
-        for (piece, parts) in self.pieces.iter().zip(self.parts()) {
-            cuts.push(piece.range.start());
-            cuts.extend(piece.range.inner_boundaries(u32::try_from(parts).unwrap_or(1)));
-        }
+        let cuts = self.pieces.iter().zip(self.parts()).flat_map(|(piece, parts)| {
+            std::iter::once(piece.range.start()).chain(piece.range.inner_boundaries(parts))
+        });
         let mut segments = Vec::with_capacity(SEGMENTS);
-        let mut rest = whole;
+        let (mut rest, split_points) = (whole, whole.split_points());
         for cut in cuts {
-            let legal = whole.split_points().is_some_and(|(low, high)| low <= cut && cut <= high);
+            let legal = split_points.is_some_and(|(low, high)| low <= cut && cut <= high);
             if legal && rest.start() < cut {
                 let below = HashKeyRange::new(rest.start(), HashKey(cut.0 - 1));
                 segments.push(below.expect("the cut lies above the start"));
@@ -202,22 +200,21 @@ impl Density {
     }
 
     /// Into how many parts each piece is cut, so that they are [`SEGMENTS`] together.
-    fn parts(&self) -> Vec<u64> {
-        if self.pieces.len() == 1 {
-            return vec![SEGMENTS as u64];
+    fn parts(&self) -> [u32; SEGMENTS] {
+        let pieces = self.pieces.len();
+        if pieces == 1 {
+            return [SEGMENTS as u32; SEGMENTS];
         }
-        let mut parts = vec![1_u64; self.pieces.len()];
         let totals = [0, 1].map(|of| u128::from(self.total(of).max(1)));
-        let weight = |piece: &Piece| {
+        let mut weights = [0; SEGMENTS];
+        for (weight, piece) in weights.iter_mut().zip(&self.pieces) {
             let share = |of: usize| u128::from(piece.weights[of]) * (1 << 32) / totals[of];
-            share(0).max(share(1)) * 1_000
-        };
-        let weights: Vec<u128> = self.pieces.iter().map(weight).collect();
+            *weight = share(0).max(share(1)) * 1_000;
+        }
         // The part that carries most is cut next.
-        let mut of_a_part = weights.clone();
-        for _ in self.pieces.len()..SEGMENTS {
-            let heaviest = (0..parts.len()).max_by_key(|at| (of_a_part[*at], std::cmp::Reverse(*at)));
-            let heaviest = heaviest.unwrap_or(0);
+        let (mut parts, mut of_a_part) = ([1; SEGMENTS], weights);
+        for _ in pieces..SEGMENTS {
+            let heaviest = (0..pieces).max_by_key(|at| (of_a_part[*at], std::cmp::Reverse(*at))).unwrap_or(0);
             parts[heaviest] += 1;
             of_a_part[heaviest] = weights[heaviest] / u128::from(parts[heaviest]);
         }
@@ -234,13 +231,16 @@ impl Density {
         // What the peak has more is spread by itself, so that no rounding puts a segment's peak
         // under its load.
         let more = peaks.zip(loads, |peak, load| Load(peak.0.saturating_sub(load.0)));
-        let (mut below, mut share_below) = ([Share::NONE; 2], self.shares_below());
+        let mut share_below = self.shares_below();
+        let mut below = [Loads::default(); 2];
         let spread = segments.iter().enumerate().map(|(at, range)| {
             let next = segments.get(at + 1);
-            let up_to = next.map_or([Share::WHOLE; 2], |next| share_below(next.start()));
-            let share = RangeShare { below: std::mem::replace(&mut below, up_to), up_to };
-            let loads = share.of_loads(loads);
-            Segment { range: *range, loads, peak_loads: loads + share.of_loads(more) }
+            let share = next.map_or([Share::WHOLE; 2], |next| share_below(next.start()));
+            let up_to = [loads, more].map(|loads| of_loads(share, loads));
+            let [loads, more] =
+                [0, 1].map(|at| up_to[at].zip(below[at], |up_to, below| Load(up_to.0 - below.0)));
+            below = up_to;
+            Segment { range: *range, loads, peak_loads: loads + more }
         });
         spread.collect()
     }
@@ -268,12 +268,18 @@ struct Share(u64);
 impl Share {
     /// Parts of a whole: a power of two, so that taking a share is a product and a shift.
     const BITS: u32 = 62;
-    const NONE: Share = Share(0);
     const WHOLE: Share = Share(1 << Share::BITS);
 
     fn of(weight: u64, total: u64) -> Share {
         // Rounded up, so that a share that comes out even is not a unit short.
-        let share = (u128::from(weight) << Share::BITS).div_ceil(u128::from(total.max(1)));
+        let (part, total) = (u128::from(weight) << Share::BITS, u128::from(total.max(1)));
+        let share = if total.is_power_of_two() {
+            // So are the weights of what was never weighed, and a shift takes no call.
+            (part + (total - 1)) >> total.trailing_zeros()
+        } else {
+            let share = part / total;
+            share + u128::from(share * total < part)
+        };
         u64::try_from(share).map_or(Share::WHOLE, |share| Share(share).min(Share::WHOLE))
     }
 
@@ -303,14 +309,14 @@ impl RangeShare {
     fn part(&self, of: usize, amount: u64) -> u64 {
         self.up_to[of].of_amount(amount) - self.below[of].of_amount(amount)
     }
+}
 
-    /// What is read is spread as the bytes are that were written.
-    fn of_loads(&self, loads: Loads) -> Loads {
-        Loads {
-            ingest_bytes: Load(self.of_bytes(loads.ingest_bytes.0)),
-            ingest_records: Load(self.of_records(loads.ingest_records.0)),
-            read_bytes: Load(self.of_bytes(loads.read_bytes.0)),
-        }
+/// The share of bytes and of records in loads. What is read is spread as the bytes are that were written.
+fn of_loads([bytes, records]: [Share; 2], loads: Loads) -> Loads {
+    Loads {
+        ingest_bytes: Load(bytes.of_amount(loads.ingest_bytes.0)),
+        ingest_records: Load(records.of_amount(loads.ingest_records.0)),
+        read_bytes: Load(bytes.of_amount(loads.read_bytes.0)),
     }
 }
 

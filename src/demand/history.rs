@@ -1,6 +1,8 @@
 //! History: what each range carried in each settled minute, and how that is known. What a range
 //! carried before a reshard is known from the shards that held it then.
 
+use std::ops::Range;
+
 use crate::hash_key::HashKeyRange;
 use crate::load::Load;
 use crate::plan::Evidence;
@@ -35,11 +37,6 @@ impl Span {
     pub(super) fn day_before(end: Minute, snapshot: &Snapshot) -> Span {
         let known_since = snapshot.look_back_start.max(snapshot.summary.created_at);
         Span { start: end.plus(-24 * 60), end, known_from: Minute::from_start(known_since) }
-    }
-
-    /// The minutes, in order.
-    pub(super) fn minutes(self) -> impl ExactSizeIterator<Item = Minute> {
-        (0..self.len()).map(move |at| self.start.plus(i64::try_from(at).unwrap_or(i64::MAX)))
     }
 
     pub(super) fn len(self) -> usize {
@@ -184,7 +181,9 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn of(series: &'a Series, span: Span) -> Told<'a> {
+    /// Of a series; nothing where there is none.
+    fn of(series: Option<&'a Series>, span: Span) -> Told<'a> {
+        let Some(series) = series else { return Told { first: 0, values: &[], covered: (0, 0) } };
         let (first, values) = series.within(span.start, span.end);
         let covered =
             if series.complete { (span.place(series.start), span.place(series.end())) } else { (0, 0) };
@@ -200,29 +199,17 @@ impl<'a> Told<'a> {
     }
 }
 
-/// The stream's own totals over the span, in the order of [`ShardMetric::INGEST`].
-pub(super) struct Totals(Vec<[Option<u64>; 3]>);
+/// The stream's own totals over the span, in the order of [`ShardMetric::INGEST`]: a minute is read when it is asked
+/// for.
+pub(super) struct Totals<'a> {
+    told: [Told<'a>; 3],
+    known: Range<usize>,
+}
 
-impl Totals {
-    /// A minute without a data point is unknown: that readers poll says nothing of what was
-    /// written. But bytes and records are of the same writes: where one of the two is zero, so is
-    /// the other. And where both are known, CloudWatch was told of the minute's writes: rejects
-    /// that it was not told of are none.
-    pub(super) fn read(snapshot: &Snapshot, span: Span) -> Totals {
-        let told = STREAM_INGEST
-            .map(|metric| snapshot.metrics.stream.get(&metric).map(|series| Told::of(series, span)));
-        let known_from = span.place(span.known_from);
-        let mut totals = vec![[None; 3]; known_from];
-        totals.extend((known_from..span.len()).map(|place| {
-            let [bytes, records, rejected] = told.map(|told| told?.at(place));
-            let may_be_zero = |of: usize| told[of].is_some_and(|told| told.may_be_zero(place));
-            let twin_is_zero = |of, twin| (twin == Some(0) && may_be_zero(of)).then_some(0);
-            let accepted = [bytes.or(twin_is_zero(0, records)), records.or(twin_is_zero(1, bytes))];
-            let is_told = accepted.iter().all(Option::is_some);
-            let rejected = rejected.or_else(|| (is_told && may_be_zero(2)).then_some(0));
-            [accepted[0], accepted[1], rejected]
-        }));
-        Totals(totals)
+impl<'a> Totals<'a> {
+    pub(super) fn read(snapshot: &'a Snapshot, span: Span) -> Totals<'a> {
+        let told = STREAM_INGEST.map(|metric| Told::of(snapshot.metrics.stream.get(&metric), span));
+        Totals { told, known: span.place(span.known_from)..span.len() }
     }
 
     /// What was offered in a minute, in millionths of a shard's ceiling; unknown where any part of it is.
@@ -232,8 +219,23 @@ impl Totals {
     }
 
     /// The totals of the minute at this place of the span.
+    ///
+    /// A minute without a data point is unknown: that readers poll says nothing of what was
+    /// written. But bytes and records are of the same writes: where one of the two is zero, so is
+    /// the other. And where both are known, CloudWatch was told of the minute's writes: rejects
+    /// that it was not told of are none.
     pub(super) fn at(&self, place: usize) -> [Option<u64>; 3] {
-        self.0.get(place).copied().unwrap_or_default()
+        if !self.known.contains(&place) {
+            return [None; 3];
+        }
+        let [bytes, records, rejected] = self.told.map(|told| told.at(place));
+        let may_be_zero = |of: usize| self.told[of].may_be_zero(place);
+        let twin_is_zero = |of, twin| (twin == Some(0) && may_be_zero(of)).then_some(0);
+        let accepted =
+            [bytes.or_else(|| twin_is_zero(0, records)), records.or_else(|| twin_is_zero(1, bytes))];
+        let is_told = accepted.iter().all(Option::is_some);
+        let rejected = rejected.or_else(|| (is_told && may_be_zero(2)).then_some(0));
+        [accepted[0], accepted[1], rejected]
     }
 }
 
@@ -317,14 +319,14 @@ impl<'a> Reports<'a> {
 
     /// What is told of a member.
     fn told(&self, member: usize) -> Own<'_> {
-        let told = self.series[member].map(|series| Some(Told::of(series?, self.span)));
+        let told = self.series[member].map(|series| Told::of(series, self.span));
         Own { told, accounted: &self.accounted }
     }
 }
 
 /// What a member reported of itself, by places of the span.
 struct Own<'a> {
-    told: [Option<Told<'a>>; 3],
+    told: [Told<'a>; 3],
     accounted: &'a [[bool; 3]],
 }
 
@@ -335,7 +337,6 @@ impl Own<'_> {
     fn cell(&self, place: usize) -> Cell {
         let mut amounts = [0_u64; 3];
         for (of, told) in self.told.iter().enumerate() {
-            let Some(told) = told else { return Cell::UNKNOWN };
             match told.at(place) {
                 Some(amount) => amounts[of] = amount,
                 None if self.accounted[place][of] && told.may_be_zero(place) => {}
@@ -347,7 +348,7 @@ impl Own<'_> {
     }
 
     fn has_any(&self, place: usize) -> bool {
-        self.told.iter().flatten().any(|told| told.at(place).is_some())
+        self.told.iter().any(|told| told.at(place).is_some())
     }
 }
 
@@ -383,7 +384,9 @@ pub(super) fn carried(
     for at in lineage.order().iter().filter(|at| needed[**at] > 0) {
         let member = &members[*at];
         let (opened, closed) = (member.opened_from(), member.closed_from());
-        let (own, maybe_open) = (reports.told(*at), member.may_have_been_open());
+        let own = reports.told(*at);
+        let maybe_open = member.may_have_been_open();
+        let maybe_open = span.place(maybe_open.start)..span.place(maybe_open.end);
         let inherits = opened.is_none_or(|opened| opened > span.start);
         let share = member.split_from().filter(|_| inherits).map(|parent| {
             let had_a_window = whole_minutes(&members[parent], span) >= window + SETTLING_MINUTES;
@@ -397,18 +400,22 @@ pub(super) fn carried(
                 .reduce(Cell::plus)
                 .unwrap_or(Cell::UNKNOWN)
         };
-        let cells = span.minutes().take(needed[*at]).enumerate().map(|(place, minute)| {
-            let had_opened = opened.is_some_and(|opened| opened <= minute);
-            let was_closed = closed.is_some_and(|closed| closed <= minute);
-            if minute < span.known_from {
+        let places = 0..needed[*at].min(span.len());
+        let was_closed = closed.map_or(span.len(), |closed| span.place(closed));
+        let had_opened = opened.map_or(span.len(), |opened| span.place(opened));
+        let (known_from, its_own) = (span.place(span.known_from), had_opened..was_closed);
+        let cells = places.map(|place| {
+            if place < known_from {
                 Cell::UNKNOWN
-            } else if was_closed && !own.has_any(place) {
+            } else if its_own.contains(&place) {
+                own.cell(place)
+            } else if place >= was_closed && !own.has_any(place) {
                 Cell::NOTHING
-            } else if had_opened {
+            } else if place >= had_opened {
                 own.cell(place)
             } else if member.parents.is_empty() {
                 if own.has_any(place) { own.cell(place) } else { Cell::UNKNOWN }
-            } else if maybe_open.contains(&minute) || own.has_any(place) {
+            } else if maybe_open.contains(&place) || own.has_any(place) {
                 own.cell(place).plus(inherited(&carried, place))
             } else {
                 inherited(&carried, place)

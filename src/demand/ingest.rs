@@ -14,7 +14,7 @@ use super::rise::Rise;
 /// Minutes of which [`REJECTING_IN`] must have rejected for a range to count as rejecting: one
 /// minute alone may be a deployment or a retry storm, two of three are a state.
 const REJECTING_OF: usize = 3;
-const REJECTING_IN: usize = 2;
+const REJECTING_IN: u32 = 2;
 
 /// The newest minutes of the stabilisation window that must be measured on the range itself. Older ones may be a
 /// share of what a former shard carried: they fade, and by then it is known what the range carries by itself.
@@ -80,29 +80,35 @@ pub(super) struct Ingest {
 /// nothing once the stabilisation window has passed.
 struct Faded {
     /// The minutes of the stabilisation window.
-    whole: usize,
-    /// Of bytes, of records and of what will be read, the most, times the minutes that are left of it.
-    most: [u128; 3],
+    whole: u64,
+    /// Of bytes, of records and of what will be read, the amount that counts for most, and how many minutes are left
+    /// of the stabilisation window for it.
+    most: [(u64, u64); 3],
 }
 
 impl Faded {
     fn nothing(windows: Windows) -> Faded {
-        Faded { whole: windows.down.max(1), most: [0; 3] }
+        Faded { whole: windows.down.max(1) as u64, most: [(0, 0); 3] }
     }
 
-    /// Adds a window that ended so many minutes before the newest.
+    /// Adds a window that ended so many minutes before the newest, and before those that were added.
     fn add(&mut self, Offered { bytes, records, to_be_read }: Offered, age: usize) {
-        let left = self.whole.saturating_sub(age) as u128;
+        let left = self.whole.saturating_sub(age as u64);
         for (most, amount) in self.most.iter_mut().zip([bytes, records, to_be_read]) {
-            *most = (*most).max(u128::from(amount) * left);
+            // No earlier window counts for more but for a larger amount.
+            let counts_for = |(amount, left): (u64, u64)| u128::from(amount) * u128::from(left);
+            if amount > most.0 && counts_for((amount, left)) > counts_for(*most) {
+                *most = (amount, left);
+            }
         }
     }
 
     fn most(self) -> Offered {
-        let whole = self.whole as u128;
-        // No more than the amount, which fits.
-        let amount = |most: u128| u64::try_from(most.div_ceil(whole)).unwrap_or(u64::MAX);
-        let [bytes, records, to_be_read] = self.most.map(amount);
+        let [bytes, records, to_be_read] = self.most.map(|(amount, left)| {
+            // No more than the amount, for no more is left than the whole.
+            let faded = (u128::from(amount) * u128::from(left)).div_ceil(u128::from(self.whole));
+            u64::try_from(faded).unwrap_or(amount)
+        });
         Offered { bytes, records, to_be_read }
     }
 }
@@ -157,32 +163,34 @@ impl Offered {
 impl Ingest {
     /// Reads the cells of a range, of which the last is the newest settled minute.
     pub(super) fn of(cells: &[Cell], windows: Windows, rise: Rise) -> Ingest {
+        let sums = Sums::of(cells);
         let newest = window_before(cells.len(), windows.mean);
-        let rejecting = is_rejecting(cells, cells.len());
-        let mean = offered(&cells[newest.clone()]);
+        let rejecting = sums.is_rejecting(cells.len());
+        let mean = sums.offered(newest.clone());
         let lifted = |end: usize, mean: Offered| {
-            if is_rejecting(cells, end) { mean.at_least_the_ceiling(windows.mean) } else { mean }
+            if sums.is_rejecting(end) { mean.at_least_the_ceiling(windows.mean) } else { mean }
         };
         // What is rejected may be the same records again and again: no rise makes more of demand than twice what
         // was accepted.
-        let risen = rise.carry(mean).zip(twice_accepted(&cells[newest.clone()]), u64::min);
+        let risen = rise.carry(mean).zip(sums.twice_accepted(newest.clone()), u64::min);
         let mut now = lifted(cells.len(), risen);
         if !rejecting {
             // As HPA does: the smallest recommendation of the stabilisation window. Windows that are
             // not known recommend nothing: heat does not wait for the past.
             for end in (cells.len().saturating_sub(windows.up)..cells.len()).rev() {
                 let window = window_before(end, windows.mean);
-                if window.len() == windows.mean && is_known(&cells[window.clone()]) {
-                    now = now.zip(lifted(end, offered(&cells[window])), u64::min);
+                if window.len() == windows.mean
+                    && let Some(offered) = sums.offered_in_all(window)
+                {
+                    now = now.zip(lifted(end, offered), u64::min);
                 }
             }
         }
         let first = cells.len().saturating_sub(windows.down);
         let mut faded = Faded::nothing(windows);
-        for end in (first + windows.mean)..cells.len() {
-            let window = &cells[window_before(end, windows.mean)];
-            if is_known(window) {
-                faded.add(lifted(end, offered(window)), cells.len() - end);
+        for end in ((first + windows.mean)..cells.len()).rev() {
+            if let Some(offered) = sums.offered_in_all(window_before(end, windows.mean)) {
+                faded.add(lifted(end, offered), cells.len() - end);
             }
         }
         let peak = now.zip(lifted(cells.len(), mean), u64::max).zip(faded.most(), u64::max);
@@ -203,45 +211,100 @@ impl Ingest {
     }
 }
 
+/// Running sums over the cells of a range, so that no window is added up by itself.
+struct Sums(Vec<Sum>);
+
+/// What the cells before a place come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    /// Of those that are known.
+    amounts: Amounts,
+    /// How many are known.
+    known: u32,
+    /// How many were measured on this very range, and rejected.
+    rejecting: u32,
+}
+
+/// The most that a minute counts for, far more than any shard takes: so that no sum over two days overflows.
+const MOST_IN_A_MINUTE: u64 = 1 << 52;
+
+impl Sums {
+    fn of(cells: &[Cell]) -> Sums {
+        let mut sums = Vec::with_capacity(cells.len() + 1);
+        let mut sum = Sum::default();
+        sums.push(sum);
+        sums.extend(cells.iter().map(|Cell { amounts, evidence, witness: _ }| {
+            if *evidence != Evidence::Unknown {
+                sum.amounts.bytes += amounts.bytes.min(MOST_IN_A_MINUTE);
+                sum.amounts.records += amounts.records.min(MOST_IN_A_MINUTE);
+                sum.amounts.rejected += amounts.rejected.min(MOST_IN_A_MINUTE);
+                sum.known += 1;
+                // A share of what a parent rejected would have its children split again before they have rejected
+                // anything.
+                sum.rejecting += u32::from(*evidence == Evidence::Measured && amounts.is_rejecting());
+            }
+            sum
+        }));
+        Sums(sums)
+    }
+
+    /// What of the window is known, and how many minutes that is.
+    fn known(&self, Range { start, end }: Range<usize>) -> (Amounts, usize) {
+        let (before, after) = (&self.0[start], &self.0[end]);
+        let amounts = Amounts {
+            bytes: after.amounts.bytes - before.amounts.bytes,
+            records: after.amounts.records - before.amounts.records,
+            rejected: after.amounts.rejected - before.amounts.rejected,
+        };
+        (amounts, (after.known - before.known) as usize)
+    }
+
+    /// What was offered over the window, where all of it is known.
+    fn offered_in_all(&self, window: Range<usize>) -> Option<Offered> {
+        let minutes = window.len();
+        let (sum, known) = self.known(window);
+        let bytes = sum.offered_bytes();
+        (known == minutes).then(|| Offered { bytes, records: sum.offered_records(), to_be_read: bytes })
+    }
+
+    /// What was offered over the window.
+    fn offered(&self, window: Range<usize>) -> Offered {
+        self.over(window, Amounts::offered_bytes, Amounts::offered_records)
+    }
+
+    /// Twice what was accepted over the window.
+    fn twice_accepted(&self, window: Range<usize>) -> Offered {
+        self.over(window, |sum| sum.bytes.saturating_mul(2), |sum| sum.records.saturating_mul(2))
+    }
+
+    /// Bytes and records of the window's sum; minutes that are not known count as the mean of the others.
+    fn over(
+        &self,
+        window: Range<usize>,
+        bytes: impl Fn(Amounts) -> u64,
+        records: impl Fn(Amounts) -> u64,
+    ) -> Offered {
+        let minutes = window.len();
+        let (sum, known) = self.known(window);
+        let whole = |amount: u64| {
+            if known == minutes {
+                return amount;
+            }
+            let scaled = (u128::from(amount) * minutes as u128).div_ceil(known.max(1) as u128);
+            u64::try_from(scaled).unwrap_or(u64::MAX)
+        };
+        let bytes = whole(bytes(sum));
+        Offered { bytes, records: whole(records(sum)), to_be_read: bytes }
+    }
+
+    /// Whether more than 0.1 % of the offered records were rejected in two of the last three minutes
+    /// before `end`. Only what was measured on this range counts.
+    fn is_rejecting(&self, end: usize) -> bool {
+        let (until, window) = (self.0[end].rejecting, window_before(end, REJECTING_OF));
+        until >= REJECTING_IN && until - self.0[window.start].rejecting >= REJECTING_IN
+    }
+}
+
 fn window_before(end: usize, minutes: usize) -> Range<usize> {
     end.saturating_sub(minutes)..end
-}
-
-fn is_known(cells: &[Cell]) -> bool {
-    cells.iter().all(|cell| cell.evidence != Evidence::Unknown)
-}
-
-/// What was offered over the window.
-fn offered(cells: &[Cell]) -> Offered {
-    over(cells, Amounts::offered_bytes, Amounts::offered_records)
-}
-
-/// Twice what was accepted over the window.
-fn twice_accepted(cells: &[Cell]) -> Offered {
-    over(cells, |sum| sum.bytes.saturating_mul(2), |sum| sum.records.saturating_mul(2))
-}
-
-/// Bytes and records of the window's sum; minutes that are not known count as the mean of the others.
-fn over(cells: &[Cell], bytes: impl Fn(Amounts) -> u64, records: impl Fn(Amounts) -> u64) -> Offered {
-    let known = || cells.iter().filter(|cell| cell.evidence != Evidence::Unknown);
-    let sum = known().fold(Amounts::default(), |sum, cell| sum.plus(cell.amounts));
-    let minutes = known().count().max(1);
-    let whole = |amount: u64| {
-        if minutes == cells.len() {
-            return amount;
-        }
-        let scaled = (u128::from(amount) * cells.len() as u128).div_ceil(minutes as u128);
-        u64::try_from(scaled).unwrap_or(u64::MAX)
-    };
-    let bytes = whole(bytes(sum));
-    Offered { bytes, records: whole(records(sum)), to_be_read: bytes }
-}
-
-/// Whether more than 0.1 % of the offered records were rejected in two of the last three minutes
-/// before `end`. Only what was measured on this range counts: a share of what a parent rejected
-/// would have its children split again before they have rejected anything.
-fn is_rejecting(cells: &[Cell], end: usize) -> bool {
-    let last = &cells[window_before(end, REJECTING_OF)];
-    let rejects = |cell: &&Cell| cell.evidence == Evidence::Measured && cell.amounts.is_rejecting();
-    last.iter().filter(rejects).count() >= REJECTING_IN
 }

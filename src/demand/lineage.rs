@@ -1,6 +1,7 @@
 //! Lineage: the listed shards with their parents and children, and between which instants each of
 //! them is proved to have opened and closed.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::{Deref, Range};
 
@@ -14,7 +15,8 @@ pub(super) struct Lineage<'a> {
     members: Vec<Member<'a>>,
     /// Every member, each after its parents.
     order: Vec<usize>,
-    children: Children,
+    /// Few ask for them.
+    children: OnceCell<Children>,
 }
 
 /// A listed shard.
@@ -81,20 +83,28 @@ impl Children {
     }
 }
 
-/// Bounds for the instant of an event: it was yet to come at `after`, and past at `by`.
-#[derive(Clone, Copy, Default)]
+/// Bounds for the instant of an event: it was yet to come at `after`, and past at `by`. Nothing proves an event that
+/// came after the beginning of time and by its end.
+#[derive(Clone, Copy)]
 struct Event {
-    after: Option<Timestamp>,
-    by: Option<Timestamp>,
+    after: Timestamp,
+    by: Timestamp,
 }
 
 impl Event {
+    const UNPROVED: Event = Event { after: Timestamp::MIN, by: Timestamp::MAX };
+
     fn narrow(&mut self, other: Event) {
         self.after = self.after.max(other.after);
-        self.by = match (self.by, other.by) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        self.by = self.by.min(other.by);
+    }
+
+    fn after(self) -> Option<Timestamp> {
+        Some(self.after).filter(|after| *after > Timestamp::MIN)
+    }
+
+    fn by(self) -> Option<Timestamp> {
+        Some(self.by).filter(|by| *by < Timestamp::MAX)
     }
 }
 
@@ -107,7 +117,7 @@ impl<'a> Lineage<'a> {
             .iter()
             .map(|shard| {
                 let (parents, parent_is_gone) = listed_parents(shard, &snapshot.shards, &index);
-                let (opening, closing) = (Event::default(), Event::default());
+                let (opening, closing) = (Event::UNPROVED, Event::UNPROVED);
                 Member { shard, parents, metrics: None, parent_is_gone, opening, closing }
             })
             .collect();
@@ -131,8 +141,7 @@ impl<'a> Lineage<'a> {
                 }
             }
         }
-        let children = Children::of(&members);
-        Lineage { members, order, children }
+        Lineage { members, order, children: OnceCell::new() }
     }
 
     /// The members, in the order of the listing.
@@ -147,7 +156,7 @@ impl<'a> Lineage<'a> {
 
     /// The shards that a member became.
     pub(super) fn children(&self, of: usize) -> &[usize] {
-        let Children { from, places } = &self.children;
+        let Children { from, places } = self.children.get_or_init(|| Children::of(&self.members));
         &places[from[of]..from[of + 1]]
     }
 }
@@ -157,17 +166,17 @@ impl Member<'_> {
     /// proves it before now.
     pub(super) fn opened_by(&self) -> Option<Timestamp> {
         // Contradicting witnesses (two clocks) are read as the younger shard.
-        self.opening.by.max(self.opening.after.filter(|_| self.opening.by.is_some()))
+        self.opening.by().map(|by| by.max(self.opening.after))
     }
 
     /// The latest instant at which the shard is proved not to have been open yet.
     pub(super) fn not_open_at(&self) -> Option<Timestamp> {
-        self.opening.after
+        self.opening.after()
     }
 
     /// The earliest instant at which the shard is proved to be closed.
     pub(super) fn closed_by(&self) -> Option<Timestamp> {
-        self.closing.by
+        self.closing.by()
     }
 
     /// The first minute before which the shard is proved to have opened: from then on its range was
@@ -178,7 +187,7 @@ impl Member<'_> {
 
     /// The first minute before which the shard is proved to have been closed.
     pub(super) fn closed_from(&self) -> Option<Minute> {
-        self.closing.by.map(Minute::from_start)
+        self.closed_by().map(Minute::from_start)
     }
 
     /// Whether the shard is proved to have opened before the minute began.
@@ -189,7 +198,7 @@ impl Member<'_> {
     /// The minutes at some instant of which the shard may have been open: nothing proves that it opened later or
     /// closed earlier.
     pub(super) fn may_have_been_open(&self) -> Range<Minute> {
-        let from = self.opening.after.map_or(Minute(i64::MIN), Minute::of);
+        let from = self.opening.after().map_or(Minute(i64::MIN), Minute::of);
         from..self.closed_from().unwrap_or(Minute(i64::MAX))
     }
 
@@ -256,17 +265,15 @@ fn sort_by_descent(members: &mut [Member]) -> Vec<usize> {
 /// instant before the last proof at which it was not open lies before its opening. (When it closed,
 /// its children tell.)
 fn witness(members: &mut [Member], snapshot: &Snapshot, index: &ShardIndex) {
-    let mut first_proof: Vec<Option<Timestamp>> = vec![None; members.len()];
-    let mut last_proof = first_proof.clone();
+    // The first and the last instant by which, and at which, each was seen open.
+    let mut seen = vec![(Timestamp::MAX, Timestamp::MIN); members.len()];
     let mut prove = |at: usize, from: Timestamp, to: Timestamp| {
-        first_proof[at] = Some(first_proof[at].map_or(to, |known| known.min(to)));
-        last_proof[at] = last_proof[at].max(Some(from));
+        let (first, last) = seen[at];
+        seen[at] = (first.min(to), last.max(from));
     };
-    let topologies = listed_topologies(snapshot, index);
-    for (at, open) in &topologies {
-        for (member, _) in open.iter().enumerate().filter(|(_, is_open)| **is_open) {
-            prove(member, *at, *at);
-        }
+    let topologies = Topologies::read(snapshot, index);
+    for (moment, open) in snapshot.past_topologies.iter().zip(&topologies.open) {
+        open.iter().for_each(|member| prove(*member, moment.at, moment.at));
     }
     for (at, member) in members.iter().enumerate() {
         if !member.shard.closed {
@@ -276,56 +283,88 @@ fn witness(members: &mut [Member], snapshot: &Snapshot, index: &ShardIndex) {
         if member.parent_is_gone {
             prove(at, snapshot.look_back_start, snapshot.look_back_start);
         }
-        for (first, last) in ingest_span(member) {
+        if let Some((first, last)) = ingest_span(member) {
             prove(at, first.start(), first.plus(1).start());
             prove(at, last.start(), last.plus(1).start());
         }
     }
-    for (at, member) in members.iter_mut().enumerate() {
-        member.opening.by = first_proof[at];
-        member.closing.after = last_proof[at].filter(|_| member.shard.closed);
+    for (at, (member, (first, last))) in members.iter_mut().zip(seen).enumerate() {
+        member.opening.by = first;
         if member.shard.closed {
-            member.closing.by = Some(snapshot.observed_at);
+            member.closing = Event { after: last, by: snapshot.observed_at };
         }
-        if let Some(last) = last_proof[at] {
-            let before = topologies.iter().filter(|(moment, open)| *moment <= last && !open[at]);
-            member.opening.after = before.map(|(moment, _)| *moment).max();
+        if last > Timestamp::MIN {
+            let moments = snapshot.past_topologies.iter().map(|topology| topology.at);
+            let without =
+                moments.zip(topologies.with(at)).filter(|(moment, is_open)| !is_open && *moment <= last);
+            member.opening.after = without.map(|(moment, _)| moment).max().unwrap_or(Timestamp::MIN);
         }
     }
 }
 
-/// At each known moment, which members were open. One moment's shards are mostly those of the moment
-/// before, in the same order: only where they differ are they looked up.
-fn listed_topologies(snapshot: &Snapshot, index: &ShardIndex) -> Vec<(Timestamp, Vec<bool>)> {
-    let mut before: Vec<(&ShardId, Option<usize>)> = Vec::new();
-    let mut topologies = Vec::with_capacity(snapshot.past_topologies.len());
-    for topology in &snapshot.past_topologies {
-        let mut next = 0;
-        let place = |id| {
-            let upcoming = before.get(next..).unwrap_or_default().iter().take(3);
-            let known = upcoming.enumerate().find(|(_, (known, _))| *known == id);
-            if let Some((ahead, (_, member))) = known {
-                next += ahead + 1;
-                return (id, *member);
+/// Which members were open at each known moment.
+struct Topologies {
+    /// By moment.
+    open: Vec<Vec<usize>>,
+    /// By member, and in it by moment, whether it was.
+    is_open: Vec<bool>,
+}
+
+impl Topologies {
+    /// One moment's shards are mostly those of the moment before, in the same order: only where they differ are they
+    /// looked up.
+    fn read(snapshot: &Snapshot, index: &ShardIndex) -> Topologies {
+        let moments = &snapshot.past_topologies;
+        let mut is_open = vec![false; moments.len() * snapshot.shards.len()];
+        let mut open: Vec<Vec<usize>> = Vec::with_capacity(moments.len());
+        let mut before: Vec<(&ShardId, Option<usize>)> = Vec::new();
+        for (at, topology) in moments.iter().enumerate() {
+            let is_as_before = at > 0 && moments[at - 1].open == topology.open;
+            if !is_as_before {
+                let mut next = 0;
+                let place = |id| {
+                    let upcoming = before.get(next..).unwrap_or_default().iter().take(3);
+                    let known = upcoming.enumerate().find(|(_, (known, _))| *known == id);
+                    if let Some((ahead, (_, member))) = known {
+                        next += ahead + 1;
+                        return (id, *member);
+                    }
+                    (id, index.place(id))
+                };
+                before = topology.open.iter().map(place).collect();
             }
-            (id, index.place(id))
-        };
-        let open: Vec<_> = topology.open.iter().map(place).collect();
-        let mut is_open = vec![false; snapshot.shards.len()];
-        open.iter().filter_map(|(_, member)| *member).for_each(|member| is_open[member] = true);
-        topologies.push((topology.at, is_open));
-        before = open;
+            let mut members = Vec::with_capacity(before.len());
+            members.extend(before.iter().filter_map(|(_, member)| *member));
+            members.iter().for_each(|member: &usize| is_open[member * moments.len() + at] = true);
+            open.push(members);
+        }
+        Topologies { open, is_open }
     }
-    topologies
+
+    /// Whether a member was open, moment by moment.
+    fn with(&self, member: usize) -> impl Iterator<Item = bool> {
+        let moments = self.open.len();
+        self.is_open[member * moments..(member + 1) * moments].iter().copied()
+    }
 }
 
-/// The first and the last minute in which each ingest metric of a shard has something: nobody
+/// The first and the last minute in which any ingest metric of a shard has something: nobody
 /// writes to a shard that is not open.
-fn ingest_span<'a>(member: &Member<'a>) -> impl Iterator<Item = (Minute, Minute)> + 'a {
-    let series = member.metrics.into_iter().flatten();
-    series.filter(|(metric, _)| ShardMetric::INGEST.contains(metric)).filter_map(|(_, series)| {
-        series.first_and_last(series.end(), |value| value.is_some_and(|value| value > 0))
-    })
+fn ingest_span(member: &Member) -> Option<(Minute, Minute)> {
+    let mut span: Option<(Minute, Minute)> = None;
+    for series in ShardMetric::INGEST.into_iter().filter_map(|metric| member.metrics?.get(&metric)) {
+        // Rejects are few: most often what was accepted tells of all the minutes that they could.
+        let told = series.told();
+        if span.is_some_and(|(first, last)| first <= told.start && told.end <= last.plus(1)) {
+            continue;
+        }
+        let of_series = series.first_and_last(series.end(), |value| value.is_some_and(|value| value > 0));
+        span = match (span, of_series) {
+            (Some((first, last)), Some((from, to))) => Some((first.min(from), last.max(to))),
+            (known, new) => known.or(new),
+        };
+    }
+    span
 }
 
 #[cfg(test)]
@@ -422,7 +461,7 @@ mod tests {
     fn of_two_witnesses_that_contradict_each_other_the_younger_is_believed() {
         let mut snapshot = split();
         // Data of the child from before a topology that does not have it.
-        let late = PastTopology { at: FIRST.plus(23).start(), open: vec![snapshot.shards[1].id.clone()] };
+        let late = PastTopology { at: FIRST.plus(23).start(), open: [snapshot.shards[1].id.clone()].into() };
         snapshot.past_topologies = vec![late];
         let lineage = Lineage::read(&snapshot);
         assert_eq!(lineage.members()[3].opened_by(), Some(FIRST.plus(23).start()));

@@ -231,17 +231,17 @@ impl<'a> Stream<'a> {
             .clone()
             .fold((0_u128, 0_u128), |(sum, minutes), (_, bytes)| (sum + u128::from(bytes), minutes + 1));
         let mean = sum / minutes.max(1);
-        let telling = traffic.filter(|(_, bytes)| u128::from(*bytes) * 4 >= mean);
-        let ratios: Vec<(usize, Option<u64>)> = telling
-            .map(|(place, bytes)| (place, read_at(place).map(|read| per_mille(read, bytes))))
-            .collect();
         let recent_from = usize::try_from(to.since(from) - RECENT_MINUTES).unwrap_or(0);
-        let ratios_since = |first: usize| {
-            let since = ratios.iter().filter(|(place, _)| *place >= first);
-            since.map(|(_, ratio)| *ratio).collect::<Vec<Option<u64>>>()
-        };
-        let (day, recent) = (median_of_most(ratios_since(0)), ratios_since(recent_from));
-        let recent = if recent.len() < FEWEST_RECENT_MINUTES { None } else { median_of_most(recent) };
+        let (mut day, mut recent) = (Ratios::of_most(written.len()), Ratios::of_most(written.len()));
+        for (place, bytes) in traffic.filter(|(_, bytes)| u128::from(*bytes) * 4 >= mean) {
+            let ratio = read_at(place).map(|read| per_mille(read, bytes));
+            day.add(ratio);
+            if place >= recent_from {
+                recent.add(ratio);
+            }
+        }
+        let recent = Some(recent).filter(|recent| recent.all >= FEWEST_RECENT_MINUTES);
+        let (day, recent) = (day.median(), recent.and_then(Ratios::median));
         day.max(recent).map(near_integer)
     }
 
@@ -285,13 +285,31 @@ fn per_mille(part: u64, whole: u64) -> u64 {
     u64::try_from(u128::from(part) * 1_000 / u128::from(whole)).unwrap_or(u64::MAX)
 }
 
-/// The median of the known values, where those are at least half of all: a consumer that reads one
-/// hour a day reads a day's bytes in it, and is no 24 pollers.
-fn median_of_most(values: Vec<Option<u64>>) -> Option<u64> {
-    let all = values.len();
-    let mut known: Vec<u64> = values.into_iter().flatten().collect();
-    let middle = known.len() / 2;
-    (!known.is_empty() && known.len() * 2 >= all).then(|| *known.select_nth_unstable(middle).1)
+/// What was read for each byte written, in thousandths.
+struct Ratios {
+    /// How many there are.
+    all: usize,
+    known: Vec<u64>,
+}
+
+impl Ratios {
+    /// None yet, of at most so many.
+    fn of_most(minutes: usize) -> Ratios {
+        Ratios { all: 0, known: Vec::with_capacity(minutes) }
+    }
+
+    fn add(&mut self, ratio: Option<u64>) {
+        self.all += 1;
+        self.known.extend(ratio);
+    }
+
+    /// The median of the known values, where those are at least half of all: a consumer that reads one
+    /// hour a day reads a day's bytes in it, and is no 24 pollers.
+    fn median(mut self) -> Option<u64> {
+        let middle = self.known.len() / 2;
+        let is_told = !self.known.is_empty() && self.known.len() * 2 >= self.all;
+        is_told.then(|| *self.known.select_nth_unstable(middle).1)
+    }
 }
 
 /// Pollers come in whole numbers: within a tenth of one, that one it is. Reading less than a tenth

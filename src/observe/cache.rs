@@ -77,7 +77,7 @@ impl ObservationCache {
     /// Who was open at a past moment, where that is known or follows from who is open now.
     pub(super) fn topology(&self, at: Timestamp, open_now: Option<&[ShardId]>) -> Option<PastTopology> {
         let open = self.topologies.at(at, open_now)?;
-        Some(PastTopology { at, open: open.to_vec() })
+        Some(PastTopology { at, open: open.clone() })
     }
 
     /// Keeps who was open at a past moment, once listings have had time to become consistent.

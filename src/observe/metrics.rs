@@ -137,7 +137,7 @@ fn closed_before(moment: Timestamp, shards: &[Shard], past: &[PastTopology]) -> 
     let by_id: BTreeMap<&ShardId, &Shard> = shards.iter().map(|shard| (&shard.id, shard)).collect();
     let mut ancestors = HashSet::new();
     let open_then = past.iter().find(|topology| topology.at == moment);
-    let mut next: Vec<&ShardId> = open_then.iter().flat_map(|topology| &topology.open).collect();
+    let mut next: Vec<&ShardId> = open_then.iter().flat_map(|topology| topology.open.iter()).collect();
     while let Some(id) = next.pop() {
         for parent in by_id.get(id).into_iter().flat_map(|shard| shard.parents()) {
             if ancestors.insert(parent.clone()) {
@@ -332,7 +332,7 @@ mod tests {
             closed: false,
         };
         let shards = [shard("a", None), shard("b", Some("a")), shard("c", Some("b")), shard("d", Some("c"))];
-        let past = [PastTopology { at: Timestamp::UNIX_EPOCH, open: vec![ShardId::new("c")] }];
+        let past = [PastTopology { at: Timestamp::UNIX_EPOCH, open: [ShardId::new("c")].into() }];
         let before = closed_before(Timestamp::UNIX_EPOCH, &shards, &past);
         assert_eq!(before, HashSet::from([ShardId::new("a"), ShardId::new("b")]));
         assert!(closed_before(Timestamp::MAX, &shards, &past).is_empty(), "not known, so all are read");

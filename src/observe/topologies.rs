@@ -22,11 +22,11 @@ struct Span {
 impl Topologies {
     /// The shards that were open at `at`, if they are known. `open_now` are those of now, which is
     /// later than every moment that is asked for.
-    pub(super) fn at(&self, at: Timestamp, open_now: Option<&[ShardId]>) -> Option<&[ShardId]> {
+    pub(super) fn at(&self, at: Timestamp, open_now: Option<&[ShardId]>) -> Option<&Arc<[ShardId]>> {
         let (_, before) = self.0.range(..=at).next_back()?;
         let later = self.0.range(at..).next().map(|(_, span)| &*span.open);
         let lasts = at <= before.last || later.or(open_now) == Some(&*before.open);
-        lasts.then_some(&*before.open)
+        lasts.then_some(&before.open)
     }
 
     /// Takes in that these shards were open at `at`.
@@ -91,8 +91,8 @@ mod tests {
             for minute in 0..60 {
                 let expected = known_like(minute, false).then(|| of(minute).to_vec());
                 let between = known_like(minute, true).then(|| expected.clone()).flatten();
-                prop_assert_eq!(topologies.at(at(minute), None).map(<[_]>::to_vec), between, "minute {}", minute);
-                let told = topologies.at(at(minute), Some(&now)).map(<[_]>::to_vec);
+                prop_assert_eq!(topologies.at(at(minute), None).map(|open| open.to_vec()), between, "minute {}", minute);
+                let told = topologies.at(at(minute), Some(&now)).map(|open| open.to_vec());
                 let until_now = expected.filter(|_| known_like(minute, true) || of(minute) == now);
                 prop_assert_eq!(told, until_now, "minute {} seen from now", minute);
             }

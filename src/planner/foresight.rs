@@ -25,8 +25,8 @@
 //! decided, for the next look sees more. So a call has no price of its own: it costs what the best later use of it
 //! would have saved.
 //!
-//! Equal ranges are counted from the fewest that any slot needs to the most, and as far beyond as a call has to go
-//! that only halves or doubles: others would at best be halved or doubled to as good a count.
+//! Equal ranges are counted from half of the fewest that any slot needs to the most, and as far beyond as a call has
+//! to go that may only halve or double: others would at best be halved or doubled to as good a count.
 
 use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 
@@ -98,7 +98,7 @@ pub(super) fn best(
     let step = 1_000 * step_shard_seconds / (60 * u64::from(SLOT_MINUTES));
     let cost = |before: u64, then: u64| 1_000 * then + step * then.abs_diff(before);
     let need = |ranges: Option<&u64>| ranges.map_or(1, |count| u32::try_from(*count).unwrap_or(u32::MAX));
-    let fewest = need(ranges.iter().min()).min(counts.1).clamp(bounds.0, bounds.1);
+    let fewest = (need(ranges.iter().min()) / 2).min(counts.1).clamp(bounds.0, bounds.1);
     let most = need(ranges.iter().max()).max(counts.0).clamp(bounds.0, bounds.1);
     let place = |count: u32| (count - fewest) as usize;
     let reachable = || fewest.max(counts.0)..=most.min(counts.1);
@@ -293,7 +293,7 @@ mod tests {
                 needs.iter().map(|need| (need * u64::from(shards)).div_ceil(equal_capacity)).collect();
             let call = 1_000 * ranges.iter().sum::<u64>() / needs.len() as u64 * CALL_HUNDREDTHS / 100;
             let need = |count: Option<&u64>| u32::try_from(*count.expect("some")).expect("few");
-            let ends = [need(ranges.iter().min()).min(counts.1), need(ranges.iter().max()).max(counts.0)];
+            let ends = [(need(ranges.iter().min()) / 2).min(counts.1), need(ranges.iter().max()).max(counts.0)];
             let ends = ends.map(|count| count.clamp(1, 8));
             let case: Case = (&now, calls, &by_steps, call, ends);
             let stay = least(&needs, &case, 0, None, 0);

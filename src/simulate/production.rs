@@ -7,7 +7,7 @@ use crate::decision;
 use crate::demand::{self, Demand};
 use crate::load::Loads;
 use crate::observe::{MetricLevel, gate};
-use crate::plan::{Plan, Step};
+use crate::plan::Step;
 use crate::policy::ScalingPolicy;
 use crate::snapshot::{Minute, Snapshot};
 
@@ -91,15 +91,15 @@ impl Production {
     }
 
     fn decide(&mut self, snapshot: &Snapshot, demand: Demand) -> Option<Step> {
-        let decision::Decision { demand, plan } = decision::answer(demand, snapshot, &self.policy);
-        let Plan { identity, limits, .. } = &plan;
-        self.decided_by = Some(limits.trigger);
-        let first = identity.steps.first()?;
+        self.decided_by = Some(self.policy.limits(demand.learned_target).trigger);
+        let proposal = decision::propose(&demand, snapshot, &self.policy);
+        let first = proposal.steps.first()?.clone();
+        let decision::Decision { demand, plan } = decision::written(proposal, demand, snapshot, &self.policy);
         if checks::check(&plan, snapshot, &self.policy, &demand).is_err() {
             self.counts.vetoes += 1;
             return None;
         }
-        Some(first.clone())
+        Some(first)
     }
 }
 

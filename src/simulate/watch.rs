@@ -1,7 +1,8 @@
 //! What can be seen of the modelled stream: `ListShards` and CloudWatch, late by the publication delay,
 //! as the very snapshot that an observation of the stream would give.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,9 +44,9 @@ pub struct Watch {
 struct ByShard {
     snapshot: Snapshot,
     /// All that each listed shard has reported, minute by minute from its first.
-    archive: BTreeMap<ShardId, Reported>,
+    archive: HashMap<ShardId, Reported>,
     /// The shards that were open from each moment on.
-    topologies: VecDeque<(Timestamp, Vec<ShardId>)>,
+    topologies: VecDeque<(Timestamp, Arc<[ShardId]>)>,
     topology: Option<u64>,
 }
 
@@ -92,7 +93,7 @@ impl Watch {
     pub fn of_shards(stream: &Fluid, delay: SignedDuration) -> Watch {
         let snapshot = bare_snapshot(stream);
         let by_shard =
-            ByShard { snapshot, archive: BTreeMap::new(), topologies: VecDeque::new(), topology: None };
+            ByShard { snapshot, archive: HashMap::new(), topologies: VecDeque::new(), topology: None };
         // The product itself waits for two minutes to settle, however soon they are public.
         let delay = delay.max(SignedDuration::from_mins(UNSETTLED_MINUTES - 1));
         Watch { by_shard: Some(by_shard), ..Watch::of_stream(stream, delay) }
@@ -183,14 +184,7 @@ impl Watch {
 
 impl ByShard {
     fn note_topology(&mut self, stream: &Fluid, now: Timestamp) {
-        let mut open: Vec<_> = stream
-            .listing()
-            .iter()
-            .filter(|listed| listed.closed_at.is_none())
-            .map(|listed| &listed.shard)
-            .collect();
-        open.sort_by_key(|shard| shard.range);
-        self.topologies.push_back((now, open.into_iter().map(|shard| shard.id.clone()).collect()));
+        self.topologies.push_back((now, stream.ids().cloned().collect()));
     }
 
     /// Adds a public minute to every series.
@@ -214,10 +208,11 @@ impl ByShard {
             }
         }
         for (id, amounts) in &report.shards {
-            let reported = self
-                .archive
-                .entry(id.clone())
-                .or_insert_with(|| Reported { first: report.minute, values: Vec::new() });
+            if !self.archive.contains_key(id) {
+                let first = Reported { first: report.minute, values: Vec::new() };
+                self.archive.insert(id.clone(), first);
+            }
+            let Some(reported) = self.archive.get_mut(id) else { continue };
             reported.values.push(*amounts);
             if reported.values.len() > 2 * KEPT_MINUTES {
                 reported.values.drain(..KEPT_MINUTES);
@@ -239,12 +234,22 @@ impl ByShard {
         let expired = snapshot.shards.len() != stream.listing().iter().filter(listed).count();
         if *topology != Some(stream.topology()) || expired {
             *topology = Some(stream.topology());
-            snapshot.shards =
-                stream.listing().iter().filter(listed).map(|listed| listed.shard.clone()).collect();
+            // Those that were listed before are, but for the expired ones, the first of those that are now.
+            let mut now_listed =
+                stream.listing().iter().filter(listed).map(|listed| &listed.shard).peekable();
+            snapshot.shards.retain_mut(|shard| {
+                let still = now_listed.next_if(|listed| listed.id == shard.id);
+                still.is_some_and(|listed| {
+                    shard.closed = listed.closed;
+                    true
+                })
+            });
+            snapshot.shards.extend(now_listed.cloned());
             snapshot.summary.open_shard_count = stream.open_count() as usize;
-            let first = snapshot.shards.first().map(|shard| shard.id.clone());
-            if let Some(first) = first {
-                *archive = archive.split_off(&first);
+            // Now and then, for it costs a look at each.
+            if archive.len() > 2 * snapshot.shards.len() {
+                let first = snapshot.shards.first().map(|shard| &shard.id);
+                archive.retain(|id, _| Some(id) >= first);
             }
         }
         while topologies.get(1).is_some_and(|(from, _)| *from <= span.look_back_start) {
@@ -263,7 +268,8 @@ impl ByShard {
         // The series that an observation asks for: of every shard that was open since `from`.
         let from = span.shard_metrics_from(policy).min(settled);
         let shards = &mut snapshot.metrics.shards;
-        let is_wanted = |listed: &&super::fluid::Listed| listed.closed_at.is_none_or(|at| at > from.start());
+        let since = from.start();
+        let is_wanted = |listed: &&super::fluid::Listed| listed.closed_at.is_none_or(|at| at > since);
         let mut wanted = stream.listing().iter().filter(is_wanted).map(|listed| &listed.shard.id).peekable();
         let mut missing = Vec::new();
         shards.retain(|id, metrics| {
@@ -352,5 +358,5 @@ fn reported_between(reported: Option<&Reported>, from: Minute, to: Minute) -> BT
     });
     let series =
         |of: usize| Series::of_span(from, to, first, rows.iter().map(|amounts| Some(amounts[of])).collect());
-    ShardMetric::INGEST.into_iter().enumerate().map(|(of, metric)| (metric, series(of))).collect()
+    BTreeMap::from(std::array::from_fn::<_, 3, _>(|of| (ShardMetric::INGEST[of], series(of))))
 }

@@ -1,6 +1,8 @@
 //! A metric over minutes. Minutes without a data point at either end are counted, not written out: of a
 //! shard that lived for half an hour of a day, half an hour is kept.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::Minute;
@@ -106,6 +108,12 @@ impl Series {
         let first = values.iter().position(|value| is(*value))?;
         let last = values.iter().rposition(|value| is(*value))?;
         Some((minute(first), minute(last)))
+    }
+
+    /// The minutes whose values are written out; none of the others has data.
+    pub fn told(&self) -> Range<Minute> {
+        let from = self.told_from();
+        from..from.plus(i64::try_from(self.values.len()).unwrap_or(i64::MAX))
     }
 
     /// The minute after the last one.

@@ -4,8 +4,9 @@ use super::{Shard, ShardId};
 
 /// The places of the shards in a listing.
 ///
-/// Sorted by the last eight bytes of the IDs. AWS numbers shards and lists them in order, so that there is
-/// nothing to sort, and one word is compared where whole IDs begin alike.
+/// Sorted by the number that the last eight characters of the IDs spell (whatever is no digit counts as some): one word
+/// is compared where whole IDs begin alike. AWS numbers shards and lists them in order, so that there is nothing to
+/// sort, and of young shards, none of which has expired, the number tells the place.
 #[derive(Debug)]
 pub struct ShardIndex<'a> {
     shards: &'a [Shard],
@@ -16,17 +17,29 @@ impl<'a> ShardIndex<'a> {
     /// Of a listing.
     pub fn of(shards: &'a [Shard]) -> ShardIndex<'a> {
         let mut places: Vec<_> =
-            shards.iter().enumerate().map(|(place, shard)| (tail(&shard.id), place)).collect();
+            shards.iter().enumerate().map(|(place, shard)| (number(&shard.id), place)).collect();
         places.sort_unstable();
         ShardIndex { shards, places }
     }
 
     /// Where the shard is listed: the last place, if there are several.
     pub fn place(&self, id: &ShardId) -> Option<usize> {
-        let tail = tail(id);
-        let end = self.places.partition_point(|(known, _)| *known <= tail);
-        let alike = self.places[..end].iter().rev().take_while(|(known, _)| *known == tail);
+        let number = number(id);
+        let alike = self.places[..self.end_of(number)].iter().rev().take_while(|(known, _)| *known == number);
         alike.map(|(_, place)| *place).find(|place| self.shards[*place].id == *id)
+    }
+
+    /// Where larger numbers begin.
+    fn end_of(&self, number: u64) -> usize {
+        let below_the_last = self.places.last().and_then(|(last, _)| last.checked_sub(number));
+        let expected =
+            below_the_last.and_then(|below| self.places.len().checked_sub(usize::try_from(below).ok()?));
+        let is_end = |end: &usize| {
+            *end > 0
+                && self.places[*end - 1].0 == number
+                && self.places.get(*end).is_none_or(|(next, _)| *next > number)
+        };
+        expected.filter(is_end).unwrap_or_else(|| self.places.partition_point(|(known, _)| *known <= number))
     }
 
     /// The shard.
@@ -35,13 +48,13 @@ impl<'a> ShardIndex<'a> {
     }
 }
 
-/// The last eight bytes of an ID.
-fn tail(id: &ShardId) -> u64 {
-    let bytes = id.as_str().as_bytes();
-    match bytes.last_chunk() {
-        Some(tail) => u64::from_be_bytes(*tail),
-        None => bytes.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte)),
-    }
+/// What the last eight characters of an ID spell, digit by digit from the lowest in pairs, fours and all eight.
+fn number(id: &ShardId) -> u64 {
+    let Some(digits) = id.as_str().as_bytes().last_chunk() else { return 0 };
+    let ones = u64::from_le_bytes(*digits) & 0x0f0f_0f0f_0f0f_0f0f;
+    let tens = (ones.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let hundreds = (tens.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
+    hundreds.wrapping_mul(10_000 << 32 | 1) >> 32
 }
 
 #[cfg(test)]
@@ -68,6 +81,7 @@ mod tests {
         for unknown in ["shardId-000000000003", "c-00000000001", "2"] {
             assert_eq!(index.place(&ShardId::new(unknown)), None);
         }
+        assert_eq!(number(&ShardId::new("shardId-000098765432")), 98_765_432);
         listing.push(shard("1"));
         assert_eq!(ShardIndex::of(&listing).place(&ShardId::new("1")), Some(ids.len()));
     }

@@ -85,7 +85,7 @@ fn a_consumers_partial_reply_is_no_reply() {
 #[test]
 fn a_stream_that_was_still_being_made_is_no_size_to_grow_from() {
     let mut snapshot = twenty(20);
-    snapshot.past_topologies = vec![PastTopology { at: ago(&snapshot, 5), open: Vec::new() }];
+    snapshot.past_topologies = vec![PastTopology { at: ago(&snapshot, 5), open: [].into() }];
     let mut rates = policy();
     rates.scale_up.policies = vec![rule(RateAmount::Shards(15), 5)];
     assert_eq!(assess(&snapshot, &rates).scale_up_limit, 35);
