@@ -210,8 +210,8 @@ mod tests {
             best(&forecast(&[need; 32]), &now(20), calls, idle).map(|foreseen| foreseen.to)
         };
         assert_eq!([to(100, 1), to(100, 8)], [Some(10), Some(10)]);
-        // Sixty are needed: forty now and the rest by the next call, or thirty that double.
-        assert_eq!([to(3_000, 8), to(3_000, 1)], [Some(40), Some(30)]);
+        // Sixty are needed, and no more than forty can be had: thirty double to what is needed.
+        assert_eq!([to(3_000, 1), to(3_000, 8)], [Some(30), Some(30)]);
     }
 
     #[test]
