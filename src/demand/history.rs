@@ -11,13 +11,6 @@ use crate::stream::Shard;
 use super::density::{Density, RangeShare};
 use super::lineage::{Lineage, Member};
 
-/// The ingest metrics of the stream, in the order of [`ShardMetric::INGEST`].
-pub(super) const STREAM_INGEST: [StreamMetric; 3] = [
-    StreamMetric::IncomingBytes,
-    StreamMetric::IncomingRecords,
-    StreamMetric::WriteProvisionedThroughputExceeded,
-];
-
 /// The settled minutes that a decision looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -209,7 +202,7 @@ impl Totals {
     /// the other. And where both are known, CloudWatch was told of the minute's writes: rejects
     /// that it was not told of are none.
     pub(super) fn read(snapshot: &Snapshot, span: Span) -> Totals {
-        let told = STREAM_INGEST
+        let told = StreamMetric::INGEST
             .map(|metric| snapshot.metrics.stream.get(&metric).map(|series| Told::of(series, span)));
         let known_from = span.place(span.known_from);
         let mut totals = vec![[None; 3]; known_from];
