@@ -136,7 +136,7 @@ pub enum Period {
     Minute,
     /// A point each five minutes, on minutes that five divides.
     FiveMinutes,
-    /// A point each quarter of an hour of the clock.
+    /// A point each quarter of an hour of the clock; made of points of a minute or of five.
     QuarterHour,
 }
 

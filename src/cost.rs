@@ -10,8 +10,8 @@ pub use self::money::{Money, grouped};
 pub use self::prices::Prices;
 pub use self::usage::{of_monitoring, of_shard_seconds};
 use crate::plan::{Plan, Step};
-use crate::policy::{MetricsSource, ScalingPolicy};
-use crate::snapshot::{ShardMetric, Snapshot, StreamMetric};
+use crate::policy::{MetricsSource, ScalingPolicy, UpdateShardCount};
+use crate::snapshot::{QUARTER_MINUTES, ShardMetric, Snapshot, StreamMetric};
 use crate::stream::{StreamMode, StreamSummary, region_of};
 
 #[cfg(test)]
@@ -30,6 +30,8 @@ const PUT_PAYLOAD_UNIT: u64 = 25 * 1_024;
 const GIGABYTE: u128 = 1 << 30;
 /// Shard-level metrics are read at least that often while the stream is calm.
 const CALM_SHARD_READ_SECONDS: u64 = 300;
+/// What a forecast goes by is read when a quarter of an hour is over.
+const FORECAST_READ_SECONDS: u64 = 60 * QUARTER_MINUTES as u64;
 
 /// What flows through a stream, in bytes and records a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -177,6 +179,8 @@ pub struct MetricReads {
     pub stream_queries: u64,
     /// How many of them are read at each interval though the stream is calm.
     pub watched_queries: u64,
+    /// Those of a forecast, each [`FORECAST_READ_SECONDS`], yet not more often than there are passes.
+    pub forecast_queries: u64,
     /// Metrics of each shard, as often as [`MetricReads::monthly`] is told.
     pub queries_per_shard: u64,
     /// Seconds between two passes.
@@ -190,6 +194,10 @@ impl MetricReads {
         MetricReads {
             stream_queries: (StreamMetric::ALL.len() + policy.consumers.len()) as u64,
             watched_queries: StreamMetric::WATCHED.len() as u64,
+            forecast_queries: match policy.update_shard_count {
+                UpdateShardCount::Auto => StreamMetric::INGEST.len() as u64,
+                UpdateShardCount::Never | UpdateShardCount::Emergency => 0,
+            },
             queries_per_shard: match policy.metrics.source {
                 MetricsSource::Shard => ShardMetric::INGEST.len() as u64,
                 MetricsSource::Stream => 0,
@@ -209,6 +217,12 @@ impl MetricReads {
         let rarely = self.rare_queries() + self.queries_per_shard * u64::from(shards);
         read(self.watched_queries, self.interval_seconds)
             + read(rarely, shard_seconds.max(self.interval_seconds))
+            + read(self.forecast_queries, self.forecast_seconds())
+    }
+
+    /// How often those of a forecast are read.
+    fn forecast_seconds(self) -> u64 {
+        FORECAST_READ_SECONDS.max(self.interval_seconds)
     }
 
     /// Those of the stream that are read no more often than those of the shards.
@@ -407,6 +421,10 @@ fn assumptions(
         reads.rare_queries(),
         CALM_SHARD_READ_SECONDS.max(reads.interval_seconds)
     ));
+    if reads.forecast_queries > 0 {
+        let (queries, seconds) = (reads.forecast_queries, reads.forecast_seconds());
+        said.push(format!("foresight reads {queries} metrics of the stream every {seconds} s"));
+    }
     if summary.consumer_count > 0 {
         said.push("enhanced fan-out is left out of the on-demand figures".to_owned());
     }

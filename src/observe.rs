@@ -18,7 +18,10 @@
 //! | the first, or on demand | 1 | 1, or none where the caller has just asked | 10 + c + 3n, some 7n | 2, some 3 |
 //!
 //! Where shards were split or merged within a day, each full pass may ask besides who was open at a
-//! few moments, and read a day of the three metrics about writes of what a hot shard came from. Calls
+//! few moments, and read a day of the three metrics about writes of what a hot shard came from. Where
+//! UpdateShardCount may be called, who was open is asked besides for each whole hour of the day: 24 listings
+//! more at first, one an hour later. `updateShardCount: Auto` reads three metrics more, in a call of their own, in the
+//! first full pass after each quarter of an hour: at first twelve days of them, 3,456 data points. Calls
 //! that go out at the same time may be joined with those of other streams ([`crate::gather`]).
 
 use std::sync::Arc;
@@ -345,7 +348,7 @@ impl Observer {
             let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         }
-        if sees_shards && policy.update_shard_count == UpdateShardCount::Auto {
+        if policy.update_shard_count == UpdateShardCount::Auto && summary.mode == StreamMode::Provisioned {
             let (read, asked) = quarters::read(plane, &summary, span.settled_until, &mut self.cache).await?;
             metrics.quarters = Some(read);
             requested += asked;

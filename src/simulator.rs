@@ -141,7 +141,8 @@ pub struct MetricTimings {
     pub delay: SignedDuration,
     /// From the end of a minute until a part of its value shows, default 60 s; `None`: never a part.
     pub partial_after: Option<SignedDuration>,
-    /// For how long minutes are kept, default 24 h (AWS: 15 days).
+    /// For how long minutes are kept, default 24 h (AWS: 15 days). What streams as a whole took and rejected is
+    /// kept as long as AWS keeps it.
     pub retention: SignedDuration,
 }
 

@@ -238,6 +238,12 @@ impl StreamMetric {
         StreamMetric::GetRecordsLatency,
         StreamMetric::GetRecordsIteratorAgeMilliseconds,
     ];
+    /// Those about writes, in the order of [`ShardMetric::INGEST`].
+    pub const INGEST: [StreamMetric; 3] = [
+        StreamMetric::IncomingBytes,
+        StreamMetric::IncomingRecords,
+        StreamMetric::WriteProvisionedThroughputExceeded,
+    ];
     /// Those that tell whether a calm stream is worth a closer look.
     pub const WATCHED: [StreamMetric; 4] = [
         StreamMetric::IncomingBytes,

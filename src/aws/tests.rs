@@ -277,11 +277,13 @@ async fn a_page_of_metrics_comes_as_it_is() {
 }
 
 #[tokio::test]
-async fn metrics_of_days_are_asked_for_by_five_minutes() {
-    let server = Server::start(vec![Answer::cbor(&json!({"MetricDataResults": []}))]).await;
-    let request = GetMetricData { period: Period::FiveMinutes, ..metrics_request(1) };
-    plane(&server).await.get_metric_data(&request).await.expect("a page");
-    assert_eq!(server.requests()[0].cbor()["MetricDataQueries"][0]["MetricStat"]["Period"], 300);
+async fn metrics_of_days_are_asked_for_by_five_minutes_and_by_quarters_of_an_hour() {
+    for (period, seconds) in [(Period::FiveMinutes, 300), (Period::QuarterHour, 900)] {
+        let server = Server::start(vec![Answer::cbor(&json!({"MetricDataResults": []}))]).await;
+        let request = GetMetricData { period, ..metrics_request(1) };
+        plane(&server).await.get_metric_data(&request).await.expect("a page");
+        assert_eq!(server.requests()[0].cbor()["MetricDataQueries"][0]["MetricStat"]["Period"], seconds);
+    }
 }
 
 #[tokio::test]

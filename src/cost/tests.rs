@@ -11,7 +11,13 @@ fn dollars(money: Money) -> String {
 }
 
 fn reads(stream_queries: u64, queries_per_shard: u64) -> MetricReads {
-    MetricReads { stream_queries, watched_queries: stream_queries, queries_per_shard, interval_seconds: 60 }
+    MetricReads {
+        stream_queries,
+        watched_queries: stream_queries,
+        forecast_queries: 0,
+        queries_per_shard,
+        interval_seconds: 60,
+    }
 }
 
 #[test]
@@ -162,4 +168,22 @@ fn a_longer_interval_reads_less() {
     assert!(at(&policy) < each_minute);
     policy.metrics.source = MetricsSource::Stream;
     assert_eq!(MetricReads::of(&policy).queries_per_shard, 0);
+}
+
+#[test]
+fn foresight_reads_three_metrics_once_in_a_quarter_of_an_hour_and_says_so() {
+    let mut case = fixtures::one_hot_shard();
+    let mut read = |leave| {
+        case.policy.update_shard_count = leave;
+        let reads = MetricReads::of(&case.policy);
+        let cost = of_plan(&case.snapshot, &case.policy, &case.plan, None, &Prices::default());
+        let said =
+            cost.assumptions.iter().any(|said| said == "foresight reads 3 metrics of the stream every 900 s");
+        (reads.monthly(4, 300, &Prices::default()).nano_dollars(), said)
+    };
+    let never = read(UpdateShardCount::Never);
+    assert_eq!(read(UpdateShardCount::Emergency), never);
+    assert!(!never.1);
+    // Four times in each of 730 hours, at $0.01 a thousand.
+    assert_eq!(read(UpdateShardCount::Auto), (never.0 + 3 * 4 * 730 * 10_000, true));
 }

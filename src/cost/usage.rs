@@ -21,15 +21,20 @@ pub fn of_monitoring(
     let reads = MetricReads::of(policy);
     let metric_seconds = u128::from(reads.queries_per_shard) * u128::from(shard_seconds);
     let stream_query_seconds = u128::from(reads.stream_queries) * u128::from(elapsed_seconds);
+    let forecast_query_seconds = u128::from(reads.forecast_queries) * u128::from(elapsed_seconds);
     prices.metric_month.times(metric_seconds, SECONDS_PER_MONTH)
         + prices
             .thousand_metrics_read
             .times(metric_seconds + stream_query_seconds, 1_000 * u128::from(reads.interval_seconds))
+        + prices
+            .thousand_metrics_read
+            .times(forecast_query_seconds, 1_000 * u128::from(reads.forecast_seconds()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::UpdateShardCount;
 
     #[test]
     fn ten_shards_for_an_hour_cost_ten_shard_hours_and_their_metrics() {
@@ -41,5 +46,9 @@ mod tests {
         let reads = (30 + 10) * 60 * 10_000_000 / 1_000;
         let cost = of_monitoring(&policy, 10 * 3_600, 3_600, &prices).nano_dollars();
         assert!(cost.abs_diff(metrics + reads) <= 1, "{cost}");
+        // And three metrics in four passes, for a forecast.
+        let looks_ahead = ScalingPolicy { update_shard_count: UpdateShardCount::Auto, ..policy };
+        let more = of_monitoring(&looks_ahead, 10 * 3_600, 3_600, &prices).nano_dollars() - cost;
+        assert_eq!(more, 4 * 3 * 10_000_000 / 1_000);
     }
 }

@@ -13,13 +13,6 @@ use crate::stream::Shard;
 use super::density::{Density, RangeShare};
 use super::lineage::{Lineage, Member};
 
-/// The ingest metrics of the stream, in the order of [`ShardMetric::INGEST`].
-pub(super) const STREAM_INGEST: [StreamMetric; 3] = [
-    StreamMetric::IncomingBytes,
-    StreamMetric::IncomingRecords,
-    StreamMetric::WriteProvisionedThroughputExceeded,
-];
-
 /// The settled minutes that a decision looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -208,7 +201,7 @@ pub(super) struct Totals<'a> {
 
 impl<'a> Totals<'a> {
     pub(super) fn read(snapshot: &'a Snapshot, span: Span) -> Totals<'a> {
-        let told = STREAM_INGEST.map(|metric| Told::of(snapshot.metrics.stream.get(&metric), span));
+        let told = StreamMetric::INGEST.map(|metric| Told::of(snapshot.metrics.stream.get(&metric), span));
         Totals { told, known: span.place(span.known_from)..span.len() }
     }
 

@@ -5,10 +5,10 @@ use jiff::SignedDuration;
 
 use crate::plan::Hold;
 use crate::policy::{MetricsSource, ScalingPolicy};
-use crate::snapshot::{Minute, Series, ShardMetric, Snapshot};
+use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
 use crate::stream::{OpenShards, StreamMode, StreamStatus, StreamSummary, TilingError};
 
-use super::history::{Reports, STREAM_INGEST, Totals, newest};
+use super::history::{Reports, Totals, newest};
 use super::lineage::Lineage;
 
 /// What bars every step whatever the metrics say.
@@ -67,7 +67,7 @@ pub(super) fn of_the_stream_metrics(
 }
 
 fn incomplete_stream(snapshot: &Snapshot, window: [Minute; 2]) -> Option<Hold> {
-    STREAM_INGEST.into_iter().find_map(|metric| {
+    StreamMetric::INGEST.into_iter().find_map(|metric| {
         let wrong = match snapshot.metrics.stream.get(&metric) {
             None => "is missing",
             Some(series) => wrong_with(series, window)?,
@@ -77,7 +77,7 @@ fn incomplete_stream(snapshot: &Snapshot, window: [Minute; 2]) -> Option<Hold> {
 }
 
 fn silent_or_stale(snapshot: &Snapshot, policy: &ScalingPolicy, [from, to]: [Minute; 2]) -> Option<Hold> {
-    let newest = STREAM_INGEST
+    let newest = StreamMetric::INGEST
         .into_iter()
         .filter_map(|metric| newest(snapshot.metrics.stream.get(&metric)?, to))
         .max();
@@ -130,7 +130,7 @@ pub(super) fn of_the_shard_metrics(
             places.clone().try_fold(0_u64, |sum, at| Some(sum.saturating_add(totals.at(at)[of]?)))?;
         let shards = places.clone().fold(0_u64, |sum, at| sum.saturating_add(reports.sums(at)[of]));
         (stream.abs_diff(shards).saturating_mul(100) > stream).then(|| {
-            let metric = STREAM_INGEST[of].name().to_owned();
+            let metric = StreamMetric::INGEST[of].name().to_owned();
             Hold::MetricsInconsistent { shards, stream, metric }
         })
     })

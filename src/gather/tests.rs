@@ -170,16 +170,16 @@ async fn who_looks_back_for_a_day_has_no_company_of_those_that_look_back_for_min
 }
 
 #[tokio::test]
-async fn points_of_five_minutes_and_of_one_do_not_come_in_one_call() {
+async fn points_of_different_periods_do_not_come_in_one_call() {
     let plane = SharedPlane::new();
     let gathered = Gathered::new(plane.clone(), Gathering::default());
-    let periods = [Period::Minute, Period::Minute, Period::Minute, Period::FiveMinutes, Period::Minute];
+    let (minute, five, quarter) = (Period::Minute, Period::FiveMinutes, Period::QuarterHour);
+    let periods = [minute, minute, minute, five, minute, quarter, quarter];
     let requests = periods.map(|period| GetMetricData { period, ..request("orders", 10, 16, 2) });
     join_all(requests.iter().map(|request| whole(&gathered, request))).await;
     let asked: Vec<_> =
         plane.0.state().asked.iter().map(|asked| (asked.queries.len(), asked.period)).collect();
-    let (minute, five) = (Period::Minute, Period::FiveMinutes);
-    assert_eq!(asked, [(10, minute), (10, minute), (20, minute), (10, five)]);
+    assert_eq!(asked, [(10, minute), (10, minute), (20, minute), (10, five), (20, quarter)]);
 }
 
 #[tokio::test]

@@ -109,12 +109,7 @@ impl MetricPlan {
 
     /// The three metrics about writes of the stream over other minutes than decisions look at.
     pub(super) fn writes_of_the_stream(from: Minute, end: Minute, period: Period) -> Self {
-        const WRITES: [StreamMetric; 3] = [
-            StreamMetric::IncomingBytes,
-            StreamMetric::IncomingRecords,
-            StreamMetric::WriteProvisionedThroughputExceeded,
-        ];
-        let queries = WRITES.map(|metric| (MetricQuery::Stream(metric), from)).to_vec();
+        let queries = StreamMetric::INGEST.map(|metric| (MetricQuery::Stream(metric), from)).to_vec();
         MetricPlan { queries, end, period }
     }
 

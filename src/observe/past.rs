@@ -34,7 +34,7 @@ pub async fn writes_of_days<P: ControlPlane>(
     for (period, from, until) in spans.into_iter().filter(|(_, from, until)| from < until) {
         let mut history = MetricHistory { settled_until, ..MetricHistory::default() };
         let plan = MetricPlan::writes_of_the_stream(from, until, period);
-        let cache = &mut ObservationCache::default();
+        let cache = &mut ObservationCache::for_one_pass();
         read_metrics(plane, &snapshot.summary, plan, cache, &mut history).await?;
         read.push((period, history));
     }

@@ -1,5 +1,6 @@
 //! The stream's writes by quarters of an hour, for a forecast. Three metrics are asked for when a quarter is over,
-//! and not before the next one is.
+//! and not before the next one is: then for what is new, for what CloudWatch publishes late, and again for what
+//! is not known.
 
 use super::ObserveError;
 use super::cache::ObservationCache;
@@ -32,17 +33,19 @@ pub(super) async fn read<P: ControlPlane>(
 ) -> Result<(Quarters, u64), ObserveError> {
     let (first, end) = (first_of(summary, settled_until), Quarters::on_the_clock(settled_until));
     let mut quarters = cache.quarters().filter(|known| known.start <= first).unwrap_or(Quarters::from(first));
-    if quarters.end() == end || first >= end {
-        quarters.begin_at(first);
+    quarters.begin_at(first);
+    // They end later where a clock went back.
+    if quarters.end() >= end {
+        quarters.end_at(end);
         return Ok((quarters, 0));
     }
-    let from = quarters.end().plus(-ASKED_AGAIN_MINUTES).max(first);
+    let published_late = quarters.end().plus(-ASKED_AGAIN_MINUTES).max(first);
+    let from = quarters.first_unknown().map_or(published_late, |unknown| unknown.min(published_late));
     let mut fetched = MetricHistory { settled_until: Some(settled_until), ..MetricHistory::default() };
     let plan = MetricPlan::writes_of_the_stream(from, end, Period::QuarterHour);
-    let asked = read_metrics(plane, summary, plan, &mut ObservationCache::default(), &mut fetched).await?;
-    quarters.begin_at(first);
-    let known = usize::try_from(from.since(quarters.start) / QUARTER_MINUTES).unwrap_or(0);
-    quarters.values.truncate(known);
+    let asked =
+        read_metrics(plane, summary, plan, &mut ObservationCache::for_one_pass(), &mut fetched).await?;
+    quarters.end_at(from);
     let new = (from.0..end.0).step_by(QUARTER_MINUTES as usize);
     quarters.values.extend(new.map(|minute| writes_of(&fetched, Minute(minute))));
     cache.keep_quarters(&quarters);
@@ -55,11 +58,6 @@ fn writes_of(history: &MetricHistory, quarter: Minute) -> Option<[u64; 3]> {
         let series = history.stream.get(&metric)?;
         series.at(quarter).or((series.complete && series.covers(quarter)).then_some(0))
     };
-    let [bytes, records, rejected] = [
-        StreamMetric::IncomingBytes,
-        StreamMetric::IncomingRecords,
-        StreamMetric::WriteProvisionedThroughputExceeded,
-    ]
-    .map(of);
+    let [bytes, records, rejected] = StreamMetric::INGEST.map(of);
     Some([bytes?, records?, rejected?])
 }

@@ -1,6 +1,7 @@
 //! A compact Kinesis for tests: shards that split and merge, an UPDATING that takes time, metrics
 //! that are a function of shard and minute, and a clock that moves when somebody sleeps.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ pub(crate) struct State {
     /// Whether metrics come in two pages; and whether the second never says `Complete`.
     pub(crate) halves_metrics: bool,
     pub(crate) keeps_metrics_partial: bool,
+    /// Minutes of which no metric of the stream has a data point.
+    pub(crate) silent: Range<Minute>,
     pub(crate) asked: Vec<GetMetricData>,
     /// A stream whose metrics are refused, and whatever is asked for together with them.
     pub(crate) unreadable: Option<&'static str>,
@@ -158,6 +161,7 @@ impl TestPlane {
             expire_tokens: 0,
             halves_metrics: false,
             keeps_metrics_partial: false,
+            silent: Minute(0)..Minute(0),
             asked: Vec::new(),
             unreadable: None,
             slept: Duration::ZERO,
@@ -322,6 +326,7 @@ impl State {
             MetricQuery::Shard(id, metric) => {
                 lives(minute).any(|life| life.shard.id == *id).then(|| f64::from(of_shard(*metric)))
             }
+            MetricQuery::Stream(_) if self.silent.contains(&minute) => None,
             MetricQuery::Stream(metric) => {
                 let each = match metric {
                     StreamMetric::IncomingBytes | StreamMetric::GetRecordsBytes => 1_000,
@@ -385,7 +390,8 @@ impl ControlPlane for TestPlane {
             if request.queries.iter().any(|metric| Some(&*metric.stream_name) == state.unreadable) {
                 return Err(error("GetMetricData", ErrorClass::Invalid));
             }
-            let middle = (request.start.0 + request.end.0) / 2;
+            let width = i64::from(request.period.minutes());
+            let middle = request.start.0 + (request.end.0 - request.start.0) / width / 2 * width;
             let (minutes, status) = match (&request.next_token, state.halves_metrics) {
                 (None, true) => (request.start.0..middle, MetricStatus::PartialData),
                 (Some(_), _) if state.keeps_metrics_partial => {
@@ -397,8 +403,11 @@ impl ControlPlane for TestPlane {
             let results = request.queries.iter().enumerate().map(|(query, metric)| {
                 let points = minutes
                     .clone()
-                    .map(Minute)
-                    .filter_map(|minute| Some(DataPoint::at(minute.start(), state.value(metric, minute)?)))
+                    .step_by(width as usize)
+                    .filter_map(|first| {
+                        let of = (first..first + width).filter_map(|of| state.value(metric, Minute(of)));
+                        Some(DataPoint::at(Minute(first).start(), of.reduce(|sum, value| sum + value)?))
+                    })
                     .collect();
                 MetricResult { query, status, points }
             });

@@ -14,6 +14,7 @@ use crate::snapshot::{ShardMetric, StreamMetric};
 
 #[cfg(feature = "sandbox")]
 mod cached;
+mod quarters;
 
 fn count(plane: &TestPlane, operation: &str) -> usize {
     plane.state().requests.iter().filter(|request| **request == operation).count()

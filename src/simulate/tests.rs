@@ -126,10 +126,10 @@ fn request(cloud: &mut Cloud, stream: &Fluid, action: Action) {
 
 /// Both for so many ticks: what the watch sees of the fluid, and what an observation sees of the
 /// simulator.
-fn both_after(ticks: usize) -> (Snapshot, Snapshot) {
+fn both_after(ticks: usize, calls: UpdateShardCountPolicy) -> (Snapshot, Snapshot) {
     let load = load();
     let plane = simulator(&load);
-    let policy = ScalingPolicy::for_stream(STREAM, 200);
+    let policy = ScalingPolicy { update_shard_count: calls, ..ScalingPolicy::for_stream(STREAM, 200) };
     let mut stream = Fluid::new(&load, STREAM_OPTIONS, FIRST_SHARDS);
     let mut watch = Watch::of_shards(&stream, SignedDuration::from_secs(120));
     watch.note_topology(&stream, load.start());
@@ -180,7 +180,7 @@ fn agree(ours: &Series, theirs: &Series, slack: u64) -> bool {
 fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
     // After a split and during one; after the merge; after the update; at the end.
     for ticks in [23, 52, 100, 145, 239] {
-        let (seen, observed) = both_after(ticks);
+        let (seen, observed) = both_after(ticks, UpdateShardCountPolicy::Never);
         assert_eq!(seen.shards, observed.shards, "after {ticks} ticks");
         assert_eq!(seen.past_topologies, observed.past_topologies, "after {ticks} ticks");
         assert_eq!(seen.look_back_start, observed.look_back_start);
@@ -199,6 +199,32 @@ fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
         for (metric, series) in &seen.metrics.stream {
             let theirs = &observed.metrics.stream[metric];
             assert_eq!((series.start, series.minutes()), (theirs.start, theirs.minutes()), "{metric:?}");
+        }
+    }
+}
+
+#[test]
+fn quarters_and_hours_are_those_that_an_observation_for_calls_sees_of_the_simulator() {
+    // Before the first quarter is settled, before and after the second, after an hour, at the end.
+    for (ticks, quarters) in [(23, 0), (33, 0), (34, 1), (62, 1), (65, 2), (145, 4), (239, 7)] {
+        let (seen, observed) = both_after(ticks, UpdateShardCountPolicy::Auto);
+        assert_eq!(seen.past_topologies, observed.past_topologies, "after {ticks} ticks");
+        let [ours, theirs] =
+            [seen, observed].map(|snapshot| snapshot.metrics.quarters.expect("they are read"));
+        assert_eq!(
+            (ours.start, ours.values.len()),
+            (theirs.start, theirs.values.len()),
+            "after {ticks} ticks"
+        );
+        assert_eq!(ours.values.len(), quarters, "after {ticks} ticks");
+        for (ours, theirs) in ours.values.into_iter().zip(theirs.values) {
+            let [bytes, records, _] = ours
+                .zip(theirs)
+                .map(|(ours, theirs)| std::array::from_fn(|of| (ours[of], theirs[of])))
+                .expect("both are known");
+            for (ours, theirs) in [bytes, records] {
+                assert!(u64::abs_diff(ours, theirs) <= ours / 50, "after {ticks} ticks: {ours} and {theirs}");
+            }
         }
     }
 }

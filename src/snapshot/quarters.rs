@@ -41,6 +41,18 @@ impl Quarters {
         self.values.get(place).copied().flatten()
     }
 
+    /// The minute in which the first begins that is not known.
+    pub fn first_unknown(&self) -> Option<Minute> {
+        let place = self.values.iter().position(Option::is_none)?;
+        Some(self.start.plus(QUARTER_MINUTES * i64::try_from(place).unwrap_or(i64::MAX / QUARTER_MINUTES)))
+    }
+
+    /// Lets them end where the quarter begins that holds `minute`, later ones gone.
+    pub fn end_at(&mut self, minute: Minute) {
+        let left = minute.since(self.start).div_euclid(QUARTER_MINUTES);
+        self.values.truncate(usize::try_from(left).unwrap_or(0));
+    }
+
     /// Lets them begin with the quarter that holds `minute`, earlier ones gone.
     pub fn begin_at(&mut self, minute: Minute) {
         let from = Quarters::on_the_clock(minute);
@@ -65,10 +77,19 @@ mod tests {
         let known =
             [29, 30, 44, 45, 60, 74, 75].map(|minute| quarters.at(Minute(minute)).map(|[bytes, ..]| bytes));
         assert_eq!(known, [None, Some(1), Some(1), None, Some(7), Some(7), None]);
+        assert_eq!(quarters.first_unknown(), Some(Minute(45)));
+        quarters.end_at(Minute(75));
+        assert_eq!(quarters.values.len(), 3, "it never ended later");
+        for (minute, left) in [(74, 2), (60, 2), (59, 1), (29, 0)] {
+            let mut cut = quarters.clone();
+            cut.end_at(Minute(minute));
+            assert_eq!((cut.start, cut.values.as_slice()), (Minute(30), &quarters.values[..left]));
+        }
         quarters.begin_at(Minute(20));
         assert_eq!(quarters.start, Minute(30), "it never began earlier");
         quarters.begin_at(Minute(61));
         assert_eq!((quarters.start, quarters.values.as_slice()), (Minute(60), &[Some([7, 8, 9])][..]));
+        assert_eq!(quarters.first_unknown(), None);
         quarters.begin_at(Minute(1_000));
         assert_eq!((quarters.start, quarters.values.len()), (Minute(990), 0));
         assert_eq!(Quarters::on_the_clock(Minute(-1)), Minute(-15));

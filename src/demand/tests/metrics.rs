@@ -1,6 +1,5 @@
 //! Metrics that are off, late, partial, contradictory or silent stop everything.
 
-use super::super::history::STREAM_INGEST;
 use super::*;
 use crate::plan::Hold;
 use crate::snapshot::{Series, ShardMetric, Snapshot, StreamMetric};
@@ -168,7 +167,7 @@ fn bytes_that_are_lost_where_records_came_are_unknown_and_not_zero() {
 /// stream and its shards.
 fn lose_the_newest_minute(snapshot: &mut Snapshot, kept: &[StreamMetric]) {
     for (metric, series) in &mut snapshot.metrics.stream {
-        let is_ingest = STREAM_INGEST.contains(metric);
+        let is_ingest = StreamMetric::INGEST.contains(metric);
         if is_ingest && !kept.contains(metric) {
             *series.values.last_mut().expect("told") = None;
         }
@@ -217,7 +216,7 @@ fn rejects_that_are_not_told_are_none_only_where_bytes_and_records_are_known() {
         let span = span(&snapshot, Windows::of(&policy()));
         Totals::read(&snapshot, span).at(span.len() - 1)
     };
-    let [bytes, records, _] = STREAM_INGEST;
+    let [bytes, records, _] = StreamMetric::INGEST;
     assert_eq!(newest(&[]), [Some(36_000_000), Some(36_000), Some(0)]);
     assert_eq!(newest(&[bytes]), [None, Some(36_000), None]);
     assert_eq!(newest(&[records]), [Some(36_000_000), None, None]);

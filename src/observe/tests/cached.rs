@@ -72,12 +72,16 @@ proptest! {
 
     #[test]
     fn an_observation_from_the_cache_is_the_one_made_anew(
-        load in 1_000u32..3_000_000, happenings in prop::collection::vec(happening(), 1..12)
+        load in 1_000u32..3_000_000, happenings in prop::collection::vec(happening(), 1..12),
+        foresees in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
             let plane = simulated(load);
-            let policy = policy(1, 10);
+            let mut policy = policy(1, 10);
+            if foresees {
+                policy.update_shard_count = UpdateShardCount::Auto;
+            }
             let mut observer = Observer::one_shot();
             for happening in &happenings {
                 happen(&plane, happening).await;

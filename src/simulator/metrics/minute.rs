@@ -110,6 +110,9 @@ const SUMMED: [ShardMetric; 4] = [
     ShardMetric::ReadProvisionedThroughputExceeded,
 ];
 
+/// AWS keeps points of a minute for 15 days ("CloudWatch concepts"): decisions look at weeks of a stream's writes.
+const KEPT_BY_AWS_MINUTES: i64 = 15 * 24 * 60;
+
 impl MetricStore {
     /// Publishes what `stream` did in the minute that ends at `end`. A shard's metrics are published
     /// if they have been turned on since before the minute began.
@@ -153,7 +156,7 @@ impl MetricStore {
         };
         for metric in SUMMED {
             let id = self.series(own(metric.name()));
-            self.record(id, minute, sums.of(metric), retention_minutes);
+            self.record(id, minute, sums.of(metric), retention_minutes.max(KEPT_BY_AWS_MINUTES));
         }
         for (metric, samples) in &mut stream.minute.calls {
             let id = self.series(own(metric.name()));

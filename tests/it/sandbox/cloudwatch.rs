@@ -41,6 +41,10 @@ async fn with_load() -> (Sandbox, Client) {
 }
 
 fn query(id: &str, metric: &str, shard: Option<&str>, stat: &str) -> MetricDataQuery {
+    query_by(60, id, metric, shard, stat)
+}
+
+fn query_by(period: i32, id: &str, metric: &str, shard: Option<&str>, stat: &str) -> MetricDataQuery {
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     let metric = Metric::builder().namespace("AWS/Kinesis").metric_name(metric);
     let metric = metric.dimensions(dimension("StreamName", "orders"));
@@ -48,7 +52,7 @@ fn query(id: &str, metric: &str, shard: Option<&str>, stat: &str) -> MetricDataQ
         Some(shard) => metric.dimensions(dimension("ShardId", shard)),
         None => metric,
     };
-    let stat = MetricStat::builder().metric(metric.build()).period(60).stat(stat).build();
+    let stat = MetricStat::builder().metric(metric.build()).period(period).stat(stat).build();
     MetricDataQuery::builder().id(id).metric_stat(stat).build()
 }
 
@@ -79,6 +83,36 @@ async fn metrics_of_stream_and_shards_are_read_in_one_call() {
         let [stream, low, high] = [0, 1, 2].map(|result: usize| results[result].values()[minute]);
         assert!((stream - low - high).abs() < 1.0, "{stream} is not {low} and {high}");
         assert!((30_000_000.0..42_000_000.0).contains(&stream), "600 kB/s is 36 MB a minute, not {stream}");
+    }
+}
+
+#[tokio::test]
+async fn points_of_a_quarter_of_an_hour_are_the_sums_of_their_minutes_and_of_a_stream_are_kept_for_days() {
+    let (sandbox, client) = with_load().await;
+    // More than the day for which shards' minutes are kept.
+    sandbox.clock().skip(26 * 3_600);
+    let now = sandbox.clock().now().as_second();
+    let (start, end) = (now - now % 900 - 25 * 3_600, now - now % 900);
+    let read = async |period: i32| {
+        let reply = client
+            .get_metric_data()
+            .metric_data_queries(query_by(period, "stream", "IncomingBytes", None, "Sum"))
+            .start_time(DateTime::from_secs(start))
+            .end_time(DateTime::from_secs(end))
+            .scan_by(ScanBy::TimestampAscending)
+            .send()
+            .await
+            .expect("they are read");
+        let result = &reply.metric_data_results()[0];
+        let times = result.timestamps().iter().map(DateTime::secs);
+        times.zip(result.values().to_vec()).collect::<Vec<_>>()
+    };
+    let (quarters, minutes) = (read(900).await, read(60).await);
+    assert!(quarters.iter().map(|(at, _)| *at).eq((start..end).step_by(900)));
+    assert_eq!(minutes.len(), 25 * 60);
+    for ((at, sum), of) in quarters.iter().zip(minutes.chunks(15)) {
+        let minutes: f64 = of.iter().map(|(_, value)| value).sum();
+        assert!((sum - minutes).abs() < 1.0 && minutes > 15.0 * 30e6, "{at}: {sum} is not {minutes}");
     }
 }
 
