@@ -6,7 +6,7 @@ use super::heat::NARROWED;
 use super::{Demand, ShardDemand, assess};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::Snapshot;
-use crate::stream::{ShardId, ShardIndex};
+use crate::stream::{Shard, ShardId, ShardIndex};
 
 /// The shards whose metrics since the start of the look-back decide on verdicts: of each shard
 /// that is hot now, the ancestors whose splits tell of a hot key, with all that came of them. Empty while nothing
@@ -29,14 +29,26 @@ pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy)
     let index = ShardIndex::of(&snapshot.shards);
     let parent = |id: &ShardId| index.get(id).and_then(|shard| shard.parent.as_ref());
     let mut family = BTreeSet::new();
-    let mut next: Vec<&ShardId> = Vec::new();
+    let mut next: Vec<usize> = Vec::new();
     for hot in demand.shards.iter().filter(is_hot) {
         // Up to the first that is wide enough to tell of a hot key.
         let enough = hot.range.span().saturating_mul(NARROWED);
         let is_narrow = |id: &&ShardId| index.get(id).is_some_and(|shard| shard.range.span() < enough);
-        let ancestors: Vec<_> = std::iter::successors(parent(&hot.id), |id| parent(id)).collect();
-        let narrow = ancestors.iter().take_while(|id| is_narrow(id)).count();
-        next.extend(ancestors.into_iter().take(narrow + 1).next_back());
+        let mut ancestors = std::iter::successors(parent(&hot.id), |id| parent(id)).peekable();
+        let mut top = None;
+        while let Some(narrow) = ancestors.next_if(is_narrow) {
+            top = Some(narrow);
+        }
+        let Some(top) = ancestors.next().or(top) else { continue };
+        match index.place(top) {
+            Some(place) => next.push(place),
+            // It has expired; what came of it is listed.
+            None if family.insert(top.clone()) => {
+                let came_of = |shard: &Shard| shard.parents().any(|parent| parent == top);
+                next.extend((0..snapshot.shards.len()).filter(|place| came_of(&snapshot.shards[*place])));
+            }
+            None => {}
+        }
     }
     if next.is_empty() {
         return family;
@@ -47,23 +59,16 @@ pub fn ancestry_of(demand: &Demand, snapshot: &Snapshot, policy: &ScalingPolicy)
         children.extend(shard.parents().filter_map(|parent| Some((index.place(parent)?, child))));
     }
     children.sort_unstable();
-    let came_of = |id: &ShardId| {
-        let children = snapshot.shards.iter().filter(|shard| shard.parents().any(|parent| parent == id));
-        children.map(|shard| &shard.id).collect::<Vec<_>>()
-    };
-    while let Some(id) = next.pop() {
-        if !family.insert(id.clone()) {
-            continue;
-        }
-        match index.place(id) {
-            Some(place) => {
-                let first = children.partition_point(|(parent, _)| *parent < place);
-                let of_place = children[first..].iter().take_while(|(parent, _)| *parent == place);
-                next.extend(of_place.map(|(_, child)| &snapshot.shards[*child].id));
-            }
-            // It has expired; what came of it is listed.
-            None => next.extend(came_of(id)),
+    let mut is_of_it = vec![false; snapshot.shards.len()];
+    while let Some(place) = next.pop() {
+        if !std::mem::replace(&mut is_of_it[place], true) {
+            let first = children.partition_point(|(parent, _)| *parent < place);
+            let of_place = children[first..].iter().take_while(|(parent, _)| *parent == place);
+            next.extend(of_place.map(|(_, child)| *child));
         }
     }
+    let listed = snapshot.shards.iter().zip(is_of_it).filter(|(_, is_of_it)| *is_of_it);
+    // Listed in their order, they need no more than to be joined.
+    family.append(&mut listed.map(|(shard, _)| shard.id.clone()).collect());
     family
 }

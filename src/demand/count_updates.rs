@@ -43,7 +43,7 @@ impl CountUpdates {
         for parts in parts.chunk_by(|part, next| part.count == next.count) {
             let count = parts[0].count;
             if parts.chunk_by(|part, next| part.place == next.place).count() == count as usize {
-                for made in opened_together(parts.iter().filter(is_young), lineage, count.div_ceil(2)) {
+                for made in opened_together(parts.iter().filter(is_young), lineage, count) {
                     let by = made.iter().map(|part| part.opened_by).min();
                     updates.calls.push(by.map_or(snapshot.observed_at, |by| by.min(snapshot.observed_at)));
                     made.iter().for_each(|part| updates.made[part.at] = true);
@@ -85,11 +85,11 @@ struct Young {
 }
 
 /// Which shards, in the order of their places, may have opened in the same instant, none of them in the place of
-/// another: those of each instant together, where they are `least` or more.
+/// another: those of each instant together, where they are half of `count` or more.
 fn opened_together<'a>(
     young: impl Iterator<Item = &'a Part>,
     lineage: &Lineage,
-    least: u32,
+    count: u32,
 ) -> Vec<Vec<Young>> {
     let young = young.map(|Part { place, at, count: _ }| {
         let member = &lineage.members()[*at];
@@ -101,9 +101,10 @@ fn opened_together<'a>(
             at: *at,
         }
     });
-    let mut rest: Vec<Young> = young.collect();
+    let (least, mut rest) = (count.div_ceil(2) as usize, Vec::with_capacity(2 * count as usize));
+    rest.extend(young);
     let mut groups = Vec::new();
-    while rest.len() >= least as usize
+    while rest.len() >= least
         && let Some(first) = rest.iter().min().copied()
     {
         let mut group: Vec<Young> = Vec::with_capacity(rest.len());
@@ -117,7 +118,7 @@ fn opened_together<'a>(
         }
         let mut taken = group.iter().peekable();
         rest.retain(|shard| taken.next_if(|taken| taken.at == shard.at).is_none());
-        if group.len() >= least as usize {
+        if group.len() >= least {
             groups.push(group);
         }
     }

@@ -78,11 +78,18 @@ struct Planned {
 
 impl Planned {
     fn add(&mut self, plan: u64, came: u64) {
-        let (plan, came) = (u128::from(plan.max(1)), u128::from(came));
-        self.all += plan;
-        let percent = u64::try_from((came * 100 + plan / 2) / plan).unwrap_or(MOST_PERCENT).min(MOST_PERCENT);
+        let plan = plan.max(1);
+        self.all += u128::from(plan);
+        // 128 bits take a function call to divide, and are needed for impossible loads alone.
+        let percent = match came.checked_mul(100).and_then(|percents| percents.checked_add(plan / 2)) {
+            Some(percents) => percents / plan,
+            None => {
+                let percents = u128::from(came) * 100 + u128::from(plan / 2);
+                u64::try_from(percents / u128::from(plan)).unwrap_or(MOST_PERCENT)
+            }
+        };
         if percent > 100 {
-            *self.exceeded.entry(percent).or_default() += plan;
+            *self.exceeded.entry(percent.min(MOST_PERCENT)).or_default() += u128::from(plan);
         }
     }
 

@@ -183,11 +183,11 @@ impl<'a> Told<'a> {
         Told { first, values, covered }
     }
 
-    fn at(self, place: usize) -> Option<u64> {
+    fn at(&self, place: usize) -> Option<u64> {
         self.values.get(place.wrapping_sub(self.first)).copied().flatten()
     }
 
-    fn may_be_zero(self, place: usize) -> bool {
+    fn may_be_zero(&self, place: usize) -> bool {
         self.covered.0 <= place && place < self.covered.1
     }
 }
@@ -221,7 +221,7 @@ impl<'a> Totals<'a> {
         if !self.known.contains(&place) {
             return [None; 3];
         }
-        let [bytes, records, rejected] = self.told.map(|told| told.at(place));
+        let [bytes, records, rejected] = [0, 1, 2].map(|of: usize| self.told[of].at(place));
         let may_be_zero = |of: usize| self.told[of].may_be_zero(place);
         let twin_is_zero = |of, twin| (twin == Some(0) && may_be_zero(of)).then_some(0);
         let accepted =

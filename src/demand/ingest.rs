@@ -81,9 +81,9 @@ pub(super) struct Ingest {
 struct Faded {
     /// The minutes of the stabilisation window.
     whole: u64,
-    /// Of bytes, of records and of what will be read, the amount that counts for most, and how many minutes are left
-    /// of the stabilisation window for it.
-    most: [(u64, u64); 3],
+    /// Of bytes, of records and of what will be read, the amount that counts for most, and for how much: times the
+    /// minutes that are left of the stabilisation window.
+    most: [(u64, u128); 3],
 }
 
 impl Faded {
@@ -96,18 +96,19 @@ impl Faded {
         let left = self.whole.saturating_sub(age as u64);
         for (most, amount) in self.most.iter_mut().zip([bytes, records, to_be_read]) {
             // No earlier window counts for more but for a larger amount.
-            let counts_for = |(amount, left): (u64, u64)| u128::from(amount) * u128::from(left);
-            if amount > most.0 && counts_for((amount, left)) > counts_for(*most) {
-                *most = (amount, left);
+            if amount > most.0 {
+                let counts_for = u128::from(amount) * u128::from(left);
+                if counts_for > most.1 {
+                    *most = (amount, counts_for);
+                }
             }
         }
     }
 
     fn most(self) -> Offered {
-        let [bytes, records, to_be_read] = self.most.map(|(amount, left)| {
+        let [bytes, records, to_be_read] = self.most.map(|(amount, counts_for)| {
             // No more than the amount, for no more is left than the whole.
-            let faded = (u128::from(amount) * u128::from(left)).div_ceil(u128::from(self.whole));
-            u64::try_from(faded).unwrap_or(amount)
+            u64::try_from(counts_for.div_ceil(u128::from(self.whole))).unwrap_or(amount)
         });
         Offered { bytes, records, to_be_read }
     }

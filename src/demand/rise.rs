@@ -57,6 +57,10 @@ impl Rise {
 
     /// An amount by then. Rounded up, so that parts ask for no less than the whole.
     pub(super) fn raised(self, amount: u64) -> u64 {
+        // 128 bits take a function call to divide, and are needed for impossible amounts alone.
+        if let Some(thousandths) = amount.checked_mul(1_000 + self.per_mille) {
+            return thousandths.div_ceil(1_000);
+        }
         let more = (u128::from(amount) * u128::from(1_000 + self.per_mille)).div_ceil(1_000);
         u64::try_from(more).unwrap_or(u64::MAX)
     }

@@ -170,8 +170,9 @@ impl Watch {
         shards: impl IntoIterator<Item = &'a ShardId>,
     ) -> Option<&Snapshot> {
         let by_shard = self.by_shard.as_mut()?;
+        let start = span_start(&by_shard.snapshot);
         for id in shards {
-            by_shard.widen(id);
+            by_shard.widen(id, start);
         }
         Some(&by_shard.snapshot)
     }
@@ -305,11 +306,21 @@ impl ByShard {
         }
     }
 
-    /// Lets the series of a shard begin with the look-back.
-    fn widen(&mut self, id: &ShardId) {
+    /// Lets the series of a shard begin at `start`.
+    fn widen(&mut self, id: &ShardId, start: Minute) {
         let Some(end) = self.snapshot.metrics.settled_until else { return };
-        let series = reported_between(self.archive.get(id), span_start(&self.snapshot), end);
-        self.snapshot.metrics.shards.insert(id.clone(), series);
+        let reported = self.archive.get(id);
+        let shards = &mut self.snapshot.metrics.shards;
+        match (shards.get_mut(id), reported) {
+            // Before it had reported anything there is nothing to add.
+            (Some(known), Some(reported)) if known.values().all(|series| series.start <= reported.first) => {
+                known.values_mut().for_each(|series| series.reach_back_to(start));
+            }
+            (Some(known), reported) => *known = reported_between(reported, start, end),
+            (None, reported) => {
+                shards.insert(id.clone(), reported_between(reported, start, end));
+            }
+        }
     }
 }
 

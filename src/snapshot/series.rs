@@ -82,6 +82,12 @@ impl Series {
         self.silent_after -= dropped - silent - told;
     }
 
+    /// Lets it begin at `from`, with no data before its first minute.
+    pub fn reach_back_to(&mut self, from: Minute) {
+        self.silent_before += usize::try_from(self.start.since(from)).unwrap_or(0);
+        self.start = self.start.min(from);
+    }
+
     /// The value of a minute: `None` outside the series or where there is no data point.
     pub fn at(&self, minute: Minute) -> Option<u64> {
         let index = usize::try_from(minute.since(self.told_from())).ok()?;
@@ -175,7 +181,12 @@ mod tests {
             let dropped = usize::try_from(cut - start.0).unwrap_or(0).min(expected.len());
             series.begin_at(Minute(cut));
             expected.drain(..dropped);
-            let begins = start.plus(dropped as i64);
+            let mut begins = start.plus(dropped as i64);
+            for back in 0..more {
+                begins = begins.plus(-back);
+                series.reach_back_to(begins);
+                expected.splice(0..0, (0..back).map(|_| None));
+            }
             prop_assert_eq!((series.start, series.all_values().collect::<Vec<_>>()), (begins, expected.clone()));
             let read = (0..expected.len() as i64).map(|at| series.at(begins.plus(at)));
             prop_assert_eq!(read.collect::<Vec<_>>(), expected.clone());
