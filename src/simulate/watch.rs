@@ -1,6 +1,7 @@
 //! What can be seen of the modelled stream: `ListShards` and CloudWatch, late by the publication delay,
 //! as the very snapshot that an observation of the stream would give.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -310,15 +311,20 @@ impl ByShard {
     fn widen(&mut self, id: &ShardId, start: Minute) {
         let Some(end) = self.snapshot.metrics.settled_until else { return };
         let reported = self.archive.get(id);
-        let shards = &mut self.snapshot.metrics.shards;
-        match (shards.get_mut(id), reported) {
-            // Before it had reported anything there is nothing to add.
-            (Some(known), Some(reported)) if known.values().all(|series| series.start <= reported.first) => {
-                known.values_mut().for_each(|series| series.reach_back_to(start));
+        let whole = || reported_between(reported, start, end);
+        match self.snapshot.metrics.shards.entry(id.clone()) {
+            Entry::Vacant(unknown) => {
+                unknown.insert(whole());
             }
-            (Some(known), reported) => *known = reported_between(reported, start, end),
-            (None, reported) => {
-                shards.insert(id.clone(), reported_between(reported, start, end));
+            Entry::Occupied(mut known) => {
+                // Before it had reported anything there is nothing to add.
+                let is_new =
+                    |series: &Series| reported.is_some_and(|reported| series.start <= reported.first);
+                if known.get().values().all(is_new) {
+                    known.get_mut().values_mut().for_each(|series| series.reach_back_to(start));
+                } else {
+                    known.insert(whole());
+                }
             }
         }
     }
