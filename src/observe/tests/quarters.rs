@@ -191,11 +191,14 @@ async fn a_clock_that_goes_back_over_the_end_of_a_quarter_takes_it_back_and_asks
 async fn a_stream_made_anew_under_its_name_has_no_quarters_of_the_other() {
     let plane = TestPlane::new(2);
     let mut observer = Observer::one_shot();
+    silence(&plane, 2, 0);
     seen(&mut observer, &plane).await;
+    no_silence(&plane);
     let made = plane.state().now - SignedDuration::from_mins(50);
     plane.state().summary.created_at = made;
     let young = seen(&mut observer, &plane).await;
-    assert_eq!((young.start, young.values.len()), (Minute::of(made).plus(5), 2));
+    assert_eq!(young.start, Minute::of(made).plus(5));
+    assert_eq!(young.values, [Some([30_000, 300, 0]); 2]);
     assert_eq!(young, seen(&mut Observer::one_shot(), &plane).await);
 }
 
