@@ -200,6 +200,10 @@ mod tests {
             story.pass(10, traffic);
             assert_eq!(counted(&story), (calls, 0), "to {count}");
         }
+        // The newest was made thirteen minutes ago, and its shards reported by the end of the first of them.
+        let mut ages = assess(&story.snapshot(), &policy()).count_updates_minutes_ago;
+        ages.sort_unstable();
+        assert_eq!(ages, [12, 22, 32, 42, 52]);
         // A merge of two shards is one.
         let open = story.open_shards();
         story.merge(open[0], open[1], false);

@@ -168,6 +168,10 @@ mod tests {
     /// A stream that in each minute, counted from now on backwards, was offered so many percent of a shard, for so
     /// many days; now is so many minutes after a quarter of the clock.
     fn stream(days: i64, late: i64, level: impl Fn(i64) -> u64) -> Snapshot {
+        stream_of_hours(24 * days, late, level)
+    }
+
+    fn stream_of_hours(hours: i64, late: i64, level: impl Fn(i64) -> u64) -> Snapshot {
         let minutes = 45 - (FIRST.0 + 45 - late).rem_euclid(QUARTER_MINUTES);
         let mut story = Story::of(1);
         for minute in -minutes..0 {
@@ -175,7 +179,7 @@ mod tests {
         }
         let mut snapshot = story.snapshot();
         let end = FIRST.plus(minutes);
-        let mut quarters = Quarters::from(end.plus(-days * 24 * 60));
+        let mut quarters = Quarters::from(end.plus(-hours * 60));
         while quarters.end().plus(QUARTER_MINUTES) <= end {
             let first = quarters.end().since(end);
             let writes = (first..first + QUARTER_MINUTES).map(|minute| percent(level(minute)));
@@ -269,6 +273,8 @@ mod tests {
             "by yesterday, and an hour of it is not known"
         );
         assert_eq!(read(&stream(1, 3, daily)), None, "never tried");
+        let young = [30, 42].map(|hours| read(&stream_of_hours(hours, 3, daily)).is_some());
+        assert_eq!(young, [false, true], "what was right for a few hours says little");
         let mut silent = whole;
         silent.metrics.stream.clear();
         assert_eq!(read(&silent), None, "what is offered now is not known");
