@@ -132,7 +132,8 @@ pub struct Demand {
     pub count_updates_minutes_ago: Vec<u32>,
     /// AWS's refusal, where it has just refused an UpdateShardCount.
     pub count_update_refused: Option<String>,
-    /// What the stream is expected to be offered, where the policy asks for it and a day is known.
+    /// What the stream is expected to be offered, where the policy may call for it and the last days say more of it than
+    /// the load of now.
     pub forecast: Option<Forecast>,
     /// The target in the dimensions that learn theirs, where enough is known for one.
     pub learned_target: Option<Load>,
@@ -290,7 +291,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage, &updates),
         count_updates_minutes_ago: updates.calls.iter().map(|by| minutes_between(*by, now)).collect(),
         count_update_refused: snapshot.update_shard_count_refused.clone(),
-        forecast: forecast(snapshot, policy, updates.calls.len()),
+        forecast: forecast(snapshot, policy, rise, updates.calls.len()),
         learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
@@ -308,9 +309,9 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
 }
 
 /// The forecast, where a call of UpdateShardCount may follow it: splits and merges do not.
-fn forecast(snapshot: &Snapshot, policy: &ScalingPolicy, calls_made: usize) -> Option<Forecast> {
+fn forecast(snapshot: &Snapshot, policy: &ScalingPolicy, rise: Rise, calls_made: usize) -> Option<Forecast> {
     let may_call = calls_made < policy.update_shard_count.calls_a_day(false) as usize;
-    may_call.then(|| forecast::read(snapshot))?
+    may_call.then(|| forecast::read(snapshot, rise))?
 }
 
 /// Whole minutes from one instant to a later one.

@@ -16,15 +16,17 @@
 //! Which course, the stream's own past tells: each is tried at every hour of the last [`TRIED_DAYS`] days, and what
 //! it would have said of two and four hours later is held against what came, as the ratio of the larger to the
 //! smaller less one. The course with the least of that in the mean is taken. Beside them stands "as now": where the
-//! load of now was the best guess at the load of later, nothing is foreseen at all, for no call is worth it.
+//! load of now was the best guess at the load of later, nothing is foreseen.
 //!
-//! Ratios are bounded, and what is offered counts for no less than [`SILENCE`], so that no hour of silence makes a
-//! forecast of anything. A course that hangs on a slot that is not known is none.
+//! A course has to have been tried at half as many hours as "as now", and hangs on no slot that is not known. Ratios are
+//! bounded, what is offered counts for no less than [`SILENCE`], and by an hour of silence no level is told, so that it
+//! makes a forecast of nothing.
 
 use crate::plan::Course;
 use crate::snapshot::{Minute, QUARTER_MINUTES, Quarters, Snapshot};
 
 use super::history::{Amounts, Span, Totals};
+use super::rise::Rise;
 
 /// Minutes of a slot.
 pub const SLOT_MINUTES: u32 = QUARTER_MINUTES as u32;
@@ -42,8 +44,6 @@ const TRIED_DAYS: usize = 4;
 /// They are tried at every so many slots, and of so many slots later.
 const TRIED_EVERY: usize = 4;
 const TRIED_AHEAD: [usize; 2] = [8, 16];
-/// A course has been tried at twelve hours at the least.
-const LEAST_TRIED: u64 = 24;
 /// The most that a single miss counts for, in thousandths.
 const MOST_MISSED: u64 = 3_000;
 /// Today is taken for at most so many times as much as the day before, and at least for that part of it.
@@ -60,8 +60,9 @@ pub struct Forecast {
     pub course: Course,
 }
 
-/// The forecast, where the past was a better guide than the load of now.
-pub(super) fn read(snapshot: &Snapshot) -> Option<Forecast> {
+/// The forecast, where the past was a better guide than the load of now; in thousandths of that with its rise, which is
+/// what demand is reckoned from.
+pub(super) fn read(snapshot: &Snapshot, rise: Rise) -> Option<Forecast> {
     let end = snapshot.metrics.settled_until?;
     let span = Span { start: end.plus(-QUARTER_MINUTES), ..Span::day_before(end, snapshot) };
     let totals = Totals::read(snapshot, span);
@@ -72,11 +73,10 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Forecast> {
     let quarters =
         snapshot.metrics.quarters.as_ref().filter(|known| known.end() == Quarters::on_the_clock(end))?;
     let past = Past::of(quarters, end, newest(span.len()));
-    let course = past.best_course()?;
-    let ahead = (0..SLOTS).map(|slot| past.expected(course, past.slots.len(), slot, now));
-    let per_mille =
-        ahead.map(|expected| Some((expected? * 1_000 / now).clamp(1, 1_000 * MOST_RATIO * MOST_RATIO)));
-    Some(Forecast { per_mille: per_mille.collect::<Option<_>>()?, course })
+    let (course, ahead) = past.best_course(now)?;
+    let risen = rise.raised(now);
+    let per_mille = |expected: u64| (expected * 1_000 / risen).clamp(1, 1_000 * MOST_RATIO * MOST_RATIO);
+    Some(Forecast { per_mille: ahead.into_iter().map(per_mille).collect(), course })
 }
 
 fn mean_of(values: impl Iterator<Item = u64>) -> Option<u64> {
@@ -101,7 +101,9 @@ impl Past {
         let of_quarters: Vec<Option<u64>> = quarters.values.iter().map(fullness).collect();
         let late = end.since(Quarters::on_the_clock(end)).unsigned_abs();
         let slot = |pair: &[Option<u64>]| {
-            let of = pair[0]?.checked_mul(QUARTER - late)?.checked_add(pair[1]?.checked_mul(late)?)?;
+            let part =
+                |of: Option<u64>, minutes: u64| if minutes == 0 { Some(0) } else { of?.checked_mul(minutes) };
+            let of = part(pair[0], QUARTER - late)?.checked_add(part(pair[1], late)?)?;
             Some((of / QUARTER).max(SILENCE))
         };
         let older = of_quarters.windows(2).map(slot);
@@ -117,10 +119,15 @@ impl Past {
     fn expected(&self, course: Course, now: usize, ahead: usize, level: u64) -> Option<u64> {
         let after = |back: usize| {
             let then = now.checked_sub(back)?;
-            let before = u64::midpoint(self.at(then)?, self.at(then.checked_sub(1)?)?);
+            let then_and_before = [self.at(then)?, self.at(then.checked_sub(1)?)?];
+            let before = u64::midpoint(then_and_before[0], then_and_before[1]);
             // Millionths.
-            let ratio = (level.saturating_mul(1_000_000) / before)
-                .clamp(1_000_000 / MOST_RATIO, 1_000_000 * MOST_RATIO);
+            let ratio = if then_and_before.contains(&SILENCE) {
+                1_000_000
+            } else {
+                (level.saturating_mul(1_000_000) / before)
+                    .clamp(1_000_000 / MOST_RATIO, 1_000_000 * MOST_RATIO)
+            };
             let weight = 2 * FADING_SLOTS - (ahead as u64).min(FADING_SLOTS);
             let ratio = (ratio * weight + 1_000_000 * (2 * FADING_SLOTS - weight)) / (2 * FADING_SLOTS);
             Some(self.at(then + ahead)?.saturating_mul(ratio) / 1_000_000)
@@ -132,28 +139,42 @@ impl Past {
         }
     }
 
-    /// The course that missed least; none where the load of then would have missed less.
-    fn best_course(&self) -> Option<Course> {
-        let courses = [None, Some(Course::Yesterday), Some(Course::LastWeek), Some(Course::Both)];
-        let missed = courses.into_iter().filter_map(|course| Some((course, self.missed(course)?)));
-        missed.min_by_key(|(_, missed)| *missed)?.0
+    /// The course that missed least, and what it says of the slots to come, where `level` is offered now; none where
+    /// the load of then would have missed less.
+    fn best_course(&self, level: u64) -> Option<(Course, Vec<u64>)> {
+        let as_now = self.missed(None)?;
+        let courses = [Course::Yesterday, Course::LastWeek, Course::Both].into_iter().filter_map(|course| {
+            let missed = self.missed(Some(course)).filter(|missed| 2 * missed.tried >= as_now.tried)?;
+            let ahead = (0..SLOTS).map(|slot| self.expected(course, self.slots.len(), slot, level));
+            Some((missed.per_mille, (course, ahead.collect::<Option<_>>()?)))
+        });
+        let (missed, best) = courses.min_by_key(|(missed, _)| *missed)?;
+        (missed < as_now.per_mille).then_some(best)
     }
 
-    /// By how many thousandths a course was wrong in the mean; without one, the load of then.
-    fn missed(&self, course: Option<Course>) -> Option<u64> {
+    /// By how much a course was wrong; without one, the load of then.
+    fn missed(&self, course: Option<Course>) -> Option<Missed> {
         let end = self.slots.len();
-        let tried = (0..TRIED_DAYS * DAY).step_by(TRIED_EVERY).filter_map(|back| end.checked_sub(back));
+        let hours = (0..TRIED_DAYS * DAY).step_by(TRIED_EVERY).filter_map(|back| end.checked_sub(back));
         let misses =
-            tried.flat_map(|now| TRIED_AHEAD.map(|ahead| (now, ahead))).filter_map(|(now, ahead)| {
+            hours.flat_map(|now| TRIED_AHEAD.map(|ahead| (now, ahead))).filter_map(|(now, ahead)| {
                 let (level, came) = (self.at(now.checked_sub(1)?)?, self.at(now + ahead)?);
                 let said = course
                     .map_or(Some(level), |course| self.expected(course, now, ahead, level))?
                     .max(SILENCE);
                 Some((said.max(came).saturating_mul(1_000) / said.min(came) - 1_000).min(MOST_MISSED))
             });
-        let (count, sum) = misses.fold((0, 0), |(count, sum), missed| (count + 1, sum + missed));
-        (count >= LEAST_TRIED).then(|| sum / count)
+        let (tried, sum) = misses.fold((0, 0), |(tried, sum), missed| (tried + 1, sum + missed));
+        (tried > 0).then(|| Missed { tried, per_mille: sum / tried })
     }
+}
+
+/// How good a course was.
+struct Missed {
+    /// How often it could be tried.
+    tried: u64,
+    /// By how many thousandths it was wrong in the mean.
+    per_mille: u64,
 }
 
 #[cfg(test)]
@@ -191,6 +212,10 @@ mod tests {
         snapshot
     }
 
+    fn foreseen(snapshot: &Snapshot) -> Option<Forecast> {
+        read(snapshot, Rise::default())
+    }
+
     /// Between 20 and 100 % over a day, least at this hour.
     fn daily(minute: i64) -> u64 {
         let slot = minute.rem_euclid(24 * 60);
@@ -212,7 +237,7 @@ mod tests {
     #[test]
     fn what_comes_each_day_is_expected_at_its_hour() {
         for days in [3, 12] {
-            let Forecast { per_mille, course } = read(&stream(days, 4, daily)).expect("days are known");
+            let Forecast { per_mille, course } = foreseen(&stream(days, 4, daily)).expect("days are known");
             assert_eq!((per_mille.len(), course), (SLOTS, Course::Yesterday), "and a week is no better");
             for (slot, expected) in per_mille.iter().enumerate() {
                 assert!(expected.abs_diff(comes(slot, daily)) < 100, "{days} days, slot {slot}: {expected}");
@@ -224,7 +249,7 @@ mod tests {
     fn who_has_other_loads_on_other_days_of_the_week_is_known_by_the_week() {
         // Six hours into the first day of the week; yesterday half as much was offered.
         let level = |minute: i64| weekly(minute + 6 * 60);
-        let Forecast { per_mille, course } = read(&stream(12, 9, level)).expect("weeks are known");
+        let Forecast { per_mille, course } = foreseen(&stream(12, 9, level)).expect("weeks are known");
         assert_eq!(course, Course::LastWeek);
         for (slot, expected) in per_mille.iter().enumerate() {
             assert!(expected.abs_diff(comes(slot, level)) < 60, "slot {slot}: {expected}");
@@ -233,15 +258,18 @@ mod tests {
 
     #[test]
     fn where_the_load_of_now_says_as_much_there_is_no_forecast() {
-        assert_eq!(read(&stream(12, 0, |_| 80)), None, "nothing ever changes");
+        assert_eq!(foreseen(&stream(12, 0, |_| 80)), None, "nothing ever changes");
         // What comes for two hours once in five has nothing to do with the hour of the day.
-        assert_eq!(read(&stream(12, 0, |minute| if minute.rem_euclid(300) < 120 { 80 } else { 40 })), None);
+        assert_eq!(
+            foreseen(&stream(12, 0, |minute| if minute.rem_euclid(300) < 120 { 80 } else { 40 })),
+            None
+        );
     }
 
     #[test]
     fn today_stays_above_yesterday_as_it_is_now_for_a_while_and_by_half_of_that_in_the_end() {
         let today = |minute: i64| daily(minute) * if minute >= -60 { 3 } else { 2 } / 2;
-        let expected = read(&stream(6, 0, today)).expect("days are known").per_mille;
+        let expected = foreseen(&stream(6, 0, today)).expect("days are known").per_mille;
         // In thousandths of today's: at first as much above yesterday's, from eight hours on half as much.
         let ratio = |slot: usize| expected[slot] * 1_000 / comes(slot, daily);
         assert!(
@@ -258,7 +286,7 @@ mod tests {
         let without = |change: fn(&mut Quarters)| {
             let mut snapshot = whole.clone();
             change(snapshot.metrics.quarters.as_mut().expect("they were read"));
-            read(&snapshot)
+            foreseen(&snapshot)
         };
         assert!(without(|_| ()).is_some());
         assert_eq!(without(|quarters| *quarters = Quarters::from(quarters.end())), None);
@@ -267,32 +295,39 @@ mod tests {
             let yesterday = quarters.values.len() - 50;
             quarters.values[yesterday] = None;
         });
-        assert_eq!(
-            hole.map(|forecast| forecast.course),
-            None,
-            "by yesterday, and an hour of it is not known"
-        );
-        assert_eq!(read(&stream(1, 3, daily)), None, "never tried");
-        let young = [30, 42].map(|hours| read(&stream_of_hours(hours, 3, daily)).is_some());
-        assert_eq!(young, [false, true], "what was right for a few hours says little");
+        assert_eq!(hole.map(|forecast| forecast.course), Some(Course::LastWeek), "nor an hour of yesterday");
+        assert_eq!(foreseen(&stream(1, 3, daily)), None, "never tried");
+        let young = [40, 52].map(|hours| foreseen(&stream_of_hours(hours, 3, daily)).is_some());
+        assert_eq!(young, [false, true], "half as many hours as it has known the load");
         let mut silent = whole;
         silent.metrics.stream.clear();
-        assert_eq!(read(&silent), None, "what is offered now is not known");
+        assert_eq!(foreseen(&silent), None, "what is offered now is not known");
     }
 
     #[test]
-    fn silence_makes_no_forecast_of_anything() {
-        // Nothing on all days but for an hour, which is over; and nothing but for the last minutes.
-        for level in [
-            |minute: i64| u64::from(minute.rem_euclid(1_440) > 1_380) * 90,
-            |minute: i64| {
-                if minute >= -2 { 90 } else { 0 }
-            },
-        ] {
-            if let Some(forecast) = read(&stream(12, 1, level)) {
-                let bounds = 1..=1_000 * MOST_RATIO * MOST_RATIO;
-                assert!(forecast.per_mille.iter().all(|slot| bounds.contains(slot)), "{forecast:?}");
+    fn an_hour_of_silence_yesterday_makes_a_forecast_of_nothing() {
+        // At this hour yesterday the writers were down.
+        let outage = |minute: i64| if (-1_500..-1_425).contains(&minute) { 0 } else { daily(minute) };
+        for late in [0, 7] {
+            let expected = foreseen(&stream(5, late, outage)).expect("days are known").per_mille;
+            for (slot, expected) in expected.into_iter().enumerate().skip(2) {
+                assert!(expected.abs_diff(comes(slot, daily)) < 100, "slot {slot}: {expected}");
             }
+        }
+        // And of a stream that is silent now, nothing is expected but what is there each day.
+        let silent = |minute: i64| if minute >= -60 { 0 } else { daily(minute) };
+        let bounds = 1..=1_000 * MOST_RATIO * MOST_RATIO;
+        let expected = foreseen(&stream(5, 0, silent)).map(|forecast| forecast.per_mille).unwrap_or_default();
+        assert!(expected.iter().all(|slot| bounds.contains(slot)), "{expected:?}");
+    }
+
+    #[test]
+    fn what_rises_now_is_reckoned_once() {
+        let snapshot = stream(5, 0, daily);
+        let [at_rest, rising] =
+            [0, 250].map(|per_mille| read(&snapshot, Rise { per_mille }).expect("known").per_mille);
+        for (at_rest, rising) in at_rest.into_iter().zip(rising) {
+            assert!((rising * 5 / 4).abs_diff(at_rest) <= 2, "{rising} of {at_rest}");
         }
     }
 
@@ -303,7 +338,7 @@ mod tests {
             turned in 0..1_440_i64,
         ) {
             let level = |minute: i64| daily(minute + turned);
-            let expected = read(&stream(5, late, level)).expect("days are known").per_mille;
+            let expected = foreseen(&stream(5, late, level)).expect("days are known").per_mille;
             for (slot, expected) in expected.into_iter().enumerate() {
                 let comes = comes(slot, level);
                 let near = comes * 85 / 100..=comes * 115 / 100;

@@ -52,12 +52,22 @@ pub(super) async fn read<P: ControlPlane>(
     Ok((quarters, asked))
 }
 
-/// What a quarter brought: of one that CloudWatch has no data points of, nothing, if it says that it has told all.
+/// What a quarter brought: of one that CloudWatch has no data point of at all, nothing, if it says that it has told all.
+/// Of one of which it has bytes and records, but no rejects, there were none.
 fn writes_of(history: &MetricHistory, quarter: Minute) -> Option<[u64; 3]> {
     let of = |metric: StreamMetric| {
         let series = history.stream.get(&metric)?;
-        series.at(quarter).or((series.complete && series.covers(quarter)).then_some(0))
+        let may_be_zero = series.complete && series.covers(quarter);
+        Some((series.at(quarter), may_be_zero.then_some(0)))
     };
-    let [bytes, records, rejected] = StreamMetric::INGEST.map(of);
-    Some([bytes?, records?, rejected?])
+    let [(bytes, no_bytes), (records, no_records), (rejected, no_rejected)] = [
+        of(StreamMetric::IncomingBytes)?,
+        of(StreamMetric::IncomingRecords)?,
+        of(StreamMetric::WriteProvisionedThroughputExceeded)?,
+    ];
+    match (bytes, records) {
+        (Some(bytes), Some(records)) => Some([bytes, records, rejected.or(no_rejected)?]),
+        (None, None) => Some([no_bytes?, no_records?, rejected.or(no_rejected)?]),
+        _ => None,
+    }
 }

@@ -12,21 +12,21 @@
 //!   together joined. That is counted for each need;
 //! - equal ranges grow full together, and double or halve. So m of them become m·2^j, as few as take it.
 //!
-//! A slot costs the shards that there are then, and the steps that led to them from those of the slot before (a
-//! call in between leaves them out: it makes no steps needed). A call, to any count between half and double,
-//! costs [`CALL_HUNDREDTHS`] of the shards that are needed in the mean. And there are only so many calls in 24
-//! hours: a(h) is how many may have been made by slot h, those of the last day that are over by then made room for.
-//! The least cost from slot h on with m equal ranges and u calls made from now on is a sweep from the last slot to
-//! the first:
+//! A slot costs the shards that there are then, c(h, m), and the steps that led to them: from those of the slot
+//! before, or from the m that a call has just made. A call costs [`CALL_HUNDREDTHS`] of the shards that are needed in
+//! the mean; the next one may lead to any count between half and double, for later ones that is not asked. And there
+//! are only so many calls in 24 hours: a(h) is how many may have been made by slot h, those of the last day that are
+//! over by then made room for. The least cost from slot h on with m equal ranges and u calls made from now on, K where
+//! they were kept and E where a call has just made them, is a sweep from the last slot to the first:
 //!
-//! > V(h, m, u) = cost(h, m) + min(V(h+1, m, u), if u < a(h+1): call + least of V(h+1, m′, u+1)).
+//! > K, E (h, m, u) = c(h, m) + steps + min(K(h+1, m, u), if u < a(h+1): call + least of E(h+1, m′, u+1)).
 //!
 //! The shards as they are go the same way. A call is made now if that is cheaper than to wait: what follows it is not
 //! decided, for the next look sees more. So a call has no price of its own: it costs what the best later use of it
 //! would have saved.
 //!
-//! Equal ranges are counted from half of the fewest that any slot needs to the most, and as far beyond as a call has
-//! to go that may only halve or double: others would at best be halved or doubled to as good a count.
+//! Equal ranges are counted from half of the fewest that any slot needs to a little more than the most, for where that
+//! may not be, and as far beyond as a call has to go that may only halve or double: others would at best be halved or doubled to as good a count.
 
 use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 
@@ -34,7 +34,10 @@ use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 /// measured for three more.
 const CALL_HUNDREDTHS: u64 = 40;
 /// Calls that change less are left to splits and merges.
-pub(super) const LEAST_CHANGE: u32 = 2;
+const LEAST_CHANGE: u32 = 2;
+
+/// So many counts above the most that is needed are looked at, for where fewer would put too much on one shard.
+const SPARE_COUNTS: u32 = 4;
 
 /// What there is, and what there may be.
 #[derive(Debug, Clone, Copy)]
@@ -77,12 +80,14 @@ pub(super) struct Foreseen {
     pub(super) saved_shard_seconds: u64,
 }
 
-/// The best count to call for now, if a call is cheaper than none. `by_steps` tells as how many shards those
-/// that are open take so many thousandths of what is offered now.
+/// The best count to call for now, if a call is cheaper than none; none of those that are `barred` now, which the next
+/// call may not lead to either. `by_steps` tells as how many shards those that are open take so many thousandths of
+/// what is offered now.
 pub(super) fn best(
     forecast: &Forecast,
     now: &Now,
     calls: Calls,
+    barred: &[u32],
     by_steps: impl Fn(u64) -> u32,
 ) -> Option<Foreseen> {
     let Now { shards, equal_capacity, counts, bounds, step_shard_seconds } = *now;
@@ -96,41 +101,46 @@ pub(super) fn best(
     let call = 1_000 * ranges.iter().sum::<u64>() / needs.len() as u64 * CALL_HUNDREDTHS / 100;
     // All costs are in thousandths of a shard for a slot.
     let step = 1_000 * step_shard_seconds / (60 * u64::from(SLOT_MINUTES));
-    let cost = |before: u64, then: u64| 1_000 * then + step * then.abs_diff(before);
+    let steps = |before: u64, then: u64| step * then.abs_diff(before);
     let need = |ranges: Option<&u64>| ranges.map_or(1, |count| u32::try_from(*count).unwrap_or(u32::MAX));
     let fewest = (need(ranges.iter().min()) / 2).min(counts.1).clamp(bounds.0, bounds.1);
-    let most = need(ranges.iter().max()).max(counts.0).clamp(bounds.0, bounds.1);
+    let most = need(ranges.iter().max()).max(counts.0).saturating_add(SPARE_COUNTS).clamp(bounds.0, bounds.1);
     let place = |count: u32| (count - fewest) as usize;
-    let reachable = || fewest.max(counts.0)..=most.min(counts.1);
+    let reachable = || (fewest.max(counts.0)..=most.min(counts.1)).filter(|count| !barred.contains(count));
+    let by_steps: Vec<u64> = needs.iter().map(|need| by_steps(*need).into()).collect();
     let mut stay = 0;
-    // By calls made and count.
-    let mut from_here = vec![vec![0_u64; (most - fewest + 1) as usize]; calls.by(needs.len()).max(1) + 1];
+    // By calls made, the first of them now, and by count; of what calls make, the least.
+    let width = (most - fewest + 1) as usize;
+    let mut kept = vec![vec![0_u64; width]; calls.by(needs.len())];
+    let mut least_entered = vec![0_u64; kept.len()];
+    let mut entered_now = vec![0_u64; width];
     for slot in (0..needs.len()).rev() {
+        let before = slot.checked_sub(1).map_or(shards.into(), |earlier| by_steps[earlier]);
+        let called = reachable().map(|count| entered_now[place(count)] + call).min().unwrap_or(u64::MAX);
+        stay = 1_000 * by_steps[slot] + steps(before, by_steps[slot]) + stay.min(called);
         let may_follow = calls.by(slot + 1);
-        let before = slot.checked_sub(1).map(|earlier| needs[earlier]).map_or(shards, &by_steps);
-        let least = reachable().map(|count| from_here[1][place(count)]).min().filter(|_| may_follow > 0);
-        stay = cost(before.into(), by_steps(needs[slot]).into())
-            + least.map_or(stay, |least| stay.min(least + call));
-        let costs: Vec<u64> = (fewest..=most)
-            .map(|count| {
-                let became = |slot: usize| doubled_or_halved(count.into(), ranges[slot]);
-                cost(slot.checked_sub(1).map_or(count.into(), became), became(slot))
-            })
-            .collect();
-        // From the fewest calls up: the row of one more is still that of the next slot.
-        for made in 1..from_here.len() {
-            let after = from_here.get(made + 1).filter(|_| made < may_follow);
-            let cheapest = after.and_then(|row| row.iter().min()).map_or(u64::MAX, |least| least + call);
-            for (here, cost) in from_here[made].iter_mut().zip(&costs) {
-                *here = cost + (*here).min(cheapest);
+        // From the fewest calls up: what one more makes is still that of the next slot.
+        for row in 0..kept.len() {
+            let after = least_entered.get(row + 1).filter(|_| row + 1 < may_follow);
+            let called = after.map_or(u64::MAX, |least| least + call);
+            least_entered[row] = u64::MAX;
+            for (count, kept) in (u64::from(fewest)..).zip(&mut kept[row]) {
+                let became = |slot: usize| doubled_or_halved(count, ranges[slot]);
+                let then = became(slot);
+                let cost = 1_000 * then + called.min(*kept);
+                let entered = cost + steps(count, then);
+                *kept = cost + slot.checked_sub(1).map_or(0, |earlier| steps(became(earlier), then));
+                least_entered[row] = least_entered[row].min(entered);
+                if row == 0 {
+                    entered_now[(count - u64::from(fewest)) as usize] = entered;
+                }
             }
         }
     }
-    let made_now = |count: u32| from_here[1][place(count)] + call;
     let to = reachable()
         .filter(|count| count.abs_diff(shards) >= LEAST_CHANGE)
-        .min_by_key(|count| made_now(*count))?;
-    let saved = stay.checked_sub(made_now(to)).filter(|saved| *saved > 0)?;
+        .min_by_key(|count| entered_now[place(*count)])?;
+    let saved = stay.checked_sub(entered_now[place(to)] + call).filter(|saved| *saved > 0)?;
     Some(Foreseen { to, saved_shard_seconds: saved * 60 * u64::from(SLOT_MINUTES) / 1_000 })
 }
 
@@ -180,7 +190,7 @@ mod tests {
     }
 
     fn called(per_mille: &[u64], calls: Calls) -> Option<u32> {
-        best(&forecast(per_mille), &now(20), calls, halving).map(|foreseen| foreseen.to)
+        best(&forecast(per_mille), &now(20), calls, &[], halving).map(|foreseen| foreseen.to)
     }
 
     #[test]
@@ -207,7 +217,7 @@ mod tests {
         let idle = |need: u64| if need > 1_000 { 200 } else { 20 };
         let to = |need: u64, a_day: u32| {
             let calls = Calls { a_day, minutes_ago: &[] };
-            best(&forecast(&[need; 32]), &now(20), calls, idle).map(|foreseen| foreseen.to)
+            best(&forecast(&[need; 32]), &now(20), calls, &[], idle).map(|foreseen| foreseen.to)
         };
         assert_eq!([to(100, 1), to(100, 8)], [Some(10), Some(10)]);
         // Sixty are needed, and no more than forty can be had: thirty double to what is needed.
@@ -218,7 +228,7 @@ mod tests {
     fn what_splits_and_merges_do_as_well_needs_no_call() {
         let needs = [1_000, 1_400, 1_700, 900, 600];
         let as_well = |need: u64| u32::try_from(need.div_ceil(50)).expect("few");
-        assert_eq!(best(&forecast(&needs), &now(20), PLENTY, as_well), None);
+        assert_eq!(best(&forecast(&needs), &now(20), PLENTY, &[], as_well), None);
     }
 
     #[test]
@@ -244,21 +254,26 @@ mod tests {
         assert_eq!(became, [20, 40, 160, 10, 10, 4, 1]);
     }
 
-    /// A case: what is known now, the calls, what splits and merges do, and what a call costs.
-    type Case<'a> = (&'a Now, Calls<'a>, &'a dyn Fn(u64) -> u32, u64, [u32; 2]);
+    /// A case: what is known now, the calls, what splits and merges do, what a call costs, the counts
+    /// in question, and those of them that the next call may not lead to.
+    type Case<'a> = (&'a Now, Calls<'a>, &'a dyn Fn(u64) -> u32, u64, [u32; 2], &'a [u32]);
 
-    /// The least cost of all courses, tried one by one: of the shards as they are, or of equal ranges, of so many
-    /// calls.
-    fn least(needs: &[u64], case: &Case, slot: usize, count: Option<u32>, made: usize) -> u64 {
-        let (now, calls, by_steps, call, [fewest, most]) = case;
+    /// The least cost of all courses from a slot on, tried one by one: of the shards as they are, or of equal ranges
+    /// that a call has just made or that were kept, after so many calls.
+    fn least(needs: &[u64], case: &Case, slot: usize, count: Option<(u32, bool)>, made: usize) -> u64 {
+        let (now, calls, by_steps, call, [fewest, most], barred) = case;
         let shards = |slot: usize| match count {
             None => u64::from(by_steps(needs[slot])),
-            Some(count) => {
+            Some((count, _)) => {
                 let wanted = (needs[slot] * u64::from(now.shards)).div_ceil(now.equal_capacity);
                 doubled_or_halved(count.into(), wanted)
             }
         };
-        let before = if slot == 0 { count.unwrap_or(now.shards).into() } else { shards(slot - 1) };
+        let before = match count {
+            Some((count, true)) => count.into(),
+            None if slot == 0 => now.shards.into(),
+            _ => shards(slot - 1),
+        };
         let here =
             1_000 * shards(slot) + now.step_shard_seconds * 1_000 / 900 * shards(slot).abs_diff(before);
         if slot + 1 == needs.len() {
@@ -267,9 +282,11 @@ mod tests {
         let (low, high) = if count.is_none() { now.counts } else { now.bounds };
         let counts = low.max(*fewest)..=high.min(*most);
         let may_call = made < calls.by(slot + 1);
-        let others =
-            counts.filter(|_| may_call).map(|to| call + least(needs, case, slot + 1, Some(to), made + 1));
-        here + others.chain([least(needs, case, slot + 1, count, made)]).min().expect("to stay is one")
+        let others = counts
+            .filter(|to| may_call && (count.is_some() || !barred.contains(to)))
+            .map(|to| call + least(needs, case, slot + 1, Some((to, true)), made + 1));
+        let kept = count.map(|(count, _)| (count, false));
+        here + others.chain([least(needs, case, slot + 1, kept, made)]).min().expect("to stay is one")
     }
 
     proptest! {
@@ -281,6 +298,7 @@ mod tests {
             [a_step, slots_a_step] in [100..900_u64, 0..3_u64],
             a_day in 0..4_u32,
             minutes_ago in prop::collection::vec(1_380..1_440_u32, 0..3),
+            barred in prop::collection::vec(1..9_u32, 0..3),
         ) {
             let forecast = forecast(&needs);
             let counts = (shards.div_ceil(2), (2 * shards).min(8));
@@ -293,18 +311,18 @@ mod tests {
                 needs.iter().map(|need| (need * u64::from(shards)).div_ceil(equal_capacity)).collect();
             let call = 1_000 * ranges.iter().sum::<u64>() / needs.len() as u64 * CALL_HUNDREDTHS / 100;
             let need = |count: Option<&u64>| u32::try_from(*count.expect("some")).expect("few");
-            let ends = [(need(ranges.iter().min()) / 2).min(counts.1), need(ranges.iter().max()).max(counts.0)];
+            let ends = [(need(ranges.iter().min()) / 2).min(counts.1), need(ranges.iter().max()).max(counts.0) + SPARE_COUNTS];
             let ends = ends.map(|count| count.clamp(1, 8));
-            let case: Case = (&now, calls, &by_steps, call, ends);
+            let case: Case = (&now, calls, &by_steps, call, ends, &barred);
             let stay = least(&needs, &case, 0, None, 0);
-            let of = |to: u32| least(&needs, &case, 0, Some(to), 1) + call;
-            let tried = (counts.0.max(ends[0])..=counts.1.min(ends[1]))
-                .filter(|to| to.abs_diff(shards) >= LEAST_CHANGE && calls.by(0) > 0);
+            let of = |to: u32| least(&needs, &case, 0, Some((to, true)), 1) + call;
+            let may_be = |to: &u32| to.abs_diff(shards) >= LEAST_CHANGE && !barred.contains(to) && calls.by(0) > 0;
+            let tried = (counts.0.max(ends[0])..=counts.1.min(ends[1])).filter(may_be);
             let cheapest = tried.map(of).min().unwrap_or(u64::MAX);
-            match best(&forecast, &now, calls, by_steps) {
+            match best(&forecast, &now, calls, &barred, by_steps) {
                 Some(Foreseen { to, saved_shard_seconds }) => {
                     prop_assert_eq!(of(to), cheapest);
-                    prop_assert!(cheapest < stay && to.abs_diff(shards) >= LEAST_CHANGE);
+                    prop_assert!(cheapest < stay && may_be(&to));
                     prop_assert_eq!(saved_shard_seconds, (stay - cheapest) * 900 / 1_000);
                 }
                 None => prop_assert!(cheapest >= stay),

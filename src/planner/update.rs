@@ -56,8 +56,8 @@ use crate::policy::{InForce, ScalingPolicy, UpdateShardCount};
 /// none was left at the peak; at 5 a day's calls last.
 const PRICE_PERCENT: u64 = 5;
 
-/// How many more shards than foreseen a call may lead to, where fewer would put too much on one.
-const NEAR_COUNTS: u32 = 4;
+/// So many of the counts that are foreseen are tried, where one would put too much on a shard.
+const COUNTS_TRIED: usize = 5;
 /// The slots of a forecast whose highest a report tells: two hours.
 const SOON_SLOTS: usize = 8;
 
@@ -221,11 +221,15 @@ impl Chooser<'_> {
             minutes_ago: &demand.count_updates_minutes_ago,
         };
         let steps = self.steps();
-        let Foreseen { to, saved_shard_seconds } =
-            foresight::best(forecast, &now, calls, |need| steps.shards_for(need))?;
-        let (to, left) = (to..=most.min(to + NEAR_COUNTS))
-            .filter(|count| (*count > from) == (to > from) && count.abs_diff(from) >= foresight::LEAST_CHANGE)
-            .find_map(|count| Some((count, self.left_by(count, u64::MAX)?)))?;
+        let mut barred = Vec::new();
+        let (to, saved_shard_seconds, left) = loop {
+            let best = foresight::best(forecast, &now, calls, &barred, |need| steps.shards_for(need));
+            let Foreseen { to, saved_shard_seconds } = best.filter(|_| barred.len() < COUNTS_TRIED)?;
+            match self.left_by(to, u64::MAX) {
+                Some(left) => break (to, saved_shard_seconds, left),
+                None => barred.push(to),
+            }
+        };
         let soon = forecast.per_mille.iter().take(SOON_SLOTS).copied().max().unwrap_or(0);
         Some(Call {
             from,

@@ -214,7 +214,6 @@ pub(super) fn raised(rise_per_mille: u64) -> String {
     )
 }
 
-/// A time in minutes, in seconds where it is short.
 fn course_of(course: Course) -> &'static str {
     match course {
         Course::Yesterday => "yesterday's course",
@@ -223,6 +222,7 @@ fn course_of(course: Course) -> &'static str {
     }
 }
 
+/// A time in minutes, in seconds where it is short.
 fn minutes(seconds: u64) -> String {
     if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
 }

@@ -227,7 +227,9 @@ fn heat_does_not_wait_for_a_call_to_fewer_shards() {
     assert!(called(&planned(&expecting(&percents, 700), UpdateShardCount::Auto)).is_some_and(|to| to < 20));
     percents[19] = 72;
     let proposal = planned(&expecting(&percents, 700), UpdateShardCount::Auto);
-    assert!(matches!(proposal.steps[0], Step::Split { .. }), "{:?}", proposal.steps);
+    let answers =
+        matches!(proposal.steps[0], Step::Split { .. }) || called(&proposal).is_some_and(|to| to > 20);
+    assert!(answers, "{:?}", proposal.steps);
 }
 
 #[test]
