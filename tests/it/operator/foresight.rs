@@ -1,4 +1,4 @@
-//! UpdateShardCount ahead of a load that came on both days before at the same hour: called before any shard is hot, and
+//! UpdateShardCount ahead of a load that came on the days before at the same hour: called before any shard is hot, and
 //! told with its reason.
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ async fn what_rose_each_day_at_this_hour_is_met_by_a_call_before_a_shard_is_hot_
     let rig = Rig::start(&memory).await;
     let rise = rig.account.clock.now() + SignedDuration::from_hours(3);
     rig.stream("orders", 4, daily(rise)).await;
-    rig.pass_minutes(48 * 60 + 120).await;
+    rig.pass_minutes(72 * 60 + 120).await;
     let spec = json!({"updateShardCount": "Auto", "minShards": 2, "maxShards": 32});
     rig.put("orders", rig.spec("orders", "Apply", spec)).await;
     let operator = rig.operator();
@@ -32,7 +32,7 @@ async fn what_rose_each_day_at_this_hour_is_met_by_a_call_before_a_shard_is_hot_
     let step = &status.recent_steps[0];
     assert_eq!((step.kind.as_str(), step.result.as_str()), ("UpdateShardCount", "Done"), "{step:?}");
     // From then on each of four shards has more than 95 %.
-    let hot = rise + SignedDuration::from_mins(48 * 60 + 5 * 15);
+    let hot = rise + SignedDuration::from_mins(72 * 60 + 5 * 15);
     assert!(step.at < hot, "{} is not before {hot}", step.at);
     let why = step.why.as_deref().unwrap_or_default();
     assert!(why.starts_with("ahead: within ") && why.contains("by yesterday's course"), "{why}");
@@ -41,7 +41,7 @@ async fn what_rose_each_day_at_this_hour_is_met_by_a_call_before_a_shard_is_hot_
     assert!(note.contains(why), "{note}");
 
     // And it was worth it: when the load is there no shard is hot.
-    let peak = (rise + SignedDuration::from_hours(51)).duration_since(rig.account.clock.now());
+    let peak = (rise + SignedDuration::from_hours(75)).duration_since(rig.account.clock.now());
     rig.pass_minutes(u64::try_from(peak.as_mins()).expect("ahead")).await;
     let status = rig.status("orders").await;
     assert!(status.shards.is_some_and(|shards| shards.current >= 6 && shards.hot == 0), "{status:#?}");
