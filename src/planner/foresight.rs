@@ -22,11 +22,12 @@
 //! > K, E (h, m, u) = c(h, m) + steps + min(K(h+1, m, u), if u < a(h+1): call + least of E(h+1, m′, u+1)).
 //!
 //! The shards as they are go the same way. A call is made now if that is cheaper than to wait: what follows it is not
-//! decided, for the next look sees more. So a call has no price of its own: it costs what the best later use of it
-//! would have saved.
+//! decided, for the next look sees more. So beside the minutes that it takes, a call costs what the best later use
+//! of it would have saved.
 //!
 //! Equal ranges are counted from half of the fewest that any slot needs to a little more than the most, for where that
-//! may not be, and as far beyond as a call has to go that may only halve or double: others would at best be halved or doubled to as good a count.
+//! may not be, and as far beyond as a call has to go that may only halve or double: others would at best be halved or
+//! doubled to as good a count.
 
 use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 
@@ -35,7 +36,6 @@ use crate::demand::forecast::{Forecast, SLOT_MINUTES};
 const CALL_HUNDREDTHS: u64 = 40;
 /// Calls that change less are left to splits and merges.
 const LEAST_CHANGE: u32 = 2;
-
 /// So many counts above the most that is needed are looked at, for where fewer would put too much on one shard.
 const SPARE_COUNTS: u32 = 4;
 
@@ -209,6 +209,13 @@ mod tests {
             called(&slots, PLENTY)
         };
         assert_eq!([dip(32), dip(12), dip(1)], [Some(12), Some(12), None]);
+    }
+
+    #[test]
+    fn a_call_makes_room_for_another_once_its_day_is_over() {
+        let by = |minutes_ago: &[u32], slot| Calls { a_day: 3, minutes_ago }.by(slot);
+        assert_eq!([by(&[1_440], 0), by(&[1_439], 0), by(&[1_439], 1), by(&[1_425], 1)], [3, 2, 3, 3]);
+        assert_eq!([by(&[1_424], 1), by(&[1_424], 2), by(&[0; 5], 95), by(&[0; 5], 96)], [2, 3, 0, 3]);
     }
 
     #[test]

@@ -35,12 +35,6 @@ impl Quarters {
             .plus(QUARTER_MINUTES * i64::try_from(self.values.len()).unwrap_or(i64::MAX / QUARTER_MINUTES))
     }
 
-    /// What the quarter brought that holds `minute`.
-    pub fn at(&self, minute: Minute) -> Option<[u64; 3]> {
-        let place = usize::try_from(minute.since(self.start).div_euclid(QUARTER_MINUTES)).ok()?;
-        self.values.get(place).copied().flatten()
-    }
-
     /// The minute in which the first begins that is not known.
     pub fn first_unknown(&self) -> Option<Minute> {
         let place = self.values.iter().position(Option::is_none)?;
@@ -70,13 +64,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarter_is_known_by_each_of_its_minutes_and_none_before_or_after() {
+    fn quarters_begin_and_end_on_the_clock_and_are_cut_there() {
         let mut quarters = Quarters::from(Minute(44));
         quarters.values = vec![Some([1, 2, 3]), None, Some([7, 8, 9])];
         assert_eq!((quarters.start, quarters.end()), (Minute(30), Minute(75)));
-        let known =
-            [29, 30, 44, 45, 60, 74, 75].map(|minute| quarters.at(Minute(minute)).map(|[bytes, ..]| bytes));
-        assert_eq!(known, [None, Some(1), Some(1), None, Some(7), Some(7), None]);
         assert_eq!(quarters.first_unknown(), Some(Minute(45)));
         quarters.end_at(Minute(75));
         assert_eq!(quarters.values.len(), 3, "it never ended later");
