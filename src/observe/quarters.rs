@@ -71,3 +71,32 @@ fn writes_of(history: &MetricHistory, quarter: Minute) -> Option<[u64; 3]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Series;
+
+    const QUARTER: Minute = Minute(900);
+
+    /// What is told of one quarter: bytes, records and rejects.
+    fn told(values: [Option<u64>; 3], complete: bool) -> Option<[u64; 3]> {
+        let series = values.map(|value| Series::new(QUARTER, vec![value], complete));
+        let stream = StreamMetric::INGEST.into_iter().zip(series).collect();
+        writes_of(&MetricHistory { stream, ..MetricHistory::default() }, QUARTER)
+    }
+
+    #[test]
+    fn a_quarter_without_any_point_brought_nothing_and_one_that_is_half_told_is_not_known() {
+        assert_eq!(told([Some(7), Some(2), Some(1)], true), Some([7, 2, 1]));
+        assert_eq!(told([None; 3], true), Some([0; 3]), "nobody wrote");
+        assert_eq!(told([Some(7), Some(2), None], true), Some([7, 2, 0]), "and nothing was rejected");
+        assert_eq!(told([None, None, Some(3)], true), Some([0, 0, 3]), "all of it was rejected");
+        for half in [[None, Some(2), None], [Some(7), None, Some(1)]] {
+            assert_eq!(told(half, true), None, "bytes and records are of the same writes");
+        }
+        for partial in [[None; 3], [Some(7), Some(2), None]] {
+            assert_eq!(told(partial, false), None, "more may come");
+        }
+    }
+}
