@@ -90,6 +90,7 @@ pub use self::ancestry::{ancestry_of, ancestry_of_heat};
 #[cfg(feature = "sandbox")]
 pub(crate) use self::density::SEGMENTS;
 pub use self::headroom::{last_full_hour, learned};
+pub use self::pulse::Pulse;
 
 mod ancestry;
 mod count_updates;
@@ -103,6 +104,7 @@ mod history;
 mod ingest;
 mod limits;
 mod lineage;
+mod pulse;
 mod readers;
 mod rise;
 mod stops;
@@ -242,7 +244,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     let span = span(snapshot, windows);
     let window = [span.end.plus(-(windows.mean as i64)).max(span.known_from).min(span.end), span.end];
     let lineage = Lineage::read(snapshot);
-    let totals = Totals::read(snapshot, span);
+    let totals = Totals::read(&snapshot.metrics, span);
     let reports = Reports::read(&lineage, span, &totals);
     let places = span.len().saturating_sub(windows.mean)..span.len();
     // Where AWS keeps the shards, or deletes them, nothing hangs on what their metrics say.

@@ -31,14 +31,13 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use self::cache::ObservationCache;
-pub use self::gate::{MetricLevel, gate, reads_need_a_closer_look};
+pub use self::gate::{MetricLevel, Watchpoints, gate, reads_need_a_closer_look};
 pub use self::listing::list_shards;
 use self::listing::past_topology;
 use self::metrics::{MetricPlan, read_metrics};
 pub use self::past::writes_of_days;
 use crate::control_plane::{ControlPlane, Reply, RequestError, ShardFilter, StreamId};
-use crate::demand::ancestry_of_heat;
-use crate::load::Loads;
+use crate::demand::{Pulse, ancestry_of_heat};
 use crate::plan::Plan;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef, UpdateShardCount};
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
@@ -135,8 +134,8 @@ pub struct Observer {
     phase: i64,
     cache: ObservationCache,
     last_full: Option<LastFull>,
-    /// The targets of the last decision: what a learned one is now, no look at the stream as a whole tells.
-    decided_by: Option<Loads>,
+    /// What the last decision left to watch for.
+    watch: Option<Watchpoints>,
 }
 
 /// What later passes build on.
@@ -147,6 +146,8 @@ struct LastFull {
     described_at: Minute,
     summary: StreamSummary,
     shards: Vec<Shard>,
+    /// The load of the stream as a whole.
+    pulse: Option<Pulse>,
     /// Whether what was decided then waits for a look at the shards, however calm the stream is.
     awaited: bool,
 }
@@ -211,7 +212,8 @@ impl Observer {
 
     /// Takes in the plan that was decided from the last pass where nobody waits for its steps: they are only shown.
     pub fn shown(&mut self, plan: &Plan) {
-        self.decided_by = Some(plan.limits.trigger);
+        let pulse = self.last_full.as_ref().and_then(|last| last.pulse);
+        self.watch = Some(Watchpoints::of(&plan.before, plan.limits, pulse));
     }
 
     /// One pass.
@@ -250,7 +252,7 @@ impl Observer {
         described: Reply<StreamSummary>,
     ) -> Result<Observation, ObserveError> {
         // It may be another stream than before.
-        (self.last_full, self.decided_by) = (None, None);
+        (self.last_full, self.watch) = (None, None);
         self.full_pass(plane, policy, Described::now(described), 0).await
     }
 
@@ -278,7 +280,7 @@ impl Observer {
             MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
         *requested += read_metrics(plane, &last.summary, plan, &mut self.cache, &mut metrics).await?;
         let open = last.summary.open_shard_count;
-        let level = gate(&metrics, policy, self.decided_by, open, Some(last_slot), this_slot);
+        let level = gate(&metrics, policy, self.watch, open, Some(last_slot), this_slot);
         if level == MetricLevel::Shards {
             return Ok(Glance::Closer(self.still_holds(now, last)));
         }
@@ -343,7 +345,7 @@ impl Observer {
         }
         requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         if sees_shards
-            && reads_need_a_closer_look(&metrics, policy, self.decided_by, summary.open_shard_count)
+            && reads_need_a_closer_look(&metrics, policy, self.watch, summary.open_shard_count)
         {
             let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
@@ -376,6 +378,7 @@ impl Observer {
                 described_at,
                 summary: snapshot.summary.clone(),
                 shards: snapshot.shards.clone(),
+                pulse: Pulse::read(&snapshot.metrics, policy),
                 awaited: false,
             });
         }

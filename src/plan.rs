@@ -63,12 +63,7 @@ impl Plan {
     /// Whether no step may run now, and splits may be waiting for what may be over any minute. Then it is worth its
     /// price to look at the shards again soon.
     pub fn splits_wait(&self) -> bool {
-        let targets = self.limits.trigger;
-        let is_hot = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && !shard.loads.within(targets);
-        let heat = self.before.iter().any(is_hot);
-        self.steps().is_empty()
-            && !self.holds.iter().any(Hold::awaits_a_person)
-            && self.holds.iter().any(|hold| hold.delays_splits(heat))
+        self.steps().is_empty() && splits_wait(&self.before, self.limits.trigger, &self.holds)
     }
 
     /// The ranges of the shards after the first `count` steps.
@@ -83,6 +78,13 @@ impl Plan {
         }
         Ok(ranges)
     }
+}
+
+/// Whether one of the holds may delay splits of these shards, and may be over any minute.
+pub fn splits_wait(shards: &[RangeLoad], targets: Loads, holds: &[Hold]) -> bool {
+    let is_hot = |shard: &RangeLoad| shard.evidence != Evidence::Unknown && !shard.loads.within(targets);
+    let heat = shards.iter().any(is_hot);
+    !holds.iter().any(Hold::awaits_a_person) && holds.iter().any(|hold| hold.delays_splits(heat))
 }
 
 /// What makes a plan this plan. Loads, times and prices are no part of it.

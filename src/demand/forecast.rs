@@ -65,7 +65,7 @@ pub struct Forecast {
 pub(super) fn read(snapshot: &Snapshot, rise: Rise) -> Option<Forecast> {
     let end = snapshot.metrics.settled_until?;
     let span = Span { start: end.plus(-QUARTER_MINUTES), ..Span::day_before(end, snapshot) };
-    let totals = Totals::read(snapshot, span);
+    let totals = Totals::read(&snapshot.metrics, span);
     let newest = |minutes: usize| {
         mean_of((span.len().saturating_sub(minutes)..span.len()).filter_map(|place| totals.fullness(place)))
     };

@@ -42,7 +42,7 @@ const FILLS: std::ops::RangeInclusive<u64> = 9..=16;
 /// The target that the last day was worth, where enough of it is known.
 pub(super) fn read(snapshot: &Snapshot) -> Option<Load> {
     let span = Span::day_before(last_full_hour(snapshot.metrics.settled_until?), snapshot);
-    let totals = Totals::read(snapshot, span);
+    let totals = Totals::read(&snapshot.metrics, span);
     learned(&(0..span.len()).map(|place| totals.fullness(place)).collect::<Vec<_>>())
 }
 

@@ -7,7 +7,7 @@ use crate::hash_key::HashKeyRange;
 use crate::load::Load;
 use crate::plan::Evidence;
 use crate::quota::Dimension;
-use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
+use crate::snapshot::{MetricHistory, Minute, Series, ShardMetric, Snapshot, StreamMetric};
 use crate::stream::Shard;
 
 use super::density::{Density, RangeShare};
@@ -158,6 +158,14 @@ impl Cell {
         Cell { amounts: self.amounts.share(share), evidence, witness }
     }
 
+    /// What the stream's totals tell of all keys.
+    pub(super) fn of_totals(totals: [Option<u64>; 3]) -> Cell {
+        match totals {
+            [Some(bytes), Some(records), Some(rejected)] => Cell::measured(Amounts { bytes, records, rejected }),
+            _ => Cell::UNKNOWN,
+        }
+    }
+
     const fn measured(amounts: Amounts) -> Cell {
         Cell { amounts, evidence: Evidence::Measured, witness: Witness::Own }
     }
@@ -200,8 +208,8 @@ pub(super) struct Totals<'a> {
 }
 
 impl<'a> Totals<'a> {
-    pub(super) fn read(snapshot: &'a Snapshot, span: Span) -> Totals<'a> {
-        let told = StreamMetric::INGEST.map(|metric| Told::of(snapshot.metrics.stream.get(&metric), span));
+    pub(super) fn read(metrics: &'a MetricHistory, span: Span) -> Totals<'a> {
+        let told = StreamMetric::INGEST.map(|metric| Told::of(metrics.stream.get(&metric), span));
         Totals { told, known: span.place(span.known_from)..span.len() }
     }
 
@@ -454,12 +462,9 @@ pub(super) fn spread_evenly(lineage: &Lineage, totals: &Totals, span: Span) -> V
     let whole = Density::even(HashKeyRange::WHOLE);
     let spread = |shard: &Shard| {
         let share = whole.share(shard.range);
-        let cell = |place| match totals.at(place) {
-            [Some(bytes), Some(records), Some(rejected)] => {
-                let amounts = Amounts { bytes, records, rejected }.share(share);
-                Cell::measured(amounts)
-            }
-            _ => Cell::UNKNOWN,
+        let cell = |place| {
+            let whole = Cell::of_totals(totals.at(place));
+            Cell { amounts: whole.amounts.share(share), ..whole }
         };
         (0..span.len()).map(cell).collect()
     };

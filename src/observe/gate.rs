@@ -1,7 +1,9 @@
 //! When shard metrics are worth their price: pure functions over the stream's own metrics.
 
+use crate::demand::Pulse;
 use crate::load::{Load, Loads};
-use crate::policy::{LOWEST_LEARNED_TARGET, ScalingPolicy};
+use crate::plan::{Evidence, RangeLoad};
+use crate::policy::{LOWEST_LEARNED_TARGET, Limits, ScalingPolicy};
 use crate::quota::Dimension;
 use crate::snapshot::{MetricHistory, Minute, StreamMetric};
 
@@ -10,13 +12,8 @@ const SLOT_MINUTES: i64 = 5;
 /// A description of a stream at rest is taken for true within each of these slots of the clock.
 /// Whoever acts looks again before each step.
 pub(super) const SUMMARY_SLOT_MINUTES: i64 = 2 * SLOT_MINUTES;
-/// From which share of its target on the stream as a whole is near it, in percent.
+/// From which share of what they may read on readers are near it, in percent.
 const NEAR_TARGET_PERCENT: u64 = 80;
-/// From how much more in the newest minute than in the mean of the minutes before it writes are taken
-/// to rise, in percent of that mean.
-const RISE_PERCENT: u128 = 110;
-/// The minutes before it: a slot, after which the shards are looked at anyway.
-const RISE_MINUTES: u32 = SLOT_MINUTES as u32;
 /// Readers read far above ingest from so many percent of the day's own ratio on.
 const READ_SURGE_PERCENT: u128 = 150;
 
@@ -29,24 +26,77 @@ pub enum MetricLevel {
     Shards,
 }
 
-/// Whether this pass reads the shards' metrics, by those of [`StreamMetric::WATCHED`]: in each slot of five
-/// minutes once, and every minute while the stream rejects writes, lies near its target or is written to
-/// more and more. `decided_by` are the targets of the last decision; before there is one, the lowest that there
-/// may be tell what is near. `last_full` is the minute of the last pass that read the shards; not knowing it costs one
-/// reading.
+/// What a decision leaves to watch for: the load of the stream as a whole at which it would be another, if every key
+/// kept its share. What lies beyond such a point already has been decided on, or waits for what no metric tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watchpoints {
+    /// The targets that it was decided by.
+    targets: Loads,
+    /// What the stream has when the next shard is at a target.
+    rises_to: Loads,
+    /// What the peak of the stream has to fall to for the next two neighbours to fit together.
+    falls_to: Loads,
+}
+
+impl Watchpoints {
+    /// Those of a decision by `limits` on `shards`, in hash-key order, when the stream had this pulse. Where that is not
+    /// known there are none.
+    pub fn of(shards: &[RangeLoad], limits: Limits, pulse: Option<Pulse>) -> Watchpoints {
+        let Limits { trigger, pack } = limits;
+        let never = Loads::from_array([Load(u64::MAX); 3]);
+        let mut points = Watchpoints { targets: trigger, rises_to: never, falls_to: Loads::default() };
+        let Some(Pulse { now, peak }) = pulse else { return points };
+        let is_known = |shard: &RangeLoad| shard.evidence != Evidence::Unknown;
+        for shard in shards.iter().filter(|shard| is_known(shard) && shard.loads.within(trigger)) {
+            let at_target = Dimension::SPLITTABLE.map(|dimension| match shard.loads.of(dimension) {
+                Load::ZERO => Load(u64::MAX),
+                load => now.of(dimension).scaled(trigger.of(dimension).0, load.0),
+            });
+            points.rises_to = points.rises_to.zip(Loads::from_array(at_target), Ord::min);
+        }
+        for pair in shards.windows(2).filter(|pair| pair.iter().all(is_known)) {
+            let loads: Loads = pair.iter().map(|shard| shard.peak_loads).sum();
+            if !loads.within(pack) {
+                let (fullest, load) = loads.binding(pack);
+                let fits = Dimension::SPLITTABLE.map(|dimension| match dimension == fullest {
+                    true => peak.of(dimension).scaled(pack.of(dimension).0, load.0),
+                    false => Load::ZERO,
+                });
+                points.falls_to = points.falls_to.max(Loads::from_array(fits));
+            }
+        }
+        points
+    }
+
+    /// Whether the stream has come to one of them.
+    fn are_reached(&self, pulse: Pulse) -> bool {
+        let fell = |(peak, point): (Load, Load)| peak < point;
+        !pulse.now.within(self.rises_to)
+            || pulse.peak.as_array().into_iter().zip(self.falls_to.as_array()).any(fell)
+    }
+}
+
+/// Whether this pass reads the shards' metrics, by those of [`StreamMetric::WATCHED`]: in each slot of five minutes
+/// once, and at every minute in which the stream rejects writes, is read near its target, or has come to one of the
+/// points that the last decision left to `watch` for. `last_full` is the minute of the last pass that read the shards;
+/// not knowing it costs one reading.
 pub fn gate(
     metrics: &MetricHistory,
     policy: &ScalingPolicy,
-    decided_by: Option<Loads>,
+    watch: Option<Watchpoints>,
     open_shards: usize,
     last_full: Option<Minute>,
     now: Minute,
 ) -> MetricLevel {
     let due = last_full.is_none_or(|last| !same_slot(last, now));
+    let is_reached = || {
+        let (watch, pulse) = watch.zip(Pulse::read(metrics, policy))?;
+        Some(watch.are_reached(pulse))
+    };
     if due
         || is_rejecting(metrics, policy)
-        || is_near_target(metrics, policy, decided_by, open_shards)
-        || is_rising(metrics)
+        || is_read_near_its_target(metrics, policy, watch, open_shards)
+        || is_reached().unwrap_or(false)
     {
         MetricLevel::Shards
     } else {
@@ -68,54 +118,39 @@ fn is_rejecting(metrics: &MetricHistory, policy: &ScalingPolicy) -> bool {
     window(metrics, policy, StreamMetric::WriteProvisionedThroughputExceeded).any(|rejected| rejected > 0)
 }
 
-/// Whether more is written in the newest minute than in the minutes before: what was cool on the whole
-/// a moment ago may have hot shards now, and a burst is best met before it rejects.
-fn is_rising(metrics: &MetricHistory) -> bool {
-    [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords].into_iter().any(|metric| {
-        let mut newest_first = metrics.newest(metric, 1 + RISE_MINUTES).map(u128::from);
-        let Some(newest) = newest_first.next() else { return false };
-        let (count, sum) = newest_first.fold((0, 0), |(count, sum), value| (count + 1, sum + value));
-        count == u128::from(RISE_MINUTES) && newest * count * 100 > sum * RISE_PERCENT
-    })
-}
-
 /// The targets, where they are known: what is learned, a decision tells. A target that has fallen since is known with
 /// the next slot of the clock.
-fn targets(policy: &ScalingPolicy, decided_by: Option<Loads>) -> Loads {
-    decided_by.unwrap_or_else(|| policy.limits(Some(LOWEST_LEARNED_TARGET)).trigger)
+fn targets(policy: &ScalingPolicy, watch: Option<Watchpoints>) -> Loads {
+    let lowest = || policy.limits(Some(LOWEST_LEARNED_TARGET)).trigger;
+    watch.map_or_else(lowest, |watch| watch.targets)
 }
 
 /// Any minute of the window counts, not the mean: this only opens the purse.
-fn is_near_target(
+fn is_read_near_its_target(
     metrics: &MetricHistory,
     policy: &ScalingPolicy,
-    decided_by: Option<Loads>,
+    watch: Option<Watchpoints>,
     open_shards: usize,
 ) -> bool {
-    let limits = targets(policy, decided_by);
-    let near = |metric, dimension: Dimension, limit: Load| {
-        let limit = limit.scaled(NEAR_TARGET_PERCENT, 100);
-        let seconds = 60 * u64::try_from(open_shards).unwrap_or(u64::MAX / 60);
-        window(metrics, policy, metric).any(|sum| Load::from_sum(dimension, sum, seconds) >= limit)
-    };
-    near(StreamMetric::IncomingBytes, Dimension::IngestBytes, limits.ingest_bytes)
-        || near(StreamMetric::IncomingRecords, Dimension::IngestRecords, limits.ingest_records)
-        || near(StreamMetric::GetRecordsBytes, Dimension::ReadBytes, limits.read_bytes)
+    let limit = targets(policy, watch).read_bytes.scaled(NEAR_TARGET_PERCENT, 100);
+    let seconds = 60 * u64::try_from(open_shards).unwrap_or(u64::MAX / 60);
+    window(metrics, policy, StreamMetric::GetRecordsBytes)
+        .any(|sum| Load::from_sum(Dimension::ReadBytes, sum, seconds) >= limit)
 }
 
 /// Whether the four shard metrics about readers are worth reading: reads are throttled, readers
-/// take half of their target or far more than on the rest of the day, or lag. `decided_by` is as for [`gate`].
+/// take half of their target or far more than on the rest of the day, or lag. `watch` is as for [`gate`].
 pub fn reads_need_a_closer_look(
     metrics: &MetricHistory,
     policy: &ScalingPolicy,
-    decided_by: Option<Loads>,
+    watch: Option<Watchpoints>,
     open_shards: usize,
 ) -> bool {
     let total = |metric| window(metrics, policy, metric).map(u128::from).sum::<u128>();
     let throttled = total(StreamMetric::ReadProvisionedThroughputExceeded) > 0;
     let lag = window(metrics, policy, StreamMetric::GetRecordsIteratorAgeMilliseconds).max().unwrap_or(0);
     let lags = u128::from(lag) > policy.max_iterator_age.as_millis();
-    let half_of_target = targets(policy, decided_by).read_bytes.scaled(1, 2);
+    let half_of_target = targets(policy, watch).read_bytes.scaled(1, 2);
     let seconds = 60 * u64::try_from(open_shards).unwrap_or(u64::MAX / 60);
     let busy = window(metrics, policy, StreamMetric::GetRecordsBytes)
         .any(|sum| Load::from_sum(Dimension::ReadBytes, sum, seconds) >= half_of_target);

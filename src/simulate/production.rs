@@ -4,10 +4,9 @@ use super::fluid::Action;
 use super::scaler::{Rounds, Scaler, View};
 use crate::checks;
 use crate::decision;
-use crate::demand::{self, Demand};
-use crate::load::Loads;
-use crate::observe::{MetricLevel, gate};
-use crate::plan::Step;
+use crate::demand::{self, Demand, Pulse};
+use crate::observe::{MetricLevel, Watchpoints, gate};
+use crate::plan::{Step, splits_wait};
 use crate::policy::ScalingPolicy;
 use crate::snapshot::{Minute, Snapshot};
 
@@ -17,8 +16,10 @@ pub struct Production {
     policy: ScalingPolicy,
     rounds: Rounds,
     last_full: Option<Minute>,
-    /// The targets of the last decision.
-    decided_by: Option<Loads>,
+    /// What the last decision left to watch for.
+    watch: Option<Watchpoints>,
+    /// Whether it waits for a look at the shards, however calm the stream is.
+    awaited: bool,
     counts: Counts,
 }
 
@@ -42,7 +43,8 @@ impl Production {
             policy,
             rounds: Rounds::default(),
             last_full: None,
-            decided_by: None,
+            watch: None,
+            awaited: false,
             counts: Counts::default(),
         }
     }
@@ -72,8 +74,8 @@ impl Production {
         let minute = Minute::of(view.now);
         let open = view.stream.open_count() as usize;
         let metrics = view.watch.stream_metrics()?;
-        let last_full = self.last_full.filter(|_| !view.has_changed);
-        let level = gate(metrics, &self.policy, self.decided_by, open, last_full, minute);
+        let last_full = self.last_full.filter(|_| !view.has_changed && !self.awaited);
+        let level = gate(metrics, &self.policy, self.watch, open, last_full, minute);
         if level == MetricLevel::Stream {
             return None;
         }
@@ -91,8 +93,12 @@ impl Production {
     }
 
     fn decide(&mut self, snapshot: &Snapshot, demand: Demand) -> Option<Step> {
-        self.decided_by = Some(self.policy.limits(demand.learned_target).trigger);
         let proposal = decision::propose(&demand, snapshot, &self.policy);
+        let limits = self.policy.limits(demand.learned_target);
+        let pulse = Pulse::read(&snapshot.metrics, &self.policy);
+        self.watch = Some(Watchpoints::of(&proposal.before, limits, pulse));
+        self.awaited =
+            proposal.steps.is_empty() && splits_wait(&proposal.before, limits.trigger, &proposal.holds);
         let first = proposal.steps.first()?.clone();
         let decision::Decision { demand, plan } = decision::written(proposal, demand, snapshot, &self.policy);
         if checks::check(&plan, snapshot, &self.policy, &demand).is_err() {

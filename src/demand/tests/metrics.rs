@@ -214,7 +214,7 @@ fn rejects_that_are_not_told_are_none_only_where_bytes_and_records_are_known() {
             *stream(&mut snapshot, *metric).values.last_mut().expect("told") = None;
         }
         let span = span(&snapshot, Windows::of(&policy()));
-        Totals::read(&snapshot, span).at(span.len() - 1)
+        Totals::read(&snapshot.metrics, span).at(span.len() - 1)
     };
     let [bytes, records, _] = StreamMetric::INGEST;
     assert_eq!(newest(&[]), [Some(36_000_000), Some(36_000), Some(0)]);
