@@ -2,8 +2,9 @@
 //!
 //! `now` is the `Date` of a reply. A full pass describes the stream, reads the shards from the start
 //! of the look-back, who was open at some past moments, the stream's metrics, and the shards'. An
-//! idle pass of the loop (nothing near its target, nothing rejected, no split that waits, not the clock's
-//! turn) reads only who is open and four of the stream's metrics: metrics cost money.
+//! idle pass of the loop (the stream has not come to where the last decision would be another, nothing is
+//! rejected, no split waits, and it is not the clock's turn) reads only who is open and four of the stream's
+//! metrics: metrics cost money.
 //!
 //! # What a pass asks for
 //!
@@ -14,7 +15,7 @@
 //! | idle | 1 | – | 4 | 1 |
 //! | full, once in five minutes | 2 | every other time | 10 + c + 3n | 2 |
 //! | full, each minute while a split waits | 2 | once in ten minutes | 10 + c + 3n, some 7n | 1, some 2 |
-//! | full, near its target or rejecting | 2 | – | 10 + c + 3n, some 7n | 2, some 3 |
+//! | full, at a watchpoint or rejecting | 2 | – | 10 + c + 3n, some 7n | 2, some 3 |
 //! | the first, or on demand | 1 | 1, or none where the caller has just asked | 10 + c + 3n, some 7n | 2, some 3 |
 //!
 //! Where shards were split or merged within a day, each full pass may ask besides who was open at a

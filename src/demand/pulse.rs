@@ -34,3 +34,45 @@ impl Pulse {
         is_known.then(|| Pulse { now: loads(ingest.now), peak: loads(ingest.peak) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::assess;
+    use super::super::fixture::{Story, by_width, percent, policy};
+    use super::*;
+    use crate::hash_key::HashKeyRange;
+    use crate::snapshot::StreamMetric;
+
+    #[test]
+    fn the_pulse_is_what_the_shards_need_in_all_while_the_load_rises_and_falls() {
+        let mut story = Story::of(4);
+        for minutes in [[40, 40, 60], [50, 20, 20], [10, 30, 80]] {
+            for load in minutes {
+                story.pass(7, |range| by_width(range, percent(4 * load)));
+                let snapshot = story.snapshot();
+                let shards = assess(&snapshot, &policy()).shards;
+                let pulse = Pulse::read(&snapshot.metrics, &policy()).expect("all is measured");
+                let ingest = |loads: Loads| [loads.ingest_bytes, loads.ingest_records];
+                let now = shards.iter().map(|shard| shard.loads()).sum::<Loads>();
+                let peak = shards.iter().map(|shard| shard.peak_loads()).sum::<Loads>();
+                // Each shard's loads are rounded up.
+                for (whole, parts) in [(pulse.now, now), (pulse.peak, peak)] {
+                    for (whole, parts) in ingest(whole).into_iter().zip(ingest(parts)) {
+                        assert!(parts.0.abs_diff(whole.0) <= 8, "{whole:?} {parts:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_minute_that_is_not_known_tells_no_pulse() {
+        let mut story = Story::of(1);
+        story.pass(30, |_: HashKeyRange| percent(50));
+        let mut metrics = story.snapshot().metrics;
+        assert!(Pulse::read(&metrics, &policy()).is_some());
+        let records = metrics.stream.get_mut(&StreamMetric::IncomingRecords).expect("told");
+        *records.values.last_mut().expect("thirty minutes") = None;
+        assert_eq!(Pulse::read(&metrics, &policy()), None);
+    }
+}

@@ -184,7 +184,10 @@ fn window(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::hash_key::HashKeyRange;
     use crate::observe::test_plane::policy;
     use crate::snapshot::Series;
 
@@ -213,16 +216,88 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_rejects_or_nears_its_target_is_looked_at_closely_every_minute() {
+    fn a_stream_that_rejects_or_is_read_near_its_target_is_looked_at_closely_every_minute() {
         use StreamMetric as Metric;
         let near = |metric, value| level(&[(metric, value)], Some(1_000), 1_001);
         assert_eq!(near(Metric::WriteProvisionedThroughputExceeded, 1), MetricLevel::Shards);
-        // The target is 70 %, near it begins at 56 % of 60 MB a minute.
-        assert_eq!(near(Metric::IncomingBytes, 33_600_000), MetricLevel::Shards);
-        assert_eq!(near(Metric::IncomingBytes, 33_500_000), MetricLevel::Stream);
-        assert_eq!(near(Metric::IncomingRecords, 33_600), MetricLevel::Shards);
-        assert_eq!(near(Metric::IncomingRecords, 33_500), MetricLevel::Stream);
-        assert_eq!(near(Metric::GetRecordsBytes, 77_000_000), MetricLevel::Shards);
+        // The target is 80 % of 120 MB a minute, near it begins at 80 % of that.
+        assert_eq!(near(Metric::GetRecordsBytes, 80_000_000), MetricLevel::Shards);
+        assert_eq!(near(Metric::GetRecordsBytes, 76_000_000), MetricLevel::Stream);
+        assert_eq!(near(Metric::IncomingBytes, 60_000_000), MetricLevel::Stream, "a decision has allowed it");
+    }
+
+    /// What a decision by targets of 70 %, packed to 60 %, leaves to watch for.
+    fn watchpoints(shards: &[(Loads, Loads)], pulse: Option<Pulse>) -> Watchpoints {
+        let ranges = HashKeyRange::WHOLE.equal_parts(u32::try_from(shards.len()).expect("few"));
+        let shard = |((loads, peak_loads), range): (&(Loads, Loads), HashKeyRange)| RangeLoad {
+            range,
+            loads: *loads,
+            peak_loads: *peak_loads,
+            evidence: Evidence::Measured,
+        };
+        let shards: Vec<_> = shards.iter().zip(ranges).map(shard).collect();
+        let [trigger, pack] = [70, 60].map(|percent| Loads::from_array([Load::from_percent(percent); 3]));
+        Watchpoints::of(&shards, Limits { trigger, pack }, pulse)
+    }
+
+    #[test]
+    fn a_stream_is_looked_at_closely_when_the_next_shard_would_be_hot_or_the_next_neighbours_fit_together() {
+        let bytes = |per_minute: u64| history(&[(StreamMetric::IncomingBytes, per_minute)]);
+        let policy = policy(1, 10);
+        let load = |percent| Loads { ingest_bytes: Load::from_percent(percent), ..Loads::default() };
+        let pulse = Pulse::read(&bytes(60_000_000), &policy);
+        assert_eq!(pulse.map(|pulse| pulse.now.ingest_bytes), Some(Load::CEILING));
+        // Of 100 % the hotter shard has 60: at 116.7 % it is at its target. Of the peak of 100 % both have all: at
+        // 60 % they fit together.
+        let watch = watchpoints(&[(load(60), load(60)), (load(40), load(40))], pulse);
+        let level = |per_minute, watch| {
+            gate(&bytes(per_minute), &policy, Some(watch), 2, Some(Minute(1_000)), Minute(1_001))
+        };
+        let at = [69_990_000, 70_010_000].map(|per_minute| level(per_minute, watch));
+        assert_eq!(at, [MetricLevel::Stream, MetricLevel::Shards]);
+        // The history has a peak that does not fade: of the newest six minutes.
+        let at = [36_010_000, 35_990_000].map(|per_minute| level(per_minute, watch));
+        assert_eq!(at, [MetricLevel::Stream, MetricLevel::Shards]);
+        // What is hot or fits already has been decided on.
+        let hot = watchpoints(&[(load(75), load(75)), (load(25), load(25))], pulse);
+        let cold = watchpoints(&[(load(30), load(30)), (load(30), load(30)), (load(40), load(40))], pulse);
+        for watch in [hot, cold, watchpoints(&[(load(100), load(100))], None)] {
+            assert_eq!(level(61_000_000, watch), MetricLevel::Stream, "{watch:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn watchpoints_are_reached_just_when_a_shard_becomes_hot_or_neighbours_come_to_fit(
+            shards in prop::collection::vec(prop::array::uniform2(prop::array::uniform2(0_u64..1_200_000)), 1..8),
+            per_mille in 50_u64..3_000,
+        ) {
+            let loads = |[bytes, records]: [u64; 2]| Loads {
+                ingest_bytes: Load(bytes), ingest_records: Load(records), ..Loads::default()
+            };
+            let shards: Vec<(Loads, Loads)> =
+                shards.into_iter().map(|[now, more]| (loads(now), loads(now) + loads(more))).collect();
+            let total = |of: fn(&(Loads, Loads)) -> Loads| shards.iter().map(of).sum::<Loads>();
+            let pulse = Pulse { now: total(|shard| shard.0), peak: total(|shard| shard.1) };
+            let watch = watchpoints(&shards, Some(pulse));
+            let [trigger, pack] = [70, 60].map(|percent| Loads::from_array([Load::from_percent(percent); 3]));
+            let newly = |slack: u64| {
+                let becomes_hot = |(loads, _): &(Loads, Loads)| {
+                    loads.within(trigger) && !loads.scaled(per_mille, 1_000).within(trigger.scaled(slack, 1_000))
+                };
+                let come_to_fit = |pair: &[(Loads, Loads)]| {
+                    let peaks = pair[0].1 + pair[1].1;
+                    let lower = pack.scaled(1_000, slack);
+                    !peaks.within(pack) && peaks.scaled(per_mille, 1_000).within(lower)
+                };
+                shards.iter().any(becomes_hot) || shards.windows(2).any(come_to_fit)
+            };
+            let then = Pulse { now: pulse.now.scaled(per_mille, 1_000), peak: pulse.peak.scaled(per_mille, 1_000) };
+            // But for what rounding does.
+            let reached = watch.are_reached(then);
+            prop_assert!(!newly(1_001) || reached);
+            prop_assert!(!reached || newly(999));
+        }
     }
 
     #[test]
@@ -230,35 +305,25 @@ mod tests {
     {
         let metrics = history(&[
             (StreamMetric::IncomingBytes, 60 * 450_000),
-            (StreamMetric::GetRecordsBytes, 60 * 450_000),
+            (StreamMetric::GetRecordsBytes, 60 * 850_000),
         ]);
         let mut policy = policy(1, 10);
-        let level = |policy: &ScalingPolicy, decided_by| {
-            gate(&metrics, policy, decided_by, 1, Some(Minute(1_000)), Minute(1_001))
+        let level = |policy: &ScalingPolicy, watch| {
+            gate(&metrics, policy, watch, 1, Some(Minute(1_000)), Minute(1_001))
         };
-        let read =
-            |policy: &ScalingPolicy, decided_by| reads_need_a_closer_look(&metrics, policy, decided_by, 1);
-        assert_eq!((level(&policy, None), read(&policy, None)), (MetricLevel::Stream, false));
+        let read = |policy: &ScalingPolicy, watch| reads_need_a_closer_look(&metrics, policy, watch, 1);
+        assert_eq!(level(&policy, None), MetricLevel::Stream);
         policy.targets.learned = vec![Dimension::IngestBytes, Dimension::ReadBytes];
-        let learned = |percent| Some(policy.limits(Some(Load::from_percent(percent))).trigger);
+        let learned = |percent| {
+            let limits = policy.limits(Some(Load::from_percent(percent)));
+            Some(Watchpoints::of(&[], limits, None))
+        };
+        // The readers take 42.5 % of what they may: near 50 %, and half of 85.
         assert_eq!(level(&policy, None), MetricLevel::Shards);
-        assert_eq!(level(&policy, learned(55)), MetricLevel::Shards);
-        assert_eq!(level(&policy, learned(60)), MetricLevel::Stream);
-        // The readers take 22.5 % of what they may.
-        assert!(!read(&policy, None), "half of 50 % is more");
-        assert!(read(&policy, learned(45)) && !read(&policy, learned(60)));
-    }
-
-    #[test]
-    fn a_stream_that_is_written_to_a_tenth_more_than_before_is_looked_at_closely_though_it_is_calm() {
-        for metric in [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords] {
-            let after = |newest| {
-                let mut metrics = history(&[(metric, 10_000)]);
-                metrics.stream.get_mut(&metric).expect("is there").values[99] = Some(newest);
-                gate(&metrics, &policy(1, 10), None, 1, Some(Minute(1_000)), Minute(1_001))
-            };
-            assert_eq!([after(11_000), after(11_001)], [MetricLevel::Stream, MetricLevel::Shards]);
-        }
+        assert_eq!(level(&policy, learned(53)), MetricLevel::Shards);
+        assert_eq!(level(&policy, learned(54)), MetricLevel::Stream);
+        assert!(read(&policy, None), "half of 50 % is less");
+        assert!(read(&policy, learned(85)) && !read(&policy, learned(86)));
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub(crate) struct State {
     /// Whether metrics come in two pages; and whether the second never says `Complete`.
     pub(crate) halves_metrics: bool,
     pub(crate) keeps_metrics_partial: bool,
+    /// From this minute on all metrics are so many times what they were.
+    pub(crate) rises: (Minute, f64),
     /// Minutes of which no metric of the stream has a data point.
     pub(crate) silent: Range<Minute>,
     pub(crate) asked: Vec<GetMetricData>,
@@ -161,6 +163,7 @@ impl TestPlane {
             expire_tokens: 0,
             halves_metrics: false,
             keeps_metrics_partial: false,
+            rises: (Minute(i64::MAX), 1.0),
             silent: Minute(0)..Minute(0),
             asked: Vec::new(),
             unreadable: None,
@@ -307,7 +310,9 @@ impl State {
     /// after a number takes so many times as much.
     fn value(&self, metric: &MetricOf, minute: Minute) -> Option<f64> {
         let number = metric.stream_name.rsplit('-').next().and_then(|number| number.parse::<f64>().ok());
-        Some(self.value_of_one(&metric.query, minute)? * number.unwrap_or(1.0))
+        let (from, times) = self.rises;
+        let risen = if minute < from { 1.0 } else { times };
+        Some(self.value_of_one(&metric.query, minute)? * number.unwrap_or(1.0) * risen)
     }
 
     fn value_of_one(&self, query: &MetricQuery, minute: Minute) -> Option<f64> {
