@@ -223,17 +223,6 @@ pub enum StepReason {
         /// How long an UpdateShardCount takes, in seconds.
         update_seconds: u64,
     },
-    /// Equal ranges are cheaper than what splits and merges lead to.
-    EqualRangesCheaper {
-        /// The shards that splits and merges lead to.
-        serial_shards: u32,
-        /// In how many steps.
-        serial_steps: u32,
-        /// What is saved over the horizon, in shard-seconds, steps included.
-        saved_shard_seconds: u64,
-        /// The calls of the last 24 hours, as far as the shards tell.
-        calls_made: u32,
-    },
     /// One call now is worth it for what the stream is expected to be offered.
     Foreseen {
         /// The time to come that is told of.

@@ -276,7 +276,7 @@ pub enum UpdateShardCount {
     Never,
     /// For heat that splits are too slow for.
     Emergency,
-    /// Also where equal ranges are cheaper than what splits and merges lead to.
+    /// Also for what the last days let expect.
     Auto,
 }
 

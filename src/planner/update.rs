@@ -32,14 +32,10 @@
 //! heat that grows is not to find fewer shards than splits would have made, the one is taken that leaves
 //! least heat for least time, and of these the cheapest.
 //!
-//! **Auto** also compares what a count costs, with the splits Σ of its ranges that lie above where shards
-//! are packed to, (m + Σ) × horizon + Σ × step cost, with the cost of the tiling that splits and merges
-//! lead to. The difference must pay for the call. Calls are few, so each has a price that rises with those of the last
-//! day: some are left for the hour in which they save more, and [`UpdateShardCount::calls_a_day`] keeps
-//! some for emergencies. Heat does not wait for savings: its splits go first, for what a call leaves is not
-//! measured for some minutes, in which nothing is split.
-//!
-//! Where the past tells what comes, [`foresight`] takes the place of that comparison: it looks at what will be needed.
+//! **Auto** also makes the call that [`foresight`] finds worth it for what comes. Where the past tells nothing of
+//! that, only emergencies are called for: what is cheaper now need not be in an hour. Calls are few, and
+//! [`UpdateShardCount::calls_a_day`] keeps some for emergencies. Heat does not wait for fewer shards: its splits go
+//! first, for what a call leaves is not measured for some minutes, in which nothing is split.
 
 use super::foresight::{self, Foreseen};
 use super::grid::{Grid, Rules, fill};
@@ -50,11 +46,6 @@ use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
 use crate::plan::{Evidence, Hold, StepReason};
 use crate::policy::{InForce, ScalingPolicy, UpdateShardCount};
-
-/// How many hundredths of the shards the first call of a day has to save over the horizon, and each
-/// further one as many more. At 2 a decline of the taxi trace took eight calls of −14 % in three hours, and
-/// none was left at the peak; at 5 a day's calls last.
-const PRICE_PERCENT: u64 = 5;
 
 /// So many of the counts that are foreseen are tried, where one would put too much on a shard.
 const COUNTS_TRIED: usize = 5;
@@ -192,10 +183,7 @@ struct Chooser<'a> {
 
 impl Chooser<'_> {
     fn call(&self) -> Option<Call> {
-        self.emergency().or_else(|| match &self.options.demand.forecast {
-            Some(forecast) => self.foreseen(forecast),
-            None => self.savings(),
-        })
+        self.emergency().or_else(|| self.foreseen(self.options.demand.forecast.as_ref()?))
     }
 
     /// The call that a forecast is worth. A call to more shards is an answer to heat too, which one to fewer
@@ -225,7 +213,7 @@ impl Chooser<'_> {
         let (to, saved_shard_seconds, left) = loop {
             let best = foresight::best(forecast, &now, calls, &barred, |need| steps.shards_for(need));
             let Foreseen { to, saved_shard_seconds } = best.filter(|_| barred.len() < COUNTS_TRIED)?;
-            match self.left_by(to, u64::MAX) {
+            match self.left_by(to) {
                 Some(left) => break (to, saved_shard_seconds, left),
                 None => barred.push(to),
             }
@@ -279,7 +267,7 @@ impl Chooser<'_> {
         };
         let most = self.counts().1;
         let best = (from.saturating_add(splits).min(most).max(from + 1)..=most)
-            .filter_map(|to| Some((to, self.left_by(to, u64::MAX)?)))
+            .filter_map(|to| Some((to, self.left_by(to)?)))
             .filter(|(_, left)| by_call(left) < by_splits)
             .min_by_key(|(to, left)| (by_call(left), self.cost(*to, left.splits), *to));
         best.map(|(to, left)| Call {
@@ -304,48 +292,6 @@ impl Chooser<'_> {
         u32::try_from(goal.inserted(grid).filter(relieves).count()).unwrap_or(u32::MAX)
     }
 
-    /// The call that saves most beside splits and merges, if it saves what a call must.
-    fn savings(&self) -> Option<Call> {
-        let Options { grid, rules, goal, policy, demand, .. } = self.options;
-        let made = demand.count_updates_made();
-        if policy.update_shard_count.calls_a_day(false) <= made
-            || demand.shards.iter().any(|shard| shard.rejecting)
-            || self.hot_splits() > 0
-        {
-            return None;
-        }
-        let (from, horizon) = (self.from(), policy.tradeoff.horizon_seconds);
-        let percent = PRICE_PERCENT * (1 + u64::from(made));
-        let price = (u64::from(from) * horizon * percent).div_ceil(100);
-        let serial = goal.cost_shard_seconds(grid, policy.tradeoff);
-        let mut most = serial.checked_sub(price + policy.tradeoff.step_cost_shard_seconds)?;
-        let all = fill(grid.loads(0, grid.last()), rules.limits.part).div_ceil(1_000_000);
-        let (least, largest) = self.counts();
-        let mut best: Option<(u32, u32)> = None;
-        // No count costs less than its shards.
-        for to in least.max(u32::try_from(all).unwrap_or(u32::MAX))..=largest {
-            if u64::from(to) * horizon >= most {
-                break;
-            }
-            if let Some(Left { splits, .. }) = self.left_by(to, most) {
-                most = self.cost(to, splits);
-                best = Some((to, splits));
-            }
-        }
-        best.map(|(to, splits_left)| Call {
-            from,
-            to,
-            reason: StepReason::EqualRangesCheaper {
-                serial_shards: u32::try_from(goal.shard_count()).unwrap_or(u32::MAX),
-                serial_steps: u32::try_from(goal.steps(grid)).unwrap_or(u32::MAX),
-                saved_shard_seconds: serial - most,
-                calls_made: made,
-            },
-            splits_left,
-            cost_shard_seconds: most,
-        })
-    }
-
     fn from(&self) -> u32 {
         u32::try_from(self.options.grid.shard_count()).unwrap_or(u32::MAX)
     }
@@ -367,9 +313,8 @@ impl Chooser<'_> {
             + u64::from(splits) * tradeoff.step_cost_shard_seconds
     }
 
-    /// What a call to so many shards leaves; `None` where it may not be, and where it costs `limit` or
-    /// more.
-    fn left_by(&self, to: u32, limit: u64) -> Option<Left> {
+    /// What a call to so many shards leaves; `None` where it may not be.
+    fn left_by(&self, to: u32) -> Option<Left> {
         let mut left = Left::default();
         for range in HashKeyRange::WHOLE.equal_parts(to) {
             let loads = self.admissible(range, to)?;
@@ -379,9 +324,6 @@ impl Chooser<'_> {
             left.splits = left.splits.saturating_add(splits);
             left.heat = left.heat.saturating_add(heat);
             left.hot_splits = left.hot_splits.saturating_add(if heat > 0 { splits } else { 0 });
-            if self.cost(to, left.splits) >= limit {
-                return None;
-            }
         }
         (to != self.from()).then_some(left)
     }

@@ -182,17 +182,6 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names, rise_per_mill
             ),
             made.binding(targets).0,
         ),
-        StepReason::EqualRangesCheaper { serial_shards, serial_steps, saved_shard_seconds, calls_made } => (
-            format!(
-                "cheaper: splits and merges would lead to {} in {}, equal ranges save {:.1} shard-hours over \
-                 the horizon; {} made in the last 24 h",
-                count(*serial_shards as usize, "shard"),
-                count(*serial_steps as usize, "step"),
-                *saved_shard_seconds as f64 / 3_600.0,
-                count(*calls_made as usize, "such call")
-            ),
-            made.binding(targets).0,
-        ),
         StepReason::BelowMinShards { min_shards } => {
             (format!("fewer shards than minShards ({min_shards})"), made.binding(targets).0)
         }

@@ -182,9 +182,6 @@ fn reason_of(plan: &Plan, step: &Step) -> Option<String> {
         StepReason::BelowMinShards { min_shards } => format!("minShards is {min_shards}"),
         StepReason::AboveMaxShards { max_shards } => format!("maxShards is {max_shards}"),
         StepReason::SplitsTooSlow { splits, .. } => format!("{splits} splits would take too long"),
-        StepReason::EqualRangesCheaper { serial_shards, .. } => {
-            format!("cheaper than {serial_shards} shards of unequal ranges")
-        }
         StepReason::Foreseen { expected_per_mille, .. } => {
             format!("{} % of the load of now is to come", expected_per_mille / 10)
         }
