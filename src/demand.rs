@@ -39,7 +39,7 @@
 //! highest mean of any window within the stabilisation window, where each *fades* with its age: it
 //! counts in full as the newest and for nothing at the end. Read bytes are ingest bytes times
 //! pollers, whatever was read. Where the stream *rises*, all of that is raised to what it will be
-//! when a step can help ([`rise`]).
+//! when a step can help ([`rise`]), and merges wait.
 //!
 //! *Evidence* is `Unknown` if a minute of the window is; else `Estimated` if any minute of the
 //! stabilisation window is unknown, or any of its newest three estimated; else `Measured`. Unknown
@@ -123,7 +123,7 @@ pub struct Demand {
     pub stops: Vec<Hold>,
     /// What bars splits everywhere (a freeze).
     pub split_bars: Vec<Hold>,
-    /// What bars merges everywhere (lag, a freeze, stabilisation).
+    /// What bars merges everywhere (lag, a freeze, a rise).
     pub merge_bars: Vec<Hold>,
     /// What no step can cure.
     pub verdicts: Vec<Verdict>,
@@ -200,6 +200,12 @@ pub struct Segment {
 }
 
 impl Demand {
+    /// What bars that a call of UpdateShardCount to more shards joins any: what bars merges, but for a rise, which asks
+    /// for more of them.
+    pub fn bars_on_the_way_up(&self) -> impl Iterator<Item = &Hold> {
+        self.merge_bars.iter().filter(|hold| !matches!(hold, Hold::Rising { .. }))
+    }
+
     /// How often UpdateShardCount was called in the last 24 hours, as far as the shards tell.
     pub fn count_updates_made(&self) -> u32 {
         u32::try_from(self.count_updates_minutes_ago.len()).unwrap_or(u32::MAX)
@@ -279,6 +285,9 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     let in_force = policy.in_force(now);
     let frozen = |scale_up| vec![Hold::Frozen { schedules: in_force.schedules.clone(), scale_up }];
     let mut merge_bars = readers.merge_bars.clone();
+    if rise.per_mille > 0 {
+        merge_bars.push(Hold::Rising { per_mille: rise.per_mille });
+    }
     if !in_force.allow.scale_down() {
         merge_bars.extend(frozen(false));
     }

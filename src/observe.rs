@@ -345,9 +345,7 @@ impl Observer {
             plan = plan.with_writes_of_shards(&span, policy, &summary, &shards, &past_topologies);
         }
         requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
-        if sees_shards
-            && reads_need_a_closer_look(&metrics, policy, self.watch, summary.open_shard_count)
-        {
+        if sees_shards && reads_need_a_closer_look(&metrics, policy, self.watch, summary.open_shard_count) {
             let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         }

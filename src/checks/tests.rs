@@ -364,6 +364,7 @@ fn a_call_passes_up_by_what_is_settled_and_down_by_what_is_measured() {
         up.shard(i).evidence = Evidence::Estimated;
         up.shard(i).merge_guard = Some(Hold::LoadEstimated { shards: vec![] });
     }
+    up.demand.merge_bars.push(Hold::Rising { per_mille: 60 });
     up.call(6);
     assert_eq!(up.check(), Ok(()));
     let mut down = Case::sound();

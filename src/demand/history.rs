@@ -161,7 +161,9 @@ impl Cell {
     /// What the stream's totals tell of all keys.
     pub(super) fn of_totals(totals: [Option<u64>; 3]) -> Cell {
         match totals {
-            [Some(bytes), Some(records), Some(rejected)] => Cell::measured(Amounts { bytes, records, rejected }),
+            [Some(bytes), Some(records), Some(rejected)] => {
+                Cell::measured(Amounts { bytes, records, rejected })
+            }
             _ => Cell::UNKNOWN,
         }
     }

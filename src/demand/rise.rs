@@ -10,7 +10,8 @@
 //! > v · (1 + [`MINUTES`] · (g − noise)), at most by half as much again.
 //!
 //! Of the stream as a whole: the minutes of a single shard are noisier than its share of them. What falls is not
-//! carried on, for merges wait for what is measured. And who asks for windows to agree before shards are added
+//! carried on, for merges wait for what is measured; and while the stream rises they wait, for a merge is to last, and
+//! where a rise ends nobody knows. And who asks for windows to agree before shards are added
 //! (`behavior.scaleUp.stabilizationWindowSeconds`) wants no rise to be believed at once.
 
 use super::history::Totals;

@@ -203,6 +203,7 @@ fn is_wait(hold: &Hold) -> bool {
             | Hold::MetricsSettling { .. }
             | Hold::LoadEstimated { .. }
             | Hold::Stabilizing { .. }
+            | Hold::Rising { .. }
             | Hold::ConsumerLagging { .. }
             | Hold::ConsumerSilent { .. }
             | Hold::ParentsDraining { .. }

@@ -88,6 +88,11 @@ pub enum Hold {
         /// The window, in seconds.
         window_seconds: u64,
     },
+    /// Merges wait while more and more is written to the stream: where a rise ends nobody knows.
+    Rising {
+        /// By how many thousandths the loads of shards are raised for it.
+        per_mille: u64,
+    },
     /// `behavior` allows no more change in this direction now.
     RateLimited {
         /// Whether it is splits that wait.
@@ -204,6 +209,7 @@ impl Hold {
             | Hold::MetricsSettling { .. }
             | Hold::LoadEstimated { .. }
             | Hold::Stabilizing { .. }
+            | Hold::Rising { .. }
             | Hold::RateLimited { .. }
             | Hold::StepBudget { .. }
             | Hold::MergeBudget { .. }
@@ -253,6 +259,7 @@ impl Hold {
             | Hold::UpdateShardCountRefused { .. } => false,
             Hold::LoadEstimated { .. }
             | Hold::Stabilizing { .. }
+            | Hold::Rising { .. }
             | Hold::RateLimited { scale_up: false, .. }
             | Hold::MergeBudget { .. }
             | Hold::ConsumerLagging { .. }
@@ -284,6 +291,7 @@ impl Hold {
             Hold::MetricsSettling { .. } => "MetricsSettling",
             Hold::LoadEstimated { .. } => "LoadEstimated",
             Hold::Stabilizing { .. } => "Stabilizing",
+            Hold::Rising { .. } => "Rising",
             Hold::RateLimited { .. } => "RateLimited",
             Hold::StepBudget { .. } => "StepBudget",
             Hold::MergeBudget { .. } => "MergeBudget",
@@ -353,6 +361,10 @@ impl fmt::Display for Hold {
                 f,
                 "merges wait: the load was higher within the stabilization window ({window_seconds} s), and that has not faded yet"
             ),
+            Hold::Rising { per_mille } => {
+                let (percent, tenths) = (per_mille / 10, per_mille % 10);
+                write!(f, "merges wait: writes rise, by {percent}.{tenths} % until a step can help")
+            }
             Hold::RateLimited { scale_up: true, limit } => {
                 write!(f, "behavior.scaleUp allows at most {limit} shards now")
             }

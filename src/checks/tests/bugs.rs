@@ -210,6 +210,7 @@ pub(super) const BUGS: &[Bug] = &[
     ("split guarded", |c| { c.shard(1).split_guard = Some(Hold::SilentStream); c.call(6); }),
     ("split barred", |c| { c.demand.split_bars.push(Hold::SilentStream); c.call(6); }),
     ("merge barred", |c| { c.demand.merge_bars.push(Hold::SilentStream); c.call(6); }),
+    ("merge barred", |c| { c.demand.merge_bars.push(Hold::Rising { per_mille: 60 }); c.call_for_less(); }),
     ("merge guarded", |c| { c.shard(1).merge_guard = Some(Hold::SilentStream); c.call(6); }),
     ("unmeasured", |c| { c.shard(1).unsettled = Some(Hold::SilentStream); c.call(6); }),
     ("unmeasured", |c| { c.call_for_less(); c.shard(1).evidence = Evidence::Estimated; c.describe(); }),

@@ -43,6 +43,19 @@ fn the_summary_tells_by_how_much_loads_are_raised_and_what_was_written_as_it_was
 }
 
 #[test]
+fn merges_wait_while_the_stream_rises_and_calls_to_more_shards_do_not() {
+    let bars = |share| {
+        let mut story = Story::of(2);
+        story.pass(20, |_| percent(20)).pass(1, |_| percent(share));
+        let demand = assess(&story.snapshot(), &by_the_minute());
+        assert_eq!(demand.bars_on_the_way_up().count(), 0);
+        demand.merge_bars
+    };
+    assert_eq!(bars(22), [Hold::Rising { per_mille: 140 }]);
+    assert_eq!((bars(20), bars(10)), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn noise_and_a_fall_are_not_carried_on() {
     assert_eq!(after(&[60, 61], &by_the_minute()), (6_100, 6_100));
     assert_eq!(after(&[60, 30], &by_the_minute()).0, 3_000);

@@ -162,6 +162,7 @@ fn what_bars_merges_bars_a_call_for_fewer_shards() {
     };
     assert_eq!(barred(|_| {}), Some(15));
     assert_eq!(barred(|demand| demand.merge_bars = vec![Hold::SilentStream]), None);
+    assert_eq!(barred(|demand| demand.merge_bars = vec![Hold::Rising { per_mille: 60 }]), None);
     assert_eq!(barred(|demand| demand.shards[7].evidence = Evidence::Estimated), None);
     assert_eq!(barred(|demand| demand.shards[7].merge_guard = Some(Hold::SilentStream)), None);
     assert_eq!(barred(|demand| demand.shards[7].rejecting = true), None);
@@ -193,8 +194,10 @@ fn expecting(percents: &[u32], per_mille: u64) -> Demand {
 #[test]
 fn what_is_expected_is_called_for_before_it_is_there() {
     // 60 % of a shard each, and half as much again to come: 26 of them would be at their target then.
-    let proposal = planned(&expecting(&[60; 20], 1_500), UpdateShardCount::Auto);
-    assert_eq!(called(&proposal), Some(26));
+    let mut rising = expecting(&[60; 20], 1_500);
+    rising.merge_bars = vec![Hold::Rising { per_mille: 60 }];
+    let proposal = planned(&rising, UpdateShardCount::Auto);
+    assert_eq!(called(&proposal), Some(26), "a rise bars no call to more shards");
     let StepReason::Foreseen { minutes, expected_per_mille, course, saved_shard_seconds, calls_made } =
         proposal.explanations[0].reason
     else {
