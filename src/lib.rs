@@ -6,7 +6,7 @@
 //!   [`cost`]
 //! - decision: [`demand`], [`planner`], [`decision`], [`checks`], [`vetted`], [`advice`], [`report`]; pure: no
 //!   clock, no I/O, no async, no randomness, no logging
-//! - execution: `control_plane`, `gather`, `turns`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
+//! - execution: `control_plane`, `gather`, `turns`, `rounds`, `observe`, `executor`, `aws`, `simulator`, `sandbox`
 //! - shells: [`resource`], `manifest`, `simulate`, `operator`, `telemetry`, `cli`
 //!
 //! A module imports only from its own layer or from one named above it; `tests/it/tidy.rs` holds that.
@@ -42,6 +42,8 @@ pub mod executor;
 pub mod gather;
 #[cfg(feature = "execution")]
 pub mod observe;
+#[cfg(feature = "execution")]
+pub mod rounds;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "sandbox")]

@@ -41,6 +41,7 @@ use crate::control_plane::{ControlPlane, Reply, RequestError, ShardFilter, Strea
 use crate::demand::{Pulse, ancestry_of_heat};
 use crate::plan::Plan;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef, UpdateShardCount};
+use crate::rounds::Sighting;
 use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
 use crate::stream::{OpenShards, Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
@@ -137,6 +138,8 @@ pub struct Observer {
     last_full: Option<LastFull>,
     /// What the last decision left to watch for.
     watch: Option<Watchpoints>,
+    /// No decision reads it: it says when to look again.
+    clock: Option<Sighting>,
 }
 
 /// What later passes build on.
@@ -160,12 +163,6 @@ struct Described {
     /// When the stream was described: in this pass or before.
     at: Minute,
     summary: StreamSummary,
-}
-
-impl Described {
-    fn now(Reply { value, at }: Reply<StreamSummary>) -> Self {
-        Described { now: at, at: Minute::of(at), summary: value }
-    }
 }
 
 /// What an idle pass came to.
@@ -217,6 +214,11 @@ impl Observer {
         self.watch = Some(Watchpoints::of(&plan.before, plan.limits, pulse));
     }
 
+    /// What AWS's clock showed when the last pass began; none before the first.
+    pub fn clock(&self) -> Option<Sighting> {
+        self.clock
+    }
+
     /// One pass.
     ///
     /// # Errors
@@ -236,7 +238,7 @@ impl Observer {
         }
         let described = match described {
             Some(described) => described,
-            None => Described::now(plane.describe_stream_summary(&stream_id(&policy.stream)).await?),
+            None => self.described(plane.describe_stream_summary(&stream_id(&policy.stream)).await?),
         };
         self.full_pass(plane, policy, described, requested).await
     }
@@ -254,7 +256,14 @@ impl Observer {
     ) -> Result<Observation, ObserveError> {
         // It may be another stream than before.
         (self.last_full, self.watch) = (None, None);
-        self.full_pass(plane, policy, Described::now(described), 0).await
+        let described = self.described(described);
+        self.full_pass(plane, policy, described, 0).await
+    }
+
+    /// The beginning of a full pass.
+    fn described(&mut self, Reply { value, at }: Reply<StreamSummary>) -> Described {
+        self.clock = Some(Sighting::now(at));
+        Described { now: at, at: Minute::of(at), summary: value }
     }
 
     /// Who is open and the metrics that are watched.
@@ -267,6 +276,7 @@ impl Observer {
     ) -> Result<Glance, ObserveError> {
         let stream = stream_id(&policy.stream);
         let listing = list_shards(plane, &stream, ShardFilter::AtLatest).await?;
+        self.clock = Some(Sighting::now(listing.at));
         let (now, minute) = (listing.at, Minute::of(listing.at));
         if !same_open(&listing.value, &last.shards) {
             return Ok(Glance::Closer(None));

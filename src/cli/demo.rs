@@ -19,6 +19,7 @@ use crate::control_plane::ControlPlane;
 use crate::executor::{End, Executor, StopSignal};
 use crate::observe::Observer;
 use crate::policy::ScalingPolicy;
+use crate::rounds::MARGIN;
 use crate::sandbox::Sandbox;
 use crate::simulator::api::{DescribeStreamSummary, StreamRef};
 
@@ -69,7 +70,7 @@ pub(super) async fn run(arguments: &DemoArgs, output: &Arc<Output>) -> anyhow::R
     let board = Board::new(start);
     let end = start.checked_add(STORY)?;
     let watching = watch(&sandbox, &board, &policy, output, end);
-    let looking_after = look_after(&plane, &policy, &board, &stop, end);
+    let looking_after = look_after(&plane, arguments.speed, &policy, &board, &stop, end);
     let (watched, looked_after) = tokio::join!(watching, looking_after);
     watched?;
     looked_after?;
@@ -87,6 +88,7 @@ pub(super) async fn run(arguments: &DemoArgs, output: &Arc<Output>) -> anyhow::R
 /// The loop, as `reshard run` has it: observe, decide, check, one step, observe again; then wait.
 async fn look_after(
     plane: &AwsControlPlane,
+    speed: u32,
     policy: &ScalingPolicy,
     board: &Board,
     stop: &StopSignal,
@@ -102,8 +104,11 @@ async fn look_after(
             End::Quiet { .. } | End::Calm | End::WaitedEnough { .. } | End::PlanDone | End::Stopped => {}
             end => anyhow::bail!("{end}"),
         }
+        let wait = observer
+            .clock()
+            .map_or(policy.interval, |clock| clock.until_next(policy.interval, MARGIN, speed));
         tokio::select! {
-            () = plane.sleep(policy.interval) => {}
+            () = plane.sleep(wait) => {}
             () = stop.given() => {}
         }
     }

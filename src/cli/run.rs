@@ -21,6 +21,7 @@ use crate::executor::{Event, ExecuteError, Executor, StepOutcome, StopSignal};
 use crate::observe::{MetricLevel, Observation, Observer};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::report::count;
+use crate::rounds::{GAP, MARGIN, Sighting};
 use crate::stream::in_its_region;
 use crate::turns::{Turn, Turns, scope_of, urgency_of};
 use crate::vetted;
@@ -46,7 +47,7 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
     let stop = stop_on_signal(output, "stopping after the step in flight; Ctrl-C again leaves at once");
     let turns = Turns::default();
     let mut tasks = JoinSet::new();
-    for stream in selected {
+    for (place, stream) in (0..).zip(selected) {
         let plane = arguments.aws.connect(&stream).await?;
         let stream_loop = StreamLoop {
             policy: stream.policy,
@@ -57,6 +58,8 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
             output: Arc::clone(output),
             lines: PassLines::default(),
             alone,
+            offset: MARGIN + GAP * place,
+            clock_speed: arguments.aws.clock_speed(),
             steps: 0,
         };
         tasks.spawn(stream_loop.run());
@@ -80,6 +83,10 @@ struct StreamLoop<P> {
     lines: PassLines,
     /// Whether no other stream is looked after.
     alone: bool,
+    /// How much later than its rounds begin this stream is looked at.
+    offset: Duration,
+    /// How many times faster than ours the clock of AWS runs: 1, but for a sandbox.
+    clock_speed: u32,
     steps: usize,
 }
 
@@ -110,7 +117,7 @@ impl<P: ControlPlane> StreamLoop<P> {
 
     /// Passes until the stop signal. The first pass of a single stream must succeed: what is wrong
     /// with names, credentials and endpoints shows at once, and is told once. Of several, none is
-    /// given up silently: a failing one is told of and tried again at each interval.
+    /// given up silently: a failing one is told of and tried again in each round of its interval.
     async fn passes(&mut self) -> anyhow::Result<()> {
         let mut observer = Observer::gated();
         let (mut succeeded, mut turn) = (false, None);
@@ -129,12 +136,18 @@ impl<P: ControlPlane> StreamLoop<P> {
                 Next::LookAgain => {}
                 Next::AwaitTurn { scope, urgency } => turn = self.turn(&mut observer, &scope, urgency).await,
                 Next::Rest => tokio::select! {
-                    () = self.plane.sleep(self.policy.interval.max(Duration::from_secs(1))) => {}
+                    () = self.plane.sleep(self.until_next_round(observer.clock())) => {}
                     () = self.stop.given() => {}
                 },
             }
         }
         Ok(())
+    }
+
+    /// How long by AWS's clock until the next round; an interval where that clock was not seen yet.
+    fn until_next_round(&self, clock: Option<Sighting>) -> Duration {
+        let interval = self.policy.interval;
+        clock.map_or(interval, |clock| clock.until_next(interval, self.offset, self.clock_speed))
     }
 
     /// Waits for a turn, and has the next pass look closely: what was seen is old by now.
@@ -223,6 +236,9 @@ mod tests {
     use crate::control_plane::ErrorClass;
     use crate::executor::stop_signal;
     use crate::observe::test_plane::{ARN, Fault, TestPlane, policy};
+    use crate::rounds::LEAST_GAP;
+
+    const MINUTE: Duration = Duration::from_secs(60);
 
     /// A loop that wants to merge, of whom `turns` may act at once.
     fn cold_stream(turns: usize, stop: StopSignal) -> StreamLoop<TestPlane> {
@@ -235,6 +251,8 @@ mod tests {
             output: Arc::new(Output::new(ColorChoice::Never)),
             lines: PassLines::default(),
             alone: true,
+            offset: Duration::ZERO,
+            clock_speed: 1,
             steps: 0,
         }
     }
@@ -291,6 +309,50 @@ mod tests {
             }
             assert_eq!(refused, tries, "{class:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_comes_as_soon_as_a_minute_is_over_and_a_step_does_not_move_the_next() {
+        for (mode, steps) in [(Mode::DryRun, 0), (Mode::Apply, 2)] {
+            let mut stream = StreamLoop { offset: MARGIN, ..cold_stream(1, StopSignal::never()) };
+            stream.policy.mode = mode;
+            // What a pass takes is told by the clock of the process.
+            let took = Duration::from_secs(7);
+            stream.plane.advance(Duration::from_secs(37));
+            for pass in 0..6 {
+                let mut observer = Observer::gated();
+                while stream.pass(&mut observer, None).await.expect("a pass") == Next::LookAgain {}
+                let seen = stream.plane.state().now;
+                tokio::time::advance(took).await;
+                let wait = stream.until_next_round(observer.clock());
+                stream.plane.advance(took + wait);
+                let now = stream.plane.state().now;
+                assert_eq!(now.as_millisecond() % 60_000, 200, "{mode:?}, pass {pass}: from {seen}");
+                assert!(
+                    now.duration_since(seen).unsigned_abs() <= MINUTE + LEAST_GAP,
+                    "{mode:?}, pass {pass}"
+                );
+            }
+            assert!(stream.steps >= steps, "{mode:?}: {}", stream.steps);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_loop_waits_for_the_next_round() {
+        let (handle, stop) = stop_signal();
+        let mut stream = StreamLoop { offset: MARGIN, ..cold_stream(1, stop) };
+        stream.policy.mode = Mode::DryRun;
+        stream.plane.advance(Duration::from_secs(37));
+        let stopped_later = async {
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            handle.stop();
+        };
+        tokio::join!(async { stream.passes().await.expect("they succeed") }, stopped_later);
+        let state = stream.plane.state();
+        assert!(state.slept > 3 * MINUTE, "{:?}", state.slept);
+        assert_eq!(state.now.as_millisecond() % 60_000, 200);
     }
 
     #[tokio::test]

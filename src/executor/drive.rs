@@ -9,6 +9,7 @@ use crate::control_plane::ControlPlane;
 use crate::observe::{MetricLevel, Observation, ObserveError, Observer};
 use crate::plan::{Hold, Plan, Step};
 use crate::policy::ScalingPolicy;
+use crate::rounds::{MARGIN, until_next};
 use crate::snapshot::Snapshot;
 use crate::turns::urgency_of;
 
@@ -181,7 +182,8 @@ impl<P: ControlPlane> Executor<'_, P> {
                 if wait.is_zero() || vain {
                     return End::Quiet { plan: Box::new(plan) };
                 }
-                let pause = self.policy.interval.max(Duration::from_secs(1)).min(wait.saturating_sub(waited));
+                let next = until_next(snapshot.observed_at, self.policy.interval, MARGIN);
+                let pause = next.min(wait.saturating_sub(waited));
                 if pause.is_zero() {
                     return End::WaitedEnough { plan: Box::new(plan), waited };
                 }

@@ -66,7 +66,7 @@ pub struct Shared<P> {
 /// When a resource is to be looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// At its interval.
+    /// In the next round of its interval.
     Interval(Duration),
     /// After some time.
     After(Duration),

@@ -33,6 +33,7 @@ use super::session::Session;
 use crate::cost::Prices;
 use crate::executor::{StopHandle, StopSignal, stop_signal};
 use crate::policy::defaults;
+use crate::rounds::Sighting;
 use crate::turns::Turns;
 
 /// How many resources observe and decide at once: what keeps two cores busy while replies are on
@@ -205,7 +206,7 @@ impl<P: Planes> Operator<P> {
     /// Everything is due: this replica has just come to lead.
     fn open(&self) -> Floor {
         let now = Instant::now();
-        let mut floor = Floor::new(now);
+        let mut floor = Floor::default();
         self.registry(|registry| {
             let count = registry.own().count();
             for (key, object) in registry.own() {
@@ -281,10 +282,19 @@ impl<P: Planes> Operator<P> {
         }
         match rest {
             _ if again => floor.agenda.now(&key, now),
-            Rest::Interval(interval) => floor.agenda.next(&key, &session.uid, self.scaled(interval), now),
+            Rest::Interval(interval) => {
+                let round = self.round(interval, session.observer.clock(), now);
+                floor.agenda.next(&key, &session.uid, self.scaled(interval), round, now);
+            }
             Rest::After(rest) => floor.agenda.after(&key, self.scaled(rest), now),
         }
         floor.sessions.insert(key, session);
+    }
+
+    /// When a round of this interval begins, by the clock of AWS as it was seen; without, now.
+    fn round(&self, interval: Duration, clock: Option<Sighting>, now: Instant) -> Instant {
+        let until = |clock: Sighting| clock.until_next(interval, Duration::ZERO, self.clock_speed);
+        now + clock.map_or(Duration::ZERO, |clock| self.scaled(until(clock)))
     }
 
     /// A time by the clock of AWS as one by ours.
@@ -294,6 +304,7 @@ impl<P: Planes> Operator<P> {
 }
 
 /// What there is while this replica leads. Dropped, all work ends where it waits.
+#[derive(Default)]
 struct Floor {
     agenda: Agenda,
     sessions: BTreeMap<Key, Box<Session>>,
@@ -311,16 +322,6 @@ struct Ended {
 }
 
 impl Floor {
-    fn new(now: Instant) -> Floor {
-        Floor {
-            agenda: Agenda::new(now),
-            sessions: BTreeMap::new(),
-            running: BTreeMap::new(),
-            again: BTreeSet::new(),
-            tasks: JoinSet::new(),
-        }
-    }
-
     fn due_now(&mut self, key: &Key, now: Instant) {
         if self.running.contains_key(key) {
             self.again.insert(key.clone());

@@ -44,7 +44,8 @@ pub struct KinesisStreamAutoscalerSpec {
     /// While true, nothing is done to the stream. Default: false.
     #[serde(default)]
     pub suspend: bool,
-    /// Time between two looks at the stream, 10s to 1h. Default: 60s.
+    /// Time between two looks at the stream, 10s to 1h. Looks come at whole multiples of it by AWS's clock: with
+    /// whole minutes, as soon as another minute's metrics are settled. Default: 60s.
     #[serde(default = "interval")]
     #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::INTERVAL)))]
     pub interval: DurationText,

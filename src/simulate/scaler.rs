@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::fluid::{Action, Fluid};
 use super::load::Load;
 use super::watch::Watch;
+use crate::rounds::until_next;
 
 /// A policy at work.
 pub trait Scaler {
@@ -46,19 +47,18 @@ impl View<'_, '_> {
     }
 }
 
-/// The rounds of a loop: a look each interval, and one at once after a change.
+/// The rounds of a loop: a look at each whole multiple of the interval, and one at once after a change.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rounds {
     next: Option<Timestamp>,
 }
 
 impl Rounds {
-    /// Whether it is time to look, from when on the interval runs anew.
+    /// Whether it is time to look.
     pub(super) fn are_due(&mut self, view: &View, interval: Duration) -> bool {
         let due = view.has_changed || self.next.is_none_or(|next| view.now >= next);
         if due {
-            let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::ZERO);
-            self.next = view.now.checked_add(interval).ok();
+            self.next = view.now.checked_add(until_next(view.now, interval, Duration::ZERO)).ok();
         }
         due
     }

@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
     ("decision", &["demand", "planner", "decision", "checks", "vetted", "advice", "report"]),
     (
         "execution",
-        &["control_plane", "gather", "turns", "observe", "executor", "aws", "simulator", "sandbox"],
+        &["control_plane", "gather", "turns", "rounds", "observe", "executor", "aws", "simulator", "sandbox"],
     ),
     ("shells", &["resource", "manifest", "simulate", "telemetry", "operator", "cli", "main"]),
 ];

@@ -62,6 +62,28 @@ async fn holds_that_time_lifts_are_sat_out_up_to_the_limit() {
 }
 
 #[tokio::test]
+async fn a_run_that_sits_holds_out_looks_as_soon_as_a_minute_is_over() {
+    let plane = TestPlane::new(1).made_minutes_ago(30);
+    plane.advance(Duration::from_secs(37));
+    let policy = policy(1, 10);
+    let decide = |snapshot: &Snapshot, _: &ScalingPolicy| {
+        let mut plan = plan_for(&snapshot.summary, vec![HashKeyRange::WHOLE], Vec::new());
+        plan.holds.push(Hold::Stabilizing { window_seconds: 300 });
+        Ok::<_, String>(plan)
+    };
+    let waits = Mutex::new(Vec::new());
+    let progress = |event: &Event<'_>| {
+        if let Event::Holding { next_look_in, .. } = event {
+            waits.lock().expect("not poisoned").push(next_look_in.as_millis());
+        }
+    };
+    let executor = Executor::new(&plane, &policy).with_progress(&progress);
+    let wait = Some(Duration::from_secs(150));
+    executor.run_to_quiet(&mut Observer::one_shot(), decide, wait).await;
+    assert_eq!(waits.into_inner().expect("not poisoned"), [23_200, 60_000, 60_000, 6_800]);
+}
+
+#[tokio::test]
 async fn while_merges_alone_wait_the_shards_are_read_when_the_gate_says_so_and_at_each_look_while_a_split_does()
  {
     let of = |percent| RangeLoad {

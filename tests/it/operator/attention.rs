@@ -1,16 +1,18 @@
 //! What a calm stream hides: heat in one of many shards, of which the stream's own metrics tell nothing.
-//! While something is to be done about it the operator looks at the shards at each of its passes.
+//! While something is to be done about it the operator looks at the shards at each of its passes. And when it
+//! looks: as soon as a minute is over.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reshard::operator::status::Status;
+use reshard::simulator::fault::Operation;
 use reshard::simulator::workload::{Curve, HotSpot, Workload};
 use reshard::simulator::{Cloud, Config, Timings};
 use serde_json::json;
 
 use super::plane::Account;
-use super::rig::Rig;
+use super::rig::{Rig, even};
 use crate::support::cluster::Memory;
 
 /// The names of so many streams, whose slots of the clock begin at different minutes.
@@ -32,6 +34,30 @@ fn targets(percent: u32) -> serde_json::Value {
 /// When the steps of a resource were done, the oldest first.
 fn done(status: &Status) -> Vec<Timestamp> {
     status.recent_steps.iter().rev().map(|step| step.at).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_looked_at_as_soon_as_a_minute_of_aws_is_over() {
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
+    rig.stream("orders", 4, even(2_000_000)).await;
+    rig.account.clock.sleep(Duration::from_secs(23)).await;
+    rig.put("orders", rig.spec("orders", "DryRun", json!({}))).await;
+    let operator = rig.operator();
+    rig.until_seen("orders").await;
+    let until = async |millis: i64| {
+        let left = (millis - rig.account.clock.now().as_millisecond()).rem_euclid(60_000);
+        rig.account.clock.sleep(Duration::from_millis(left as u64)).await;
+        rig.calls(Operation::ListShards)
+    };
+    until(1_000).await;
+    for minute in 0..5 {
+        // Nothing all the minute, and a look within a second of its end.
+        let before = until(1_000).await;
+        let (settles, after) = (until(0).await, until(1_000).await);
+        assert!(before == settles && settles < after, "minute {minute}: {before}, {settles}, {after}");
+    }
+    operator.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
