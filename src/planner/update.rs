@@ -155,8 +155,8 @@ struct Steps(Vec<[u64; 2]>);
 
 impl Steps {
     /// As how many shards those that are open take so many thousandths of the load of now: each above its
-    /// target in parts, neighbours that fit together joined from the lowest key up.
-    fn shards_for(&self, per_mille: u64) -> u32 {
+    /// target in parts, neighbours that fit together joined from the lowest key up while there are merges.
+    fn shards_for(&self, per_mille: u64, mut merges: u32) -> u32 {
         const FULL: u64 = 1_000_000;
         let (mut count, mut joined) = (0_u64, u64::MAX);
         for fill in &self.0 {
@@ -164,8 +164,9 @@ impl Steps {
             if target > FULL {
                 count += packed.div_ceil(FULL);
                 joined = u64::MAX;
-            } else if joined.saturating_add(packed) <= FULL {
+            } else if merges > 0 && joined.saturating_add(packed) <= FULL {
                 joined += packed;
+                merges -= 1;
             } else {
                 count += 1;
                 joined = packed;
@@ -203,6 +204,10 @@ impl Chooser<'_> {
             counts: (if self.hot_splits() > 0 { from + 1 } else { least }, most),
             bounds: (in_force.bounds.min(), in_force.bounds.max()),
             step_shard_seconds: policy.tradeoff.step_cost_shard_seconds,
+            merges: foresight::Merges {
+                a_day: policy.budgets.max_merges_per_day,
+                made: demand.merges_in_the_last_day,
+            },
         };
         let calls = foresight::Calls {
             a_day: policy.update_shard_count.calls_a_day(false),
@@ -211,7 +216,8 @@ impl Chooser<'_> {
         let steps = self.steps();
         let mut barred = Vec::new();
         let (to, saved_shard_seconds, left) = loop {
-            let best = foresight::best(forecast, &now, calls, &barred, |need| steps.shards_for(need));
+            let by_steps = |need, merges| steps.shards_for(need, merges);
+            let best = foresight::best(forecast, &now, calls, &barred, by_steps);
             let Foreseen { to, saved_shard_seconds } = best.filter(|_| barred.len() < COUNTS_TRIED)?;
             match self.left_by(to) {
                 Some(left) => break (to, saved_shard_seconds, left),

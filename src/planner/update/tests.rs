@@ -1,6 +1,7 @@
 //! When a call is better, case by case. That it is the cheapest that the checks let pass is shown by
 //! brute force in `tests/it/brute_force/calls.rs`.
 
+use super::Steps;
 use crate::demand::forecast::{Forecast, SLOTS};
 use crate::demand::unhindered::{unhindered, unhindered_shard};
 use crate::demand::{Demand, Segment, ShardDemand};
@@ -234,4 +235,26 @@ fn a_count_near_the_foreseen_one_is_called_for_unless_it_changes_next_to_nothing
     assert_eq!(near(20, 1_180), None);
     // Of forty, 36 would do, and 38 may be.
     assert_eq!(near(40, 1_180), Some(38));
+}
+
+#[test]
+fn neighbours_are_joined_while_there_are_merges() {
+    let steps = Steps(vec![[300_000; 2]; 6]);
+    assert_eq!([0, 1, 2, 3, 4, 9].map(|merges| steps.shards_for(1_000, merges)), [6, 5, 4, 3, 2, 2]);
+    assert_eq!(Steps(vec![[1_500_000; 2]; 6]).shards_for(1_000, 0), 12, "splits need none");
+}
+
+#[test]
+fn once_the_merges_of_the_day_are_made_a_call_does_what_they_would() {
+    let mut policy = ScalingPolicy::of_round_numbers("orders", 200);
+    policy.update_shard_count = UpdateShardCount::Auto;
+    (policy.tolerance_millionths, policy.tradeoff.step_cost_shard_seconds) = (0, 0);
+    let in_force = policy.in_force(jiff::Timestamp::UNIX_EPOCH);
+    // Each pair fits into one, which is as many as equal ranges would be.
+    let mut demand = expecting(&[34; 20], 1_000);
+    let called_after = |merges: u32| {
+        demand.merges_in_the_last_day = merges;
+        called(&plan(&demand, &policy, &in_force))
+    };
+    assert_eq!([0, 140, 145, 150].map(called_after), [None, None, Some(10), Some(10)]);
 }
