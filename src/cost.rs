@@ -148,8 +148,8 @@ pub struct PlanCost {
     pub before: Bill,
     /// The bill after the last step.
     pub after: Bill,
-    /// Up to how much reading metrics costs after the plan while the stream is near its target:
-    /// shard metrics are then read at every interval. Not in the bills.
+    /// Up to how much reading metrics costs after the plan while the stream rejects, or comes to where the next
+    /// decision is another at every interval: shard metrics are then read at each. Not in the bills.
     pub metric_reads_near_target: Money,
     /// The same traffic in other modes; empty where the traffic is not known.
     pub alternatives: Vec<Alternative>,

@@ -42,7 +42,7 @@ use crate::demand::{Pulse, ancestry_of_heat};
 use crate::plan::Plan;
 use crate::policy::{MetricsSource, ScalingPolicy, StreamRef, UpdateShardCount};
 use crate::rounds::Sighting;
-use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot};
+use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snapshot, StreamMetric};
 use crate::stream::{OpenShards, Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
 mod cache;
@@ -290,6 +290,7 @@ impl Observer {
         let mut metrics =
             MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
         *requested += read_metrics(plane, &last.summary, plan, &mut self.cache, &mut metrics).await?;
+        metrics.settled_until = Some(told_until(&metrics, span.settled_until));
         let open = last.summary.open_shard_count;
         let level = gate(&metrics, policy, self.watch, open, Some(last_slot), this_slot);
         if level == MetricLevel::Shards {
@@ -355,12 +356,14 @@ impl Observer {
             plan = plan.with_writes_of_shards(&span, policy, &summary, &shards, &past_topologies);
         }
         requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
+        let settled_until = told_until(&metrics, span.settled_until);
+        metrics.settled_until = Some(settled_until);
         if sees_shards && reads_need_a_closer_look(&metrics, policy, self.watch, summary.open_shard_count) {
             let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
             requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
         }
         if policy.update_shard_count == UpdateShardCount::Auto && summary.mode == StreamMode::Provisioned {
-            let (read, asked) = quarters::read(plane, &summary, span.settled_until, &mut self.cache).await?;
+            let (read, asked) = quarters::read(plane, &summary, settled_until, &mut self.cache).await?;
             metrics.quarters = Some(read);
             requested += asked;
         }
@@ -437,6 +440,19 @@ fn unborn(now: Timestamp, summary: StreamSummary, span: &Span) -> Snapshot {
         metrics: MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() },
         update_shard_count_refused: None,
     }
+}
+
+/// What is settled: a minute less where the newest one has no data point of what was written, and the one before has. It
+/// is late, or nobody wrote in it; a look at a minute that comes seconds too late is worth one at the minute before.
+fn told_until(metrics: &MetricHistory, settled_until: Minute) -> Minute {
+    let is_told = |minute: Minute| {
+        let at = |metric| metrics.stream.get(&metric).and_then(|series| series.at(minute));
+        [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords]
+            .into_iter()
+            .all(|metric| at(metric).is_some())
+    };
+    let is_late = !is_told(settled_until.plus(-1)) && is_told(settled_until.plus(-2));
+    settled_until.plus(-i64::from(is_late))
 }
 
 fn same_open(now: &[Shard], before: &[Shard]) -> bool {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// Looks come so much later than the clock says: AWS's servers do not agree to the millisecond, and a look
-/// that is a hair too early is one that tells of a minute less.
-pub const MARGIN: Duration = Duration::from_millis(200);
+/// Looks come so much later than AWS's clock says: its servers do not agree on the time, a metric may come a moment
+/// later than is usual, and a look that is a hair too early tells of a minute less.
+pub const MARGIN: Duration = Duration::from_secs(5);
 /// Between two streams of one process that look in the same round: twenty a second, which is what an
 /// account takes of `DescribeStreamSummary` where all of them were to ask for it at once.
 pub const GAP: Duration = Duration::from_millis(50);

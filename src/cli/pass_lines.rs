@@ -36,7 +36,7 @@ impl PassLines {
         let (name, shards) = (&snapshot.summary.name, snapshot.summary.open_shard_count);
         let outcome = self.told.as_ref().map_or_else(String::new, |told| told.outcome.clone());
         let text = format!(
-            "{} {name}: {}, calm: nothing near its target; {outcome}",
+            "{} {name}: {}, calm: as it was decided on; {outcome}",
             snapshot.observed_at,
             count(shards, "shard")
         );
@@ -107,7 +107,7 @@ mod tests {
         lines.interrupted();
         assert_eq!(
             lines.idle(&sample.snapshot).expect("due"),
-            "2026-11-22T04:17:31Z orders: 4 shards, calm: nothing near its target; no step now: suspend is set (Suspended)"
+            "2026-11-22T04:17:31Z orders: 4 shards, calm: as it was decided on; no step now: suspend is set (Suspended)"
         );
     }
 }

@@ -11,6 +11,7 @@ use crate::observe::test_plane::{ARN, Fault, TestPlane, policy};
 use crate::observe::{Observer, list_shards};
 use crate::plan::{Evidence, Hold, PLAN_FORMAT, PlanIdentity, RangeLoad};
 use crate::policy::{Allow, Schedule};
+use crate::rounds::MARGIN;
 use crate::snapshot::{ShardMetric, Snapshot};
 use crate::stream::{OpenShards, StreamMode, StreamStatus, StreamSummary};
 

@@ -40,12 +40,13 @@ pub struct Watchpoints {
 
 impl Watchpoints {
     /// Those of a decision by `limits` on `shards`, in hash-key order, when the stream had this pulse. Where that is not
-    /// known there are none.
+    /// known, or nothing was written, the point is one shard's target: what more would be hot, wherever it went.
     pub fn of(shards: &[RangeLoad], limits: Limits, pulse: Option<Pulse>) -> Watchpoints {
         let Limits { trigger, pack } = limits;
-        let never = Loads::from_array([Load(u64::MAX); 3]);
-        let mut points = Watchpoints { targets: trigger, rises_to: never, falls_to: Loads::default() };
+        let mut points = Watchpoints { targets: trigger, rises_to: trigger, falls_to: Loads::default() };
         let Some(Pulse { now, peak }) = pulse else { return points };
+        let silent = |now: Load, target: Load| if now == Load::ZERO { target } else { Load(u64::MAX) };
+        points.rises_to = now.zip(trigger, silent);
         let is_known = |shard: &RangeLoad| shard.evidence != Evidence::Unknown;
         for shard in shards.iter().filter(|shard| is_known(shard) && shard.loads.within(trigger)) {
             let at_target = Dimension::SPLITTABLE.map(|dimension| match shard.loads.of(dimension) {
@@ -261,8 +262,15 @@ mod tests {
         // What is hot or fits already has been decided on.
         let hot = watchpoints(&[(load(75), load(75)), (load(25), load(25))], pulse);
         let cold = watchpoints(&[(load(30), load(30)), (load(30), load(30)), (load(40), load(40))], pulse);
-        for watch in [hot, cold, watchpoints(&[(load(100), load(100))], None)] {
+        for watch in [hot, cold] {
             assert_eq!(level(61_000_000, watch), MetricLevel::Stream, "{watch:?}");
+        }
+        // Of a stream that tells nothing, and of one that nobody writes to: one shard's target.
+        let silent = Pulse { now: Loads::default(), peak: Loads::default() };
+        for pulse in [None, Some(silent)] {
+            let watch = watchpoints(&[(load(0), load(0)), (load(0), load(0))], pulse);
+            let at = [41_990_000, 42_010_000].map(|per_minute| level(per_minute, watch));
+            assert_eq!(at, [MetricLevel::Stream, MetricLevel::Shards]);
         }
     }
 

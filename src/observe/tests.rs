@@ -211,6 +211,20 @@ async fn a_stream_that_has_risen_to_where_the_next_shard_is_hot_is_read_at_once(
 }
 
 #[tokio::test]
+async fn a_minute_that_comes_late_is_left_to_the_next_look_and_a_silent_stream_stays_silent() {
+    let plane = TestPlane::new(2);
+    let newest = Minute::of(plane.state().now).plus(-UNSETTLED_MINUTES);
+    let settled_until = async |silent: i64| {
+        plane.state().silent = newest.plus(1 - silent)..newest.plus(1);
+        let seen = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+        seen.metrics.settled_until
+    };
+    assert_eq!(settled_until(0).await, Some(newest.plus(1)));
+    assert_eq!(settled_until(1).await, Some(newest));
+    assert_eq!(settled_until(2).await, Some(newest.plus(1)), "who is silent for longer writes nothing");
+}
+
+#[tokio::test]
 async fn a_stream_that_is_not_read_near_what_was_learned_is_looked_at_no_more_often_than_one_at_rest() {
     let plane = TestPlane::new(2);
     // 60 MB read a minute and shard, half of the ceiling: near the lowest target that may be learned.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::object::Key;
-use crate::rounds::{LEAST_GAP, MARGIN, spread};
+use crate::rounds::{LEAST_GAP, spread};
 
 /// Who is due when.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Agenda {
     pub fn next(&mut self, key: &Key, uid: &str, interval: Duration, round: Instant, now: Instant) {
         let interval = interval.max(Duration::from_secs(1));
         let earliest = now + LEAST_GAP.min(interval / 2);
-        let moment = round + MARGIN + spread(self.known.len(), interval).mul_f64(share(uid));
+        let moment = round + spread(self.known.len(), interval).mul_f64(share(uid));
         let late = earliest.saturating_duration_since(moment);
         let early = moment.saturating_duration_since(earliest);
         let wait = match early.is_zero() {
@@ -169,7 +169,7 @@ mod tests {
             let (taken, round) = passes(count, 10 * count);
             for (at, key) in &taken[count..] {
                 let late = after_the_minute(*at, round);
-                assert!(late >= MARGIN && late <= MARGIN + Duration::from_millis(within), "{key}: {late:?}");
+                assert!(late <= Duration::from_millis(within), "{key}: {late:?}");
             }
         }
     }
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!((count, most), (10, 1_000));
         for _ in 0..10 {
             let (at, of) = pass(&mut agenda, round);
-            assert!(after_the_minute(at, round) <= MARGIN + spread(10, MINUTE), "{of} is back at the minute");
+            assert!(after_the_minute(at, round) <= spread(10, MINUTE), "{of} is back at the minute");
         }
     }
 

@@ -33,7 +33,7 @@ use super::session::Session;
 use crate::cost::Prices;
 use crate::executor::{StopHandle, StopSignal, stop_signal};
 use crate::policy::defaults;
-use crate::rounds::Sighting;
+use crate::rounds::{MARGIN, Sighting};
 use crate::turns::Turns;
 
 /// How many resources observe and decide at once: what keeps two cores busy while replies are on
@@ -291,9 +291,9 @@ impl<P: Planes> Operator<P> {
         floor.sessions.insert(key, session);
     }
 
-    /// When a round of this interval begins, by the clock of AWS as it was seen; without, now.
+    /// When the looks of a round of this interval begin, by the clock of AWS as it was seen; without, now.
     fn round(&self, interval: Duration, clock: Option<Sighting>, now: Instant) -> Instant {
-        let until = |clock: Sighting| clock.until_next(interval, Duration::ZERO, self.clock_speed);
+        let until = |clock: Sighting| clock.until_next(interval, MARGIN, self.clock_speed);
         now + clock.map_or(Duration::ZERO, |clock| self.scaled(until(clock)))
     }
 

@@ -11,8 +11,8 @@
 //!
 //! - **kept**: a shard as it is (up to rounding, [`HashKeyRange::leeway`]);
 //! - **part**: within one shard that may be split; or
-//! - **joined**: over several shards, none of which anything bars from merges, and which it takes parts
-//!   of only where they may be split. Its load must be no higher than where shards are packed to, or
+//! - **joined**: over several shards, none of which anything bars from merges (but a rise, on the way up), and
+//!   which it takes parts of only where they may be split. Its load must be no higher than where shards are packed to, or
 //!   than one of the shards that it takes from; and no higher than the ceiling, or than one of these,
 //!   even if each part whose load is a share were as dense as the densest shard (held all of the shard's
 //!   load, where no cut can relieve it).

@@ -37,10 +37,11 @@ pub struct Counts {
 }
 
 impl Production {
-    /// The product with this policy, whatever its mode says.
+    /// The product with this policy, whatever its mode says, and whichever consumers it declares: a trace tells
+    /// nothing of how far they lag.
     pub fn new(policy: ScalingPolicy) -> Production {
         Production {
-            policy,
+            policy: ScalingPolicy { consumers: Vec::new(), ..policy },
             rounds: Rounds::default(),
             last_full: None,
             watch: None,

@@ -15,7 +15,7 @@ use super::watch::Watch;
 use crate::demand::ancestry_of_heat;
 use crate::hash_key::HashKeyRange;
 use crate::observe::Observer;
-use crate::policy::{ScalingPolicy, UpdateShardCount as UpdateShardCountPolicy};
+use crate::policy::{self, ScalingPolicy, UpdateShardCount as UpdateShardCountPolicy};
 use crate::simulator::api::{
     ChangeEnhancedMonitoring, CreateStream, MergeShards, SplitShard, StreamRef, UpdateShardCount,
 };
@@ -377,4 +377,18 @@ fn days_that_repeat_are_met_by_calls_that_look_ahead_with_fewer_steps_and_shards
     assert!(steps(&ahead) < steps(&by_steps), "{} beside {}", steps(&ahead), steps(&by_steps));
     let calls = ahead.updates.iter().filter(|tick| **tick > 2_880).count();
     assert!((6..=24).contains(&calls), "{calls} calls in three days");
+}
+
+#[test]
+fn what_a_resource_declares_to_read_the_stream_does_not_keep_a_simulation_from_merging() {
+    let load = load_of("0,20\n3600,20\n3660,5\n18000,5\n", 20.0);
+    let steps = |consumers: Vec<policy::Consumer>| {
+        let mut ours = Production::new(ScalingPolicy { consumers, ..ScalingPolicy::for_stream(STREAM, 200) });
+        course::play(&load, STREAM_OPTIONS, DELAY, 29, &mut ours, &mut |_| {}).steps
+    };
+    let kind = policy::ConsumerKind::Firehose { transform: None };
+    let declared = policy::Consumer { name: "lake".to_owned(), kind };
+    let without = steps(Vec::new());
+    assert!(without.len() > 10, "{}", without.len());
+    assert_eq!(steps(vec![declared]), without);
 }

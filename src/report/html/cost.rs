@@ -64,7 +64,7 @@ pub(super) fn section(report: &Report) -> Markup {
                 @if !cost.alternatives.is_empty() {
                     li { "On-demand modes are shown without what reshard reads: AWS keeps their shards, and a hot key stays hot in them." }
                 }
-                li { "While the stream is near its target, metrics are read at every interval: up to " (cost.metric_reads_near_target) " a month in place of “reading metrics”." }
+                li { "While the stream rejects or changes, metrics are read at every interval: up to " (cost.metric_reads_near_target) " a month in place of “reading metrics”." }
                 @for assumption in &cost.assumptions { li { "Assumed: " (assumption) "." } }
             }
             details { summary { "Prices" } (prices(report)) }
