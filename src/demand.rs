@@ -200,10 +200,10 @@ pub struct Segment {
 }
 
 impl Demand {
-    /// What bars that a call of UpdateShardCount to more shards joins any: what bars merges, but for a rise, which asks
-    /// for more of them.
-    pub fn bars_on_the_way_up(&self) -> impl Iterator<Item = &Hold> {
-        self.merge_bars.iter().filter(|hold| !matches!(hold, Hold::Rising { .. }))
+    /// What bars that a call of UpdateShardCount joins shards: what bars merges, but on the way `up` to more of them no
+    /// rise, which asks for more.
+    pub fn bars_on_joins(&self, up: bool) -> impl Iterator<Item = &Hold> {
+        self.merge_bars.iter().filter(move |hold| !up || !matches!(hold, Hold::Rising { .. }))
     }
 
     /// How often UpdateShardCount was called in the last 24 hours, as far as the shards tell.

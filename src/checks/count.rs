@@ -81,12 +81,7 @@ impl Rules<'_> {
         if owners.len() < 2 {
             return found;
         }
-        let bars: Vec<&Hold> = if up {
-            self.demand.bars_on_the_way_up().collect()
-        } else {
-            self.demand.merge_bars.iter().collect()
-        };
-        found.extend(bars.into_iter().cloned().map(StepFlaw::MergeBarred));
+        found.extend(self.demand.bars_on_joins(up).cloned().map(StepFlaw::MergeBarred));
         for owner in &owners {
             let shard = owner.id.clone();
             match &owner.merge_guard {

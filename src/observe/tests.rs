@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::test_plane::{TestPlane, policy};
 use super::*;
 use crate::control_plane::MetricQuery;

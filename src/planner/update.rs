@@ -393,7 +393,7 @@ impl Chooser<'_> {
         let demand = self.options.demand;
         let shard = &demand.shards[shard];
         let settled = matches!(shard.merge_guard, None | Some(Hold::LoadEstimated { .. }));
-        demand.bars_on_the_way_up().next().is_none() && shard.unsettled.is_none() && settled
+        demand.bars_on_joins(true).next().is_none() && shard.unsettled.is_none() && settled
     }
 }
 

@@ -392,3 +392,19 @@ fn what_a_resource_declares_to_read_the_stream_does_not_keep_a_simulation_from_m
     assert!(without.len() > 10, "{}", without.len());
     assert_eq!(steps(vec![declared]), without);
 }
+
+#[test]
+fn while_a_split_waits_for_a_rate_the_shards_are_read_each_minute_as_the_loop_does() {
+    // Every shard is above its target, and none rejects: but for what waits there is nothing to look at.
+    let load = load_of("0,4\n9000,4\n", 4.0);
+    let mut policy = ScalingPolicy::for_stream(STREAM, 200);
+    policy.targets.limits.ingest_bytes = crate::load::Load::from_percent(70);
+    let one = policy::RatePolicy { amount: policy::RateAmount::Shards(1), period: Duration::from_secs(120) };
+    policy.scale_up.policies = vec![one];
+    let mut ours = Production::new(policy);
+    let course = course::play(&load, STREAM_OPTIONS, DELAY, 5, &mut ours, &mut |_| {});
+    assert!(course.steps.len() >= 3 && course.rejected_unit_seconds == 0.0, "{:?}", course.steps);
+    for pair in course.steps[..3].windows(2) {
+        assert!((4..=7).contains(&(pair[1] - pair[0])), "two to three minutes apart: {:?}", course.steps);
+    }
+}

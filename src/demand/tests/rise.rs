@@ -48,7 +48,7 @@ fn merges_wait_while_the_stream_rises_and_calls_to_more_shards_do_not() {
         let mut story = Story::of(2);
         story.pass(20, |_| percent(20)).pass(1, |_| percent(share));
         let demand = assess(&story.snapshot(), &by_the_minute());
-        assert_eq!(demand.bars_on_the_way_up().count(), 0);
+        assert_eq!(demand.bars_on_joins(true).count(), 0);
         demand.merge_bars
     };
     assert_eq!(bars(22), [Hold::Rising { per_mille: 140 }]);

@@ -1,6 +1,8 @@
 //! The stream's writes by quarters of an hour, and who was open at whole hours: what is asked for and when, and
 //! what is made of silence, of what comes late and of replies that are not whole.
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::control_plane::{ErrorClass, Period};
 use crate::observe::test_plane::Fault;

@@ -1,5 +1,5 @@
-//! When a call is better, case by case. That it is the cheapest that the checks let pass is shown by
-//! brute force in `tests/it/brute_force/calls.rs`.
+//! When a call is better, case by case. That for heat it is the best that the checks let pass is shown by
+//! brute force in `tests/it/brute_force/calls.rs`, and that foresight finds the best one in its own tests.
 
 use super::Steps;
 use crate::demand::forecast::{Forecast, SLOTS};
