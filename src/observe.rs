@@ -27,7 +27,7 @@
 
 use std::sync::Arc;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -37,7 +37,6 @@ pub use self::listing::list_shards;
 use self::listing::past_topology;
 use self::metrics::{MetricPlan, read_metrics};
 pub use self::past::writes_of_days;
-use self::span::told_until;
 pub use self::span::{Span, UNSETTLED_MINUTES};
 use crate::control_plane::{ControlPlane, Reply, RequestError, ShardFilter, StreamId};
 use crate::demand::{Pulse, ancestry_of_heat};
@@ -202,7 +201,7 @@ impl Observer {
     /// Takes in the plan that was decided from the last pass where nobody waits for its steps: they are only shown.
     pub fn shown(&mut self, plan: &Plan) {
         let pulse = self.last_full.as_ref().and_then(|last| last.pulse);
-        self.watch = Some(Watchpoints::of(&plan.before, plan.limits, pulse));
+        self.watch = Some(Watchpoints::of(&plan.before, plan.limits, &plan.holds, pulse));
     }
 
     /// What AWS's clock showed when the last pass began; none before the first.
@@ -281,7 +280,7 @@ impl Observer {
         let mut metrics =
             MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
         *requested += read_metrics(plane, &last.summary, plan, &mut self.cache, &mut metrics).await?;
-        metrics.settled_until = Some(told_until(&metrics, span.settled_until));
+        metrics.settled_until = Some(span.told_until(&metrics, policy));
         let open = last.summary.open_shard_count;
         let level = gate(&metrics, policy, self.watch, open, Some(last_slot), this_slot);
         if level == MetricLevel::Shards {
@@ -325,7 +324,7 @@ impl Observer {
         mut requested: u64,
     ) -> Result<Observation, ObserveError> {
         let (stream, Described { now, at: described_at, summary }) = (stream_id(&policy.stream), described);
-        self.cache.begin(&summary, Minute::of(now));
+        self.cache.begin(&summary, Minute::of(now), policy.metrics.max_age);
         let span = Span::of(now, &summary);
         if summary.status == StreamStatus::Creating {
             return Ok(Observation {
@@ -336,7 +335,7 @@ impl Observer {
         }
         let since = ShardFilter::FromTimestamp(span.look_back_start);
         let shards = list_shards(plane, &stream, since).await?.value;
-        let past_topologies = self.past_topologies(plane, policy, &span, &shards).await?;
+        let past_topologies = self.past_topologies(plane, policy, &span, &summary, &shards).await;
 
         let mut metrics =
             MetricHistory { settled_until: Some(span.settled_until), ..MetricHistory::default() };
@@ -347,16 +346,19 @@ impl Observer {
             plan = plan.with_writes_of_shards(&span, policy, &summary, &shards, &past_topologies);
         }
         requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
-        let settled_until = told_until(&metrics, span.settled_until);
+        let settled_until = span.told_until(&metrics, policy);
         metrics.settled_until = Some(settled_until);
         if sees_shards && reads_need_a_closer_look(&metrics, policy, self.watch, summary.open_shard_count) {
             let plan = MetricPlan::readers_of_shards(&span, policy, &summary, &shards);
-            requested += read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await?;
+            let read = read_metrics(plane, &summary, plan, &mut self.cache, &mut metrics).await;
+            requested += or_without(read, "the shards' readers", &summary).unwrap_or(0);
         }
         if policy.update_shard_count == UpdateShardCount::Auto && summary.mode == StreamMode::Provisioned {
-            let (read, asked) = quarters::read(plane, &summary, settled_until, &mut self.cache).await?;
-            metrics.quarters = Some(read);
-            requested += asked;
+            let read = quarters::read(plane, &summary, settled_until, &mut self.cache).await;
+            if let Some((read, asked)) = or_without(read, "the stream's past days", &summary) {
+                metrics.quarters = Some(read);
+                requested += asked;
+            }
         }
         let mut snapshot = Snapshot {
             format: SNAPSHOT_FORMAT,
@@ -372,7 +374,8 @@ impl Observer {
         if !ancestry.is_empty() && !snapshot.metrics.shards.is_empty() {
             let plan = MetricPlan::since_the_look_back(&span, ancestry);
             let Snapshot { summary, metrics, .. } = &mut snapshot;
-            requested += read_metrics(plane, summary, plan, &mut self.cache, metrics).await?;
+            let read = read_metrics(plane, summary, plan, &mut self.cache, metrics).await;
+            requested += or_without(read, "what hot shards came from", summary).unwrap_or(0);
         }
         self.cache.forget_before(span.first_minute, span.look_back_start);
         if self.gated {
@@ -388,15 +391,16 @@ impl Observer {
         Ok(Observation { snapshot, level: MetricLevel::Shards, metrics_requested: requested })
     }
 
-    /// Who was open at the moments that decisions look at, as far as it can be had. Only what does
-    /// not follow from what is known is asked for.
+    /// Who was open at the moments that decisions look at, as far as it can be had: of the others it is not known.
+    /// Only what does not follow from what is known is asked for.
     async fn past_topologies<P: ControlPlane>(
         &mut self,
         plane: &P,
         policy: &ScalingPolicy,
         span: &Span,
+        summary: &StreamSummary,
         shards: &[Shard],
-    ) -> Result<Vec<PastTopology>, ObserveError> {
+    ) -> Vec<PastTopology> {
         let open_now: Option<Arc<[ShardId]>> = OpenShards::tile(shards)
             .ok()
             .map(|open| open.as_slice().iter().map(|shard| shard.id.clone()).collect());
@@ -409,14 +413,19 @@ impl Observer {
         let unknown = moments.iter().zip(&known).filter(|(_, known)| known.is_none());
         let stream = stream_id(&policy.stream);
         // ListShards takes a thousand calls a second: these few go out together.
-        let seen = try_join_all(unknown.map(|(at, _)| past_topology(plane, &stream, *at))).await?;
-        let mut seen = seen.into_iter();
+        let seen = join_all(unknown.map(|(at, _)| past_topology(plane, &stream, *at))).await;
+        let mut seen = seen.into_iter().map(|seen| or_without(seen, "who was open", summary).flatten());
         let all: Vec<_> = known.into_iter().filter_map(|known| known.or_else(|| seen.next()?)).collect();
         for topology in &all {
             self.cache.keep_topology(topology);
         }
-        Ok(all)
+        all
     }
+}
+
+/// What helps a decision, and is not needed for one: where it cannot be read, that is said, and decided without.
+fn or_without<T>(read: Result<T, ObserveError>, what: &str, summary: &StreamSummary) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!(stream = summary.name, %error, "decided without {what}")).ok()
 }
 
 /// A stream that is being made: AWS lists no shards of it yet, and nothing was measured.

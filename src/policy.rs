@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::schedule::{Phase, Schedule};
@@ -177,6 +177,13 @@ pub struct MetricsPolicy {
     pub max_age: Duration,
     /// What happens where shard metrics are off.
     pub enhanced_monitoring: EnhancedMonitoring,
+}
+
+impl MetricsPolicy {
+    /// Whether metrics that are known up to a moment are too old at `now` to decide from.
+    pub fn are_too_old(&self, known_until: Timestamp, now: Timestamp) -> bool {
+        SignedDuration::try_from(self.max_age).is_ok_and(|max_age| now.duration_since(known_until) > max_age)
+    }
 }
 
 /// Where loads come from.

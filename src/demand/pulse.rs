@@ -17,6 +17,8 @@ pub struct Pulse {
     pub now: Loads,
     /// As merges see it: the highest window within the stabilisation window, fading with its age.
     pub peak: Loads,
+    /// Whether it rises, which merges wait for.
+    pub rises: bool,
 }
 
 impl Pulse {
@@ -28,10 +30,12 @@ impl Pulse {
         let totals = Totals::read(metrics, Span { start, end, known_from: start });
         let minutes = windows.minutes();
         let cells: Vec<Cell> = (0..minutes).map(|place| Cell::of_totals(totals.at(place))).collect();
-        let ingest = Ingest::of(&cells, windows, Rise::read(&totals, minutes, windows));
+        let rise = Rise::read(&totals, minutes, windows);
+        let ingest = Ingest::of(&cells, windows, rise);
         let loads = |offered: Offered| offered.loads(offered.to_be_read, windows.mean);
         let is_known = ingest.window != Evidence::Unknown;
-        is_known.then(|| Pulse { now: loads(ingest.now), peak: loads(ingest.peak) })
+        let pulse = || Pulse { now: loads(ingest.now), peak: loads(ingest.peak), rises: rise.per_mille > 0 };
+        is_known.then(pulse)
     }
 }
 

@@ -1,8 +1,6 @@
 //! What bars every step: the owner's word, the stream's state, a listing that cannot be trusted,
 //! and metrics that are off, late, partial or contradictory.
 
-use jiff::SignedDuration;
-
 use crate::plan::Hold;
 use crate::policy::{MetricsSource, ScalingPolicy};
 use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
@@ -81,8 +79,7 @@ fn silent_or_stale(snapshot: &Snapshot, policy: &ScalingPolicy, [from, to]: [Min
         .into_iter()
         .filter_map(|metric| newest(snapshot.metrics.stream.get(&metric)?, to))
         .max();
-    let max_age = SignedDuration::try_from(policy.metrics.max_age).unwrap_or(SignedDuration::MAX);
-    let is_old = |end: Minute| snapshot.observed_at.duration_since(end.start()) > max_age;
+    let is_old = |end: Minute| policy.metrics.are_too_old(end.start(), snapshot.observed_at);
     let stale = || Hold::MetricsStale {
         newest: newest.map(Minute::start),
         max_age_seconds: policy.metrics.max_age.as_secs(),

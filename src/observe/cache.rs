@@ -1,17 +1,19 @@
 //! What cannot change any more: minutes that are long settled, and who was open at past moments.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::packed::Packed;
+use super::span::whole_minutes;
 use super::topologies::Topologies;
 use crate::control_plane::MetricQuery;
 use crate::snapshot::{Minute, PastTopology, Quarters, Series};
 use crate::stream::{ShardId, StreamSummary};
 
-/// Minutes that are asked for again though they were settled, for what CloudWatch publishes late.
-/// `GetMetricData` is billed by the metric, so that asking for them again costs nothing.
+/// Minutes that are asked for again though they were settled, for what CloudWatch publishes late: so many, or as many
+/// as the policy lets it be late. `GetMetricData` is billed by the metric, so that asking for them again costs nothing.
 const ASKED_AGAIN_MINUTES: i64 = 15;
 /// A past moment is looked up for good once it lies this far back: listings are eventually
 /// consistent.
@@ -24,6 +26,8 @@ pub(super) struct ObservationCache {
     last_pass: bool,
     owner: Option<(String, Timestamp)>,
     now: Option<Minute>,
+    /// As late as the policy lets metrics be.
+    late_minutes: i64,
     series: HashMap<MetricQuery, Packed>,
     topologies: Topologies,
     quarters: Option<Quarters>,
@@ -36,19 +40,22 @@ impl ObservationCache {
     }
 
     /// Begins a pass over a stream at `now`: forgets everything if it is another one than before,
-    /// were it of the same name.
-    pub(super) fn begin(&mut self, summary: &StreamSummary, now: Minute) {
+    /// were it of the same name. Metrics may come so late that they are `max_age` old.
+    pub(super) fn begin(&mut self, summary: &StreamSummary, now: Minute, max_age: Duration) {
         let owner = Some((summary.arn.clone(), summary.created_at));
         if self.owner != owner {
             *self = ObservationCache { owner, last_pass: self.last_pass, ..ObservationCache::default() };
         }
         self.now = Some(now);
+        self.late_minutes = whole_minutes(max_age);
     }
 
     /// From which minute on a metric has to be asked for, to have it from `start` on.
     pub(super) fn ask_from(&self, query: &MetricQuery, start: Minute) -> Minute {
         match self.series.get(query) {
-            Some(known) if known.start() <= start => known.end().plus(-ASKED_AGAIN_MINUTES).max(start),
+            Some(known) if known.start() <= start => {
+                known.end().plus(-ASKED_AGAIN_MINUTES.max(self.late_minutes)).max(start)
+            }
             _ => start,
         }
     }
@@ -130,6 +137,8 @@ mod tests {
         assert_eq!(joined.start, Minute(101));
         assert_eq!(joined.values[..44], [Some(1); 44]);
         assert_eq!(joined.values[44..], [Some(2); 16]);
+        cache.late_minutes = 40;
+        assert_eq!(cache.ask_from(&QUERY, Minute(101)), Minute(121), "as late as they may be");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::demand::Pulse;
 use crate::load::{Load, Loads};
-use crate::plan::{Evidence, RangeLoad};
+use crate::plan::{Evidence, Hold, RangeLoad};
 use crate::policy::{LOWEST_LEARNED_TARGET, Limits, ScalingPolicy};
 use crate::quota::Dimension;
 use crate::snapshot::{MetricHistory, Minute, StreamMetric};
@@ -36,15 +36,20 @@ pub struct Watchpoints {
     rises_to: Loads,
     /// What the peak of the stream has to fall to for the next two neighbours to fit together.
     falls_to: Loads,
+    /// Whether neighbours fit together, and wait for the stream to rise no more.
+    ends_rising: bool,
 }
 
 impl Watchpoints {
-    /// Those of a decision by `limits` on `shards`, in hash-key order, when the stream had this pulse. Where that is not
-    /// known, or nothing was written, the point is one shard's target: what more would be hot, wherever it went.
-    pub fn of(shards: &[RangeLoad], limits: Limits, pulse: Option<Pulse>) -> Watchpoints {
+    /// Those of a decision by `limits` on `shards`, in hash-key order, that was held back by `holds`, when the stream had
+    /// this pulse. Where that is not known, or nothing was written, the point is one shard's target: what more would be
+    /// hot, wherever it went.
+    pub fn of(shards: &[RangeLoad], limits: Limits, holds: &[Hold], pulse: Option<Pulse>) -> Watchpoints {
         let Limits { trigger, pack } = limits;
-        let mut points = Watchpoints { targets: trigger, rises_to: trigger, falls_to: Loads::default() };
-        let Some(Pulse { now, peak }) = pulse else { return points };
+        let falls_to = Loads::default();
+        let mut points = Watchpoints { targets: trigger, rises_to: trigger, falls_to, ends_rising: false };
+        let Some(Pulse { now, peak, rises: _ }) = pulse else { return points };
+        let rose = holds.iter().any(|hold| matches!(hold, Hold::Rising { .. }));
         let silent = |now: Load, target: Load| if now == Load::ZERO { target } else { Load(u64::MAX) };
         points.rises_to = now.zip(trigger, silent);
         let is_known = |shard: &RangeLoad| shard.evidence != Evidence::Unknown;
@@ -57,7 +62,9 @@ impl Watchpoints {
         }
         for pair in shards.windows(2).filter(|pair| pair.iter().all(is_known)) {
             let loads: Loads = pair.iter().map(|shard| shard.peak_loads).sum();
-            if !loads.within(pack) {
+            if loads.within(pack) {
+                points.ends_rising = rose;
+            } else {
                 let (fullest, load) = loads.binding(pack);
                 let fits = Dimension::SPLITTABLE.map(|dimension| match dimension == fullest {
                     true => peak.of(dimension).scaled(pack.of(dimension).0, load.0),
@@ -73,6 +80,7 @@ impl Watchpoints {
     fn are_reached(&self, pulse: Pulse) -> bool {
         let fell = |(peak, point): (Load, Load)| peak < point;
         !pulse.now.within(self.rises_to)
+            || (self.ends_rising && !pulse.rises)
             || pulse.peak.as_array().into_iter().zip(self.falls_to.as_array()).any(fell)
     }
 }
@@ -238,7 +246,7 @@ mod tests {
         };
         let shards: Vec<_> = shards.iter().zip(ranges).map(shard).collect();
         let [trigger, pack] = [70, 60].map(|percent| Loads::from_array([Load::from_percent(percent); 3]));
-        Watchpoints::of(&shards, Limits { trigger, pack }, pulse)
+        Watchpoints::of(&shards, Limits { trigger, pack }, &[], pulse)
     }
 
     #[test]
@@ -266,12 +274,33 @@ mod tests {
             assert_eq!(level(61_000_000, watch), MetricLevel::Stream, "{watch:?}");
         }
         // Of a stream that tells nothing, and of one that nobody writes to: one shard's target.
-        let silent = Pulse { now: Loads::default(), peak: Loads::default() };
+        let silent = Pulse { now: Loads::default(), peak: Loads::default(), rises: false };
         for pulse in [None, Some(silent)] {
             let watch = watchpoints(&[(load(0), load(0)), (load(0), load(0))], pulse);
             let at = [41_990_000, 42_010_000].map(|per_minute| level(per_minute, watch));
             assert_eq!(at, [MetricLevel::Stream, MetricLevel::Shards]);
         }
+    }
+
+    #[test]
+    fn neighbours_that_fit_together_and_wait_for_a_rise_are_looked_at_as_soon_as_it_is_over() {
+        let load = |percent| Loads { ingest_bytes: Load::from_percent(percent), ..Loads::default() };
+        let pulse = |rises| Pulse { now: load(60), peak: load(60), rises };
+        let by = |percent, holds: &[Hold]| {
+            let half = RangeLoad {
+                range: HashKeyRange::WHOLE,
+                loads: load(percent),
+                peak_loads: load(percent),
+                evidence: Evidence::Measured,
+            };
+            let [trigger, pack] = [70, 60].map(|percent| Loads::from_array([Load::from_percent(percent); 3]));
+            Watchpoints::of(&[half.clone(), half], Limits { trigger, pack }, holds, Some(pulse(true)))
+        };
+        let rising = [Hold::Rising { per_mille: 20 }];
+        let reached = |watch: Watchpoints| [true, false].map(|rises| watch.are_reached(pulse(rises)));
+        assert_eq!(reached(by(30, &rising)), [false, true]);
+        assert_eq!(reached(by(30, &[])), [false, false], "they have been merged, or wait for something else");
+        assert_eq!(reached(by(31, &rising)), [false, false], "they do not fit together");
     }
 
     proptest! {
@@ -286,7 +315,7 @@ mod tests {
             let shards: Vec<(Loads, Loads)> =
                 shards.into_iter().map(|[now, more]| (loads(now), loads(now) + loads(more))).collect();
             let total = |of: fn(&(Loads, Loads)) -> Loads| shards.iter().map(of).sum::<Loads>();
-            let pulse = Pulse { now: total(|shard| shard.0), peak: total(|shard| shard.1) };
+            let pulse = Pulse { now: total(|shard| shard.0), peak: total(|shard| shard.1), rises: false };
             let watch = watchpoints(&shards, Some(pulse));
             let [trigger, pack] = [70, 60].map(|percent| Loads::from_array([Load::from_percent(percent); 3]));
             let newly = |slack: u64| {
@@ -300,7 +329,8 @@ mod tests {
                 };
                 shards.iter().any(becomes_hot) || shards.windows(2).any(come_to_fit)
             };
-            let then = Pulse { now: pulse.now.scaled(per_mille, 1_000), peak: pulse.peak.scaled(per_mille, 1_000) };
+            let [now, peak] = [pulse.now, pulse.peak].map(|loads| loads.scaled(per_mille, 1_000));
+            let then = Pulse { now, peak, ..pulse };
             // But for what rounding does.
             let reached = watch.are_reached(then);
             prop_assert!(!newly(1_001) || reached);
@@ -324,7 +354,7 @@ mod tests {
         policy.targets.learned = vec![Dimension::IngestBytes, Dimension::ReadBytes];
         let learned = |percent| {
             let limits = policy.limits(Some(Load::from_percent(percent)));
-            Some(Watchpoints::of(&[], limits, None))
+            Some(Watchpoints::of(&[], limits, &[], None))
         };
         // The readers take 42.5 % of what they may: near 50 %, and half of 85.
         assert_eq!(level(&policy, None), MetricLevel::Shards);

@@ -47,14 +47,16 @@ impl Span {
     }
 
     /// The first minute over which the shards' metrics are read, so that the window and the
-    /// stabilisation windows are covered; a little more, so that a step's beginnings are seen.
+    /// stabilisation windows are covered, however late the newest minute may be; at least a little more, so that
+    /// a step's beginnings are seen.
     pub fn shard_metrics_from(&self, policy: &ScalingPolicy) -> Minute {
-        const SLACK_MINUTES: i64 = 5;
+        const LEAST_SLACK_MINUTES: i64 = 5;
         let minutes = [&policy.scale_up, &policy.scale_down]
             .map(|rules| whole_minutes(rules.stabilization_window))
             .into_iter()
             .fold(i64::from(policy.metrics.window_minutes), i64::max);
-        self.settled_until.plus(-minutes - SLACK_MINUTES).max(self.first_minute)
+        let slack = whole_minutes(policy.metrics.max_age).max(LEAST_SLACK_MINUTES);
+        self.settled_until.plus(-minutes - slack).max(self.first_minute)
     }
 
     /// The moments at which the shards are looked up, oldest first: on whole minutes, so that the
@@ -84,21 +86,24 @@ impl Span {
         moments.dedup();
         moments.into_iter().map(Minute::start).filter(|moment| *moment < self.now).collect()
     }
+
+    /// What is settled: up to the newest minute of which there are data points of what was written, as long as it is no
+    /// older than `metrics.maxAge`. What is newer is late, or nobody wrote in it: which of the two, nobody can tell. Where
+    /// no minute is so young, up to the newest that should be settled.
+    pub(crate) fn told_until(&self, metrics: &MetricHistory, policy: &ScalingPolicy) -> Minute {
+        let is_told = |minute: Minute| {
+            let at = |metric| metrics.stream.get(&metric).and_then(|series| series.at(minute));
+            [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords]
+                .into_iter()
+                .all(|metric| at(metric).is_some())
+        };
+        let ends = (0..).map(|late| self.settled_until.plus(-late));
+        let mut young = ends.take_while(|end| !policy.metrics.are_too_old(end.start(), self.now));
+        young.find(|end| is_told(end.plus(-1))).unwrap_or(self.settled_until)
+    }
 }
 
-/// What is settled: a minute less where the newest one has no data point of what was written, and the one before has. It
-/// is late, or nobody wrote in it; a look at a minute that comes seconds too late is worth one at the minute before.
-pub(super) fn told_until(metrics: &MetricHistory, settled_until: Minute) -> Minute {
-    let is_told = |minute: Minute| {
-        let at = |metric| metrics.stream.get(&metric).and_then(|series| series.at(minute));
-        [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords]
-            .into_iter()
-            .all(|metric| at(metric).is_some())
-    };
-    let is_late = !is_told(settled_until.plus(-1)) && is_told(settled_until.plus(-2));
-    settled_until.plus(-i64::from(is_late))
-}
-
-fn whole_minutes(duration: std::time::Duration) -> i64 {
+/// Begun ones count as whole.
+pub(super) fn whole_minutes(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_secs().div_ceil(60)).unwrap_or(i64::MAX / 120)
 }

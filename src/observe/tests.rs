@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::test_plane::{TestPlane, policy};
+use super::test_plane::{Fault, TestPlane, policy};
 use super::*;
-use crate::control_plane::MetricQuery;
+use crate::control_plane::{ErrorClass, MetricQuery};
 use crate::cost::fixtures::even;
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
@@ -213,17 +213,69 @@ async fn a_stream_that_has_risen_to_where_the_next_shard_is_hot_is_read_at_once(
 }
 
 #[tokio::test]
-async fn a_minute_that_comes_late_is_left_to_the_next_look_and_a_silent_stream_stays_silent() {
+async fn minutes_that_come_late_are_left_to_a_later_look_as_long_as_what_is_known_is_not_too_old() {
     let plane = TestPlane::new(2);
+    // The newest minute that should be settled ended two minutes ago.
     let newest = Minute::of(plane.state().now).plus(-UNSETTLED_MINUTES);
-    let settled_until = async |silent: i64| {
-        plane.state().silent = newest.plus(1 - silent)..newest.plus(1);
-        let seen = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
-        seen.metrics.settled_until
+    for max_age_minutes in [3, 5, 20, 60] {
+        let mut policy = policy(1, 10);
+        policy.metrics.max_age = Duration::from_secs(60 * max_age_minutes);
+        let most = i64::try_from(max_age_minutes).expect("an hour at the most") - 2;
+        for (late, settled_until) in [(0, 1), (1, 0), (most, 1 - most), (most + 1, 1)] {
+            plane.state().silent = newest.plus(1 - late)..newest.plus(1);
+            let seen = observe(&plane, &policy).await.expect("an observation").snapshot;
+            let settled = seen.metrics.settled_until.expect("a stream that is two days old");
+            assert_eq!(settled, newest.plus(settled_until), "{late} of {max_age_minutes} minutes late");
+            let stops = crate::demand::assess(&seen, &policy).stops;
+            // The newest of a window of three minutes is too old, or there is none in it.
+            let is_right = match &stops[..] {
+                [] => late <= most,
+                [Hold::SilentStream | Hold::MetricsStale { .. }] => late > most,
+                _ => false,
+            };
+            assert!(is_right, "{late} of {max_age_minutes} minutes late: {stops:?}");
+            // The window of an hour that decides merges is covered.
+            let from =
+                seen.metrics.shards.values().flat_map(|shard| shard.values()).map(|series| series.start);
+            assert!(from.max().is_some_and(|from| from <= settled.plus(-60)), "{late} of {max_age_minutes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_no_decision_needs_may_be_refused() {
+    let busy = async || {
+        let plane = TestPlane::new(2);
+        // 60 MB read a minute and shard: the shards' readers are looked at.
+        plane.state().summary.name = "orders-60000".to_owned();
+        split_first(&plane).await;
+        plane.advance(Duration::from_secs(10 * 60));
+        plane.state().requests.clear();
+        plane
     };
-    assert_eq!(settled_until(0).await, Some(newest.plus(1)));
-    assert_eq!(settled_until(1).await, Some(newest));
-    assert_eq!(settled_until(2).await, Some(newest.plus(1)), "who is silent for longer writes nothing");
+    let policy = ScalingPolicy { update_shard_count: UpdateShardCount::Auto, ..policy(1, 10) };
+    let plane = busy().await;
+    let whole = observe(&plane, &policy).await.expect("an observation").snapshot;
+    let requests = plane.state().requests.clone();
+    let mut needed = Vec::new();
+    for (number, operation) in requests.iter().enumerate() {
+        let plane = busy().await;
+        plane.state().faults = vec![(number, Fault::Refuse(ErrorClass::Throttled))];
+        match observe(&plane, &policy).await {
+            Err(_) => needed.push(*operation),
+            Ok(Observation { snapshot, .. }) => {
+                assert_ne!(snapshot, whole, "{operation}, request {number}: nobody misses it");
+                assert!(
+                    crate::demand::assess(&snapshot, &policy).stops.is_empty(),
+                    "{operation}, request {number}"
+                );
+            }
+        }
+    }
+    // The stream's day and the shards' hour.
+    assert_eq!(needed, ["DescribeStreamSummary", "ListShards", "GetMetricData", "GetMetricData"]);
+    let listings = requests.iter().filter(|operation| **operation == "ListShards").count();
+    assert!(listings > 20 && requests.len() == listings + 6, "readers, past days and ancestry: {requests:?}");
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Production {
         self.counts.passes += 1;
         let minute = Minute::of(view.now);
         let open = view.stream.open_count() as usize;
-        let metrics = view.watch.stream_metrics()?;
+        let metrics = view.watch.stream_metrics(&self.policy, view.now)?;
         let last_full = self.last_full.filter(|_| !view.has_changed && !self.awaited);
         let level = gate(metrics, &self.policy, self.watch, open, last_full, minute);
         if level == MetricLevel::Stream {
@@ -97,7 +97,7 @@ impl Production {
         let proposal = decision::propose(&demand, snapshot, &self.policy);
         let limits = self.policy.limits(demand.learned_target);
         let pulse = Pulse::read(&snapshot.metrics, &self.policy);
-        self.watch = Some(Watchpoints::of(&proposal.before, limits, pulse));
+        self.watch = Some(Watchpoints::of(&proposal.before, limits, &proposal.holds, pulse));
         self.awaited =
             proposal.steps.is_empty() && splits_wait(&proposal.before, limits.trigger, &proposal.holds);
         let first = proposal.steps.first()?.clone();

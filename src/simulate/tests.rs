@@ -174,8 +174,7 @@ fn agree(ours: &Series, theirs: &Series, slack: u64) -> bool {
         && ours.minutes() == theirs.minutes()
         && ours.all_values().zip(theirs.all_values()).all(|pair| match pair {
             (Some(ours), Some(theirs)) => close(ours, theirs),
-            (None, None) => true,
-            (Some(known), None) | (None, Some(known)) => known == 0,
+            (ours, theirs) => ours == theirs,
         })
 }
 
@@ -202,6 +201,8 @@ fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
         for (metric, series) in &seen.metrics.stream {
             let theirs = &observed.metrics.stream[metric];
             assert_eq!((series.start, series.minutes()), (theirs.start, theirs.minutes()), "{metric:?}");
+            let told = |series: &Series| series.all_values().map(|value| value.is_some()).collect::<Vec<_>>();
+            assert_eq!(told(series), told(theirs), "{metric:?} after {ticks} ticks");
         }
     }
 }

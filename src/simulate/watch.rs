@@ -60,14 +60,20 @@ struct Reported {
 /// Longest look-back, and a little more.
 const KEPT_MINUTES: usize = 25 * 60;
 
+/// What CloudWatch has of bytes, records and rejected records: no data points of a minute in which nobody wrote.
+fn data_points(amounts: [u64; 3]) -> [Option<u64>; 3] {
+    amounts.map(|amount| (amounts != [0; 3]).then_some(amount))
+}
+
 /// The metrics of a stream that somebody reads at the tip, one call a second on each shard.
 fn stream_values(minute: StreamMinute, open: u32) -> [(StreamMetric, Option<u64>); 10] {
     let StreamMinute { bytes, records, rejected } = minute;
+    let [written, puts, refused] = data_points([bytes, records, rejected]);
     let calls = 60 * u64::from(open);
     [
-        (StreamMetric::IncomingBytes, Some(bytes)),
-        (StreamMetric::IncomingRecords, Some(records)),
-        (StreamMetric::WriteProvisionedThroughputExceeded, Some(rejected)),
+        (StreamMetric::IncomingBytes, written),
+        (StreamMetric::IncomingRecords, puts),
+        (StreamMetric::WriteProvisionedThroughputExceeded, refused),
         (StreamMetric::ReadProvisionedThroughputExceeded, Some(0)),
         (StreamMetric::GetRecordsBytes, Some(bytes)),
         (StreamMetric::GetRecordsRecords, Some(records)),
@@ -139,10 +145,13 @@ impl Watch {
     }
 
     /// The stream's metrics alone, as an idle pass reads them.
-    pub(super) fn stream_metrics(&mut self) -> Option<&MetricHistory> {
-        let settled = self.settled_until();
+    pub(super) fn stream_metrics(
+        &mut self,
+        policy: &ScalingPolicy,
+        now: Timestamp,
+    ) -> Option<&MetricHistory> {
         let by_shard = self.by_shard.as_mut()?;
-        by_shard.snapshot.metrics.settled_until = Some(settled);
+        by_shard.settle(policy, now);
         Some(&by_shard.snapshot.metrics)
     }
 
@@ -154,11 +163,10 @@ impl Watch {
         now: Timestamp,
         refused: Option<String>,
     ) -> Option<&Snapshot> {
-        let settled = self.settled_until();
-        let (first_minute, minutes) = (self.first_minute, &self.minutes);
+        let (first_minute, public_until, minutes) = (self.first_minute, self.public_until(), &self.minutes);
         let by_shard = self.by_shard.as_mut()?;
         by_shard.snapshot.update_shard_count_refused = refused;
-        by_shard.update(stream, policy, now, settled);
+        by_shard.update(stream, policy, now, public_until);
         if policy.update_shard_count == UpdateShardCount::Auto {
             by_shard.add_quarters(first_minute, minutes);
         }
@@ -170,15 +178,17 @@ impl Watch {
         &mut self,
         shards: impl IntoIterator<Item = &'a ShardId>,
     ) -> Option<&Snapshot> {
+        let public_until = self.public_until();
         let by_shard = self.by_shard.as_mut()?;
         let start = span_start(&by_shard.snapshot);
         for id in shards {
-            by_shard.widen(id, start);
+            by_shard.widen(id, [start, public_until]);
         }
         Some(&by_shard.snapshot)
     }
 
-    fn settled_until(&self) -> Minute {
+    /// The first minute that is not public yet.
+    fn public_until(&self) -> Minute {
         let public = i64::try_from(self.minutes.len()).unwrap_or(i64::MAX);
         self.first_minute.plus(public)
     }
@@ -203,10 +213,10 @@ impl ByShard {
         let mut told = report.shards.iter().peekable();
         for (id, metrics) in &mut self.snapshot.metrics.shards {
             while told.next_if(|(known, _)| known < id).is_some() {}
-            let amounts = told.next_if(|(known, _)| known == id).map(|(_, amounts)| amounts);
+            let amounts = told.next_if(|(known, _)| known == id).map_or([0; 3], |(_, amounts)| *amounts);
             // In the order of the metrics, which is that of the amounts.
-            for (of, series) in metrics.values_mut().enumerate() {
-                series.push(amounts.map(|amounts| amounts[of]));
+            for (series, value) in metrics.values_mut().zip(data_points(amounts)) {
+                series.push(value);
             }
         }
         for (id, amounts) in &report.shards {
@@ -223,13 +233,19 @@ impl ByShard {
         }
     }
 
-    fn update(&mut self, stream: &Fluid, policy: &ScalingPolicy, now: Timestamp, settled: Minute) {
+    /// Says up to where the stream's minutes are told, by the rule of an observation.
+    fn settle(&mut self, policy: &ScalingPolicy, now: Timestamp) -> Span {
+        let Snapshot { summary, metrics, .. } = &mut self.snapshot;
+        let span = Span::of(now, summary);
+        metrics.settled_until = Some(span.told_until(metrics, policy));
+        span
+    }
+
+    fn update(&mut self, stream: &Fluid, policy: &ScalingPolicy, now: Timestamp, public_until: Minute) {
+        let span = self.settle(policy, now);
         let ByShard { snapshot, archive, topologies, topology } = self;
         snapshot.observed_at = now;
-        let mut span = Span::of(now, &snapshot.summary);
-        span.settled_until = settled;
         snapshot.look_back_start = span.look_back_start;
-        snapshot.metrics.settled_until = Some(settled);
         let listed = |listed: &&super::fluid::Listed| {
             listed.closed_at.is_none_or(|closed| closed > span.look_back_start)
         };
@@ -268,7 +284,7 @@ impl ByShard {
             series.begin_at(span.first_minute);
         }
         // The series that an observation asks for: of every shard that was open since `from`.
-        let from = span.shard_metrics_from(policy).min(settled);
+        let from = span.shard_metrics_from(policy).min(public_until);
         let shards = &mut snapshot.metrics.shards;
         let since = from.start();
         let is_wanted = |listed: &&super::fluid::Listed| listed.closed_at.is_none_or(|at| at > since);
@@ -285,14 +301,15 @@ impl ByShard {
             is_wanted
         });
         for id in missing.into_iter().chain(wanted) {
-            shards.insert(id.clone(), reported_between(archive.get(id), from, settled));
+            shards.insert(id.clone(), reported_between(archive.get(id), from, public_until));
         }
     }
 
     /// Adds the quarters that are over, of the public minutes from `first_minute` on.
     fn add_quarters(&mut self, first_minute: Minute, minutes: &[StreamMinute]) {
         let metrics = &mut self.snapshot.metrics;
-        let Some(settled) = metrics.settled_until else { return };
+        let public_until = first_minute.plus(i64::try_from(minutes.len()).unwrap_or(i64::MAX));
+        let Some(settled) = metrics.settled_until.map(|settled| settled.min(public_until)) else { return };
         let first = quarters::first_of(&self.snapshot.summary, settled);
         let quarters = metrics.quarters.get_or_insert_with(|| Quarters::from(first));
         quarters.begin_at(first);
@@ -307,9 +324,8 @@ impl ByShard {
         }
     }
 
-    /// Lets the series of a shard begin at `start`.
-    fn widen(&mut self, id: &ShardId, start: Minute) {
-        let Some(end) = self.snapshot.metrics.settled_until else { return };
+    /// Lets the series of a shard begin at `start`, and go on to the last public minute.
+    fn widen(&mut self, id: &ShardId, [start, end]: [Minute; 2]) {
         let reported = self.archive.get(id);
         let whole = || reported_between(reported, start, end);
         match self.snapshot.metrics.shards.entry(id.clone()) {
@@ -373,7 +389,8 @@ fn reported_between(reported: Option<&Reported>, from: Minute, to: Minute) -> BT
         };
         (reported.first.max(from), &reported.values[place(from)..place(to).max(place(from))])
     });
-    let series =
-        |of: usize| Series::of_span(from, to, first, rows.iter().map(|amounts| Some(amounts[of])).collect());
+    let series = |of: usize| {
+        Series::of_span(from, to, first, rows.iter().map(|amounts| data_points(*amounts)[of]).collect())
+    };
     BTreeMap::from(std::array::from_fn::<_, 3, _>(|of| (ShardMetric::INGEST[of], series(of))))
 }

@@ -95,13 +95,13 @@ impl Series {
     }
 
     /// The values from `from` up to, not including, `to`, as far as the series has some, and how many
-    /// minutes after `from` they begin.
+    /// minutes after `from` they begin: no more than there are.
     pub fn within(&self, from: Minute, to: Minute) -> (usize, &[Option<u64>]) {
         let start = self.told_from();
         let offset = |minute: Minute| usize::try_from(minute.since(start)).unwrap_or(0);
         let end = offset(to).min(self.values.len());
         let first = offset(from).min(end);
-        let late = usize::try_from(start.since(from)).unwrap_or(0);
+        let late = usize::try_from(start.min(to).since(from)).unwrap_or(0);
         (late, self.values.get(first..end).unwrap_or_default())
     }
 
@@ -157,8 +157,9 @@ mod tests {
         let within = |from, to| series.within(Minute(from), Minute(to));
         assert_eq!(within(98, 102), (2, &[Some(1), None][..]));
         assert_eq!(within(101, 200), (0, &[None, Some(3)][..]));
-        assert_eq!(within(90, 95), (10, &[][..]));
+        assert_eq!(within(90, 95), (5, &[][..]));
         assert_eq!(within(103, 110), (0, &[][..]));
+        assert_eq!(within(90, 80), (0, &[][..]));
     }
 
     proptest! {
