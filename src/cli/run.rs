@@ -26,6 +26,9 @@ use crate::stream::in_its_region;
 use crate::turns::{Turn, Turns, scope_of, urgency_of};
 use crate::vetted;
 
+#[cfg(test)]
+mod tests;
+
 /// Keep streams matched to their load: observe, decide, one step, again and again
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -91,7 +94,7 @@ struct StreamLoop<P> {
 }
 
 /// What follows a pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Next {
     /// A step was taken: look again at once.
     LookAgain,
@@ -102,6 +105,13 @@ enum Next {
         scope: String,
         /// How urgent the step is.
         urgency: u64,
+    },
+    /// AWS refuses an UpdateShardCount: look again at once, and decide without.
+    DecideWithoutCount {
+        /// That of the call, which has not used it: by the next one the refusal would be old.
+        turn: Turn,
+        /// What AWS says.
+        why: String,
     },
     /// Nothing more may be done now.
     Rest,
@@ -120,9 +130,9 @@ impl<P: ControlPlane> StreamLoop<P> {
     /// given up silently: a failing one is told of and tried again in each round of its interval.
     async fn passes(&mut self) -> anyhow::Result<()> {
         let mut observer = Observer::gated();
-        let (mut succeeded, mut turn) = (false, None);
+        let (mut succeeded, mut turn, mut refused) = (false, None, None);
         while !self.stop.is_set() {
-            let next = match self.pass(&mut observer, turn.take()).await {
+            let next = match self.pass(&mut observer, turn.take(), refused.take()).await {
                 Ok(next) => next,
                 Err(error) if succeeded || !self.alone => {
                     outcome::failed(&error, &self.output);
@@ -135,6 +145,7 @@ impl<P: ControlPlane> StreamLoop<P> {
             match next {
                 Next::LookAgain => {}
                 Next::AwaitTurn { scope, urgency } => turn = self.turn(&mut observer, &scope, urgency).await,
+                Next::DecideWithoutCount { turn: kept, why } => (turn, refused) = (Some(kept), Some(why)),
                 Next::Rest => tokio::select! {
                     () = self.plane.sleep(self.until_next_round(observer.clock())) => {}
                     () = self.stop.given() => {}
@@ -159,12 +170,18 @@ impl<P: ControlPlane> StreamLoop<P> {
         }
     }
 
-    /// Observes, decides, and takes one step where it may: with the `turn` that was waited for, or
-    /// with one that is free at once.
-    async fn pass(&mut self, observer: &mut Observer, turn: Option<Turn>) -> anyhow::Result<Next> {
+    /// Observes, decides, and takes one step where it may: with the `turn` that was waited for or
+    /// kept, or with one that is free at once. `refused` is what AWS has just said to an
+    /// UpdateShardCount, if it has.
+    async fn pass(
+        &mut self,
+        observer: &mut Observer,
+        turn: Option<Turn>,
+        refused: Option<String>,
+    ) -> anyhow::Result<Next> {
         let (policy, name) = (&self.policy, &self.policy.stream.name);
         let seen = observer.observe(&self.plane, policy).await;
-        let Observation { snapshot, level, metrics_requested } =
+        let Observation { mut snapshot, level, metrics_requested } =
             seen.with_context(|| format!("stream {name} in {}", self.region))?;
         in_its_region(&self.region, &snapshot.summary.arn).with_context(|| format!("stream {name}"))?;
         tracing::debug!(stream = name, metrics_requested, ?level, "observed");
@@ -174,6 +191,7 @@ impl<P: ControlPlane> StreamLoop<P> {
             }
             return Ok(Next::Rest);
         }
+        snapshot.update_shard_count_refused = refused;
         let decision = decide::decide(&snapshot, policy).context(name.clone())?;
         let report = decide::report(&snapshot, policy, &decision, &Prices::default());
         let plan = &decision.plan;
@@ -195,7 +213,7 @@ impl<P: ControlPlane> StreamLoop<P> {
             return Ok(Next::Rest);
         }
         let scope = scope_of(&snapshot.summary.arn);
-        let Some(_turn) = turn.or_else(|| self.turns.try_acquire(scope)) else {
+        let Some(turn) = turn.or_else(|| self.turns.try_acquire(scope)) else {
             return Ok(Next::AwaitTurn { scope: scope.to_owned(), urgency: urgency_of(&snapshot, policy) });
         };
         let narrator = Narrator::new(name, &self.output);
@@ -219,171 +237,15 @@ impl<P: ControlPlane> StreamLoop<P> {
                 Ok(Next::Rest)
             }
             Err(ExecuteError::Stopped) => Ok(Next::Rest),
+            Err(ExecuteError::CountRefused(error)) => {
+                Ok(Next::DecideWithoutCount { turn, why: error.to_string() })
+            }
             // The next pass looks at what is there now.
             Err(ExecuteError::ShardsMoved(difference)) => {
                 tracing::info!(stream = name, %difference, "the shards have changed meanwhile");
                 Ok(Next::Rest)
             }
             Err(error) => Err(error).context(name.clone()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::output::ColorChoice;
-    use crate::control_plane::ErrorClass;
-    use crate::executor::stop_signal;
-    use crate::observe::test_plane::{ARN, Fault, TestPlane, policy};
-    use crate::rounds::LEAST_GAP;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    /// A loop that wants to merge, of whom `turns` may act at once.
-    fn cold_stream(turns: usize, stop: StopSignal) -> StreamLoop<TestPlane> {
-        StreamLoop {
-            policy: policy(1, 8),
-            region: "eu-west-1".to_owned(),
-            plane: TestPlane::new(4),
-            turns: Turns::with_places(turns),
-            stop,
-            output: Arc::new(Output::new(ColorChoice::Never)),
-            lines: PassLines::default(),
-            alone: true,
-            offset: Duration::ZERO,
-            clock_speed: 1,
-            steps: 0,
-        }
-    }
-
-    fn scope() -> &'static str {
-        scope_of(ARN)
-    }
-
-    #[tokio::test]
-    async fn with_a_turn_that_is_free_the_pass_acts_at_once() {
-        let mut stream = cold_stream(1, StopSignal::never());
-        let next = stream.pass(&mut Observer::gated(), None).await.expect("a pass");
-        assert_eq!((next, stream.steps, stream.plane.state().reshards), (Next::LookAgain, 1, 1));
-        assert!(stream.turns.try_acquire(scope()).is_some(), "the turn is given back");
-    }
-
-    #[tokio::test]
-    async fn what_was_decided_before_a_turn_was_waited_for_is_not_acted_on() {
-        let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
-        let others = stream.turns.try_acquire(scope()).expect("free");
-        let next = stream.pass(&mut observer, None).await.expect("a pass");
-        let awaits = Next::AwaitTurn { scope: scope().to_owned(), urgency: 0 };
-        assert_eq!((next, stream.plane.state().reshards), (awaits, 0));
-
-        // Meanwhile somebody turns the metrics off that a merge rests on.
-        stream.plane.state().summary.enhanced_metrics.clear();
-        drop(others);
-        let turn = stream.turn(&mut observer, scope(), 0).await;
-        assert!(turn.is_some());
-        let next = stream.pass(&mut observer, turn).await.expect("a pass");
-        assert_eq!((next, stream.plane.state().reshards), (Next::Rest, 0), "it looked anew");
-    }
-
-    #[tokio::test]
-    async fn with_a_turn_that_was_waited_for_the_pass_acts_though_the_stream_is_calm() {
-        let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
-        let others = stream.turns.try_acquire(scope()).expect("free");
-        stream.pass(&mut observer, None).await.expect("a pass");
-        drop(others);
-        let turn = stream.turn(&mut observer, scope(), 0).await;
-        let next = stream.pass(&mut observer, turn).await.expect("a pass");
-        assert_eq!((next, stream.plane.state().reshards), (Next::LookAgain, 1));
-    }
-
-    #[tokio::test]
-    async fn a_step_that_failed_is_tried_at_the_next_pass_and_one_that_is_not_allowed_when_the_clock_says_so()
-    {
-        for (class, tries) in [(ErrorClass::Throttled, 3), (ErrorClass::AccessDenied, 1)] {
-            let (mut stream, mut observer) = (cold_stream(1, StopSignal::never()), Observer::gated());
-            stream.plane.state().refusals = vec![class; 100];
-            let mut refused = 0;
-            for _ in 0..3 {
-                refused += usize::from(stream.pass(&mut observer, None).await.is_err());
-            }
-            assert_eq!(refused, tries, "{class:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_look_comes_as_soon_as_a_minute_is_over_and_a_step_does_not_move_the_next() {
-        for (mode, steps) in [(Mode::DryRun, 0), (Mode::Apply, 2)] {
-            let mut stream = StreamLoop { offset: MARGIN, ..cold_stream(1, StopSignal::never()) };
-            stream.policy.mode = mode;
-            // What a pass takes is told by the clock of the process.
-            let took = Duration::from_secs(7);
-            stream.plane.advance(Duration::from_secs(37));
-            for pass in 0..6 {
-                let mut observer = Observer::gated();
-                while stream.pass(&mut observer, None).await.expect("a pass") == Next::LookAgain {}
-                let seen = stream.plane.state().now;
-                tokio::time::advance(took).await;
-                let wait = stream.until_next_round(observer.clock());
-                stream.plane.advance(took + wait);
-                let now = stream.plane.state().now;
-                assert_eq!(now.as_second() % 60, 5, "{mode:?}, pass {pass}: from {seen}");
-                assert!(
-                    now.duration_since(seen).unsigned_abs() <= MINUTE + LEAST_GAP,
-                    "{mode:?}, pass {pass}"
-                );
-            }
-            assert!(stream.steps >= steps, "{mode:?}: {}", stream.steps);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_loop_waits_for_the_next_round() {
-        let (handle, stop) = stop_signal();
-        let mut stream = StreamLoop { offset: MARGIN, ..cold_stream(1, stop) };
-        stream.policy.mode = Mode::DryRun;
-        stream.plane.advance(Duration::from_secs(37));
-        let stopped_later = async {
-            for _ in 0..1_000 {
-                tokio::task::yield_now().await;
-            }
-            handle.stop();
-        };
-        tokio::join!(async { stream.passes().await.expect("they succeed") }, stopped_later);
-        let state = stream.plane.state();
-        assert!(state.slept > 3 * MINUTE, "{:?}", state.slept);
-        assert_eq!(state.now.as_second() % 60, 5);
-    }
-
-    #[tokio::test]
-    async fn who_waits_for_a_turn_can_be_stopped() {
-        let (handle, stop) = stop_signal();
-        let stream = cold_stream(0, stop);
-        handle.stop();
-        assert!(stream.turn(&mut Observer::gated(), scope(), 0).await.is_none());
-    }
-
-    #[tokio::test]
-    async fn of_several_streams_a_first_pass_that_fails_is_told_of_and_tried_again() {
-        for alone in [true, false] {
-            let (handle, stop) = stop_signal();
-            let mut stream = StreamLoop { alone, ..cold_stream(1, stop) };
-            stream.plane.state().faults = vec![(0, Fault::Refuse(ErrorClass::Unreachable))];
-            let stopped_later = async {
-                for _ in 0..1_000 {
-                    tokio::task::yield_now().await;
-                }
-                handle.stop();
-            };
-            let (ended, ()) = tokio::join!(stream.passes(), stopped_later);
-            let requests = stream.plane.state().requests.len();
-            if alone {
-                let told = ended.expect_err("it shows at once").to_string();
-                assert!(told.contains("stream orders in eu-west-1") && requests == 1, "{told}, {requests}");
-            } else {
-                ended.expect("it is stopped");
-                assert!(stream.steps > 0, "{requests} requests and no step");
-            }
         }
     }
 }

@@ -194,7 +194,7 @@ impl<P: ControlPlane> Executor<'_, P> {
                 standing = Some(plan);
                 continue;
             };
-            let Some(_turn) = turn.or_else(|| self.free_turn(&plan)) else {
+            let Some(turn) = turn.or_else(|| self.free_turn(&plan)) else {
                 // What was decided is old once the turn comes: look again.
                 came = self.await_turn(&plan, urgency_of(&snapshot, self.policy)).await;
                 continue;
@@ -207,8 +207,9 @@ impl<P: ControlPlane> Executor<'_, P> {
                 // Somebody else was faster: a new plan takes it from there.
                 Err(ExecuteError::ShardsMoved(_)) => None,
                 // Without it, splits and merges are planned, or nothing: there is no second refusal in a row.
+                // They take the turn, which the call has not used: the refusal would be old by the next one.
                 Err(ExecuteError::CountRefused(error)) => {
-                    refused = Some(error.to_string());
+                    (came, refused) = (Some(turn), Some(error.to_string()));
                     continue;
                 }
                 Err(error) => return End::Failed { step: Some(step.clone()), error },

@@ -79,8 +79,10 @@ enum Next {
     /// A step is wanted, and as many as may are under way. What was decided is old once the turn
     /// comes: look again, closely.
     AwaitTurn { scope: String, urgency: u64, interval: Duration },
-    /// AWS refuses an UpdateShardCount, and says this: look again, and decide without.
-    DecideWithoutCount(String),
+    /// AWS refuses an UpdateShardCount, and says why: look again, and decide without. The turn goes
+    /// with it: lost to a call that did nothing, it would have to be waited for anew, and by the time
+    /// it came the refusal would be old.
+    DecideWithoutCount { turn: Turn, why: String },
     /// Nothing more for now.
     Rest(Rest),
 }
@@ -94,9 +96,9 @@ impl<P: Planes> Shared<P> {
             match pass.instrument(self.span(key)).await {
                 _ if stop.is_set() => return Rest::After(Duration::ZERO),
                 Next::LookAgain => arrival = None,
-                Next::DecideWithoutCount(why) => {
+                Next::DecideWithoutCount { turn: kept, why } => {
                     session.observer.look_closely();
-                    refused = Some(why);
+                    (turn, refused) = (Some(kept), Some(why));
                 }
                 Next::AwaitTurn { scope, urgency, interval } => {
                     let since = *arrival.get_or_insert_with(|| self.turns.arrive());
@@ -151,7 +153,10 @@ impl<P: Planes> Shared<P> {
                     let interval = view.policy.as_ref().as_ref().map_or(SELDOM, |policy| policy.interval);
                     next = Some(Next::AwaitTurn { scope, urgency: work.urgency, interval });
                 }
-                Some(_turn) => self.act(key, session, &view, decided, work, stop).await,
+                Some(turn) => {
+                    self.act(key, session, &view, decided, work, stop).await;
+                    next = refusal(&decided.act).map(|why| Next::DecideWithoutCount { turn, why });
+                }
             }
         }
         let next = next.unwrap_or_else(|| next_of(&outcome, &view.policy, session));
@@ -179,14 +184,17 @@ impl<P: Planes> Shared<P> {
     }
 }
 
-/// What follows a pass that waits for no turn.
-fn next_of(outcome: &Outcome, policy: &Result<ScalingPolicy, Vec<FieldError>>, session: &Session) -> Next {
-    if let Outcome::Decided(decided) = outcome
-        && let Act::Stepped(stepped) = &decided.act
-        && let Err(ExecuteError::CountRefused(error)) = &stepped.result
-    {
-        return Next::DecideWithoutCount(error.to_string());
+/// What AWS has said to an UpdateShardCount that it refused.
+fn refusal(act: &Act) -> Option<String> {
+    let Act::Stepped(stepped) = act else { return None };
+    match &stepped.result {
+        Err(ExecuteError::CountRefused(error)) => Some(error.to_string()),
+        _ => None,
     }
+}
+
+/// What follows a pass that neither waits for a turn nor was refused a call.
+fn next_of(outcome: &Outcome, policy: &Result<ScalingPolicy, Vec<FieldError>>, session: &Session) -> Next {
     let interval = policy.as_ref().map_or(SELDOM, |policy| policy.interval);
     let rest = match outcome {
         // What lifts it is seen by the watches.

@@ -101,6 +101,23 @@ async fn a_refusal_is_not_argued_with_and_splits_go_on_instead() {
 }
 
 #[tokio::test]
+async fn a_refused_call_does_not_cost_the_turn_of_the_split_that_makes_up_for_it() {
+    let (policy, turns) = (policy(1, 10), Turns::with_places(1));
+    let planes = [0; 2].map(|_| stream());
+    let runs = planes.each_ref().map(|plane| {
+        plane.state().refuses_counts = Some(ErrorClass::AccessDenied);
+        let executor = Executor::new(plane, &policy).with_turns(turns.clone());
+        async move { executor.run_to_quiet(&mut Observer::one_shot(), to_eight, None).await }
+    });
+    let both = tokio::time::timeout(Duration::from_secs(1), futures::future::join_all(runs)).await;
+    for (plane, report) in planes.iter().zip(both.expect("no turn goes round for calls alone")) {
+        assert!(matches!(report.end, End::Quiet { .. }), "{report:?}");
+        assert_eq!((count(plane, "UpdateShardCount"), count(plane, "SplitShard")), (4, 4));
+    }
+    assert!(turns.try_acquire(scope_of(ARN)).is_some());
+}
+
+#[tokio::test]
 async fn bounds_and_freezes_hold_for_a_call() {
     let plane = TestPlane::new(4);
     let plan = plan_on(&plane, vec![call(4, 8)]);

@@ -7,16 +7,47 @@ use reshard::simulator::{ApiError, ApiErrorCode};
 use serde_json::json;
 
 use super::rig::{Rig, even};
-use crate::support::cluster::{Cluster, on_every_cluster};
+use crate::support::cluster::{Cluster, Memory, on_every_cluster};
 
 /// Sixteen shards upon which comes a tenth more than they carry: a call that doubles them carries it, also while it
 /// is taken for a rise.
 async fn hit<'a>(cluster: &'a dyn Cluster, leave: &str) -> Rig<'a> {
     let rig = Rig::start(cluster).await;
     rig.stream("orders", 16, even(8_000_000)).await;
-    rig.load("orders", even(17_600_000));
-    rig.put("orders", rig.spec("orders", "Apply", json!({"updateShardCount": leave, "maxShards": 64}))).await;
+    hit_one(&rig, "orders", leave).await;
     rig
+}
+
+async fn hit_one(rig: &Rig<'_>, name: &str, leave: &str) {
+    rig.load(name, even(17_600_000));
+    rig.put(name, rig.spec(name, "Apply", json!({"updateShardCount": leave, "maxShards": 64}))).await;
+}
+
+/// From now on no call is left of the day.
+fn refuse_calls(rig: &Rig<'_>) {
+    let refused = ApiError::new(ApiErrorCode::LimitExceeded, "has had 10 UpdateShardCount operations");
+    let (operation, when) = (Operation::UpdateShardCount, When::Always);
+    rig.account.cloud().inject(Fault { operation, when, effect: Effect::Refuse(refused) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_call_does_not_cost_the_turn_of_the_split_that_makes_up_for_it() {
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
+    // More than may reshard at once.
+    let names: Vec<_> = (0..8).map(|number| format!("orders-{number}")).collect();
+    for name in &names {
+        rig.stream(name, 16, even(8_000_000)).await;
+    }
+    refuse_calls(&rig);
+    for name in &names {
+        hit_one(&rig, name, "Emergency").await;
+    }
+    let operator = rig.operator();
+    rig.until_so("each is split", async || names.iter().all(|name| rig.shards(name) > 16)).await;
+    let (calls, splits) = (rig.calls(Operation::UpdateShardCount), rig.calls(Operation::SplitShard));
+    assert!(calls <= splits + names.len() as u64, "{calls} calls, {splits} splits");
+    operator.stop().await;
 }
 
 on_every_cluster! {
@@ -37,9 +68,7 @@ on_every_cluster! {
 
     async fn a_refused_call_is_told_and_splits_are_made_at_once(cluster: &dyn Cluster) {
         let rig = hit(cluster, "Emergency").await;
-        let refused = ApiError::new(ApiErrorCode::LimitExceeded, "has had 10 UpdateShardCount operations");
-        let (operation, when) = (Operation::UpdateShardCount, When::Always);
-        rig.account.cloud().inject(Fault { operation, when, effect: Effect::Refuse(refused) });
+        refuse_calls(&rig);
         let operator = rig.operator();
         rig.until_shards("orders", 18).await;
         let (calls, splits) = (rig.calls(Operation::UpdateShardCount), rig.calls(Operation::SplitShard));
