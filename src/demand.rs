@@ -254,13 +254,16 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     let reports = Reports::read(&lineage, span, &totals);
     let places = span.len().saturating_sub(windows.mean)..span.len();
     // Where AWS keeps the shards, or deletes them, nothing hangs on what their metrics say.
+    let mut is_silent = false;
     if stops::metrics_matter(&snapshot.summary) {
         let wrong_metrics = stops::of_the_stream_metrics(snapshot, policy, window).or_else(|| {
             let by_shard = policy.metrics.source == MetricsSource::Shard;
             by_shard
                 .then(|| stops::of_the_shard_metrics(&lineage, &reports, &totals, places.clone(), window))?
         });
-        stops.extend(wrong_metrics);
+        // That nobody writes is no reason against the shards that `minShards` asks for.
+        is_silent = wrong_metrics == Some(Hold::SilentStream);
+        stops.extend(wrong_metrics.filter(|_| !is_silent));
     }
 
     let readers = Readers::of(snapshot, policy, window, open.len());
@@ -276,6 +279,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         lineage: &lineage,
         reports: &reports,
         readers: &readers,
+        is_silent,
     };
     let (shards, mut verdicts) = if tiling.is_ok() { view.shards(&totals) } else { (Vec::new(), Vec::new()) };
     verdicts.extend(readers.verdicts.iter().cloned());
@@ -302,7 +306,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage, &updates),
         count_updates_minutes_ago: updates.calls.iter().map(|by| minutes_between(*by, now)).collect(),
         count_update_refused: snapshot.update_shard_count_refused.clone(),
-        forecast: forecast(snapshot, policy, rise, updates.calls.len()),
+        forecast: if is_silent { None } else { forecast(snapshot, policy, rise, updates.calls.len()) },
         learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),

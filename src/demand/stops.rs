@@ -46,7 +46,7 @@ pub(super) fn metrics_matter(summary: &StreamSummary) -> bool {
 }
 
 /// The first thing that is wrong with the metrics as a whole, if any: where they are off, late or
-/// partial, all that they say afterwards is a consequence.
+/// partial, all that they say afterwards is a consequence. Silence is among them, though it bars no split.
 pub(super) fn of_the_stream_metrics(
     snapshot: &Snapshot,
     policy: &ScalingPolicy,

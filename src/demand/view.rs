@@ -27,6 +27,9 @@ pub(super) struct View<'a> {
     pub(super) lineage: &'a Lineage<'a>,
     pub(super) reports: &'a Reports<'a>,
     pub(super) readers: &'a Readers,
+    /// Whether the stream shows nothing at all: then no shard is known to be hot or cold, and nothing is missing of
+    /// a single one.
+    pub(super) is_silent: bool,
 }
 
 impl View<'_> {
@@ -81,7 +84,11 @@ impl View<'_> {
         let vouched_for = self.policy.metrics.source == MetricsSource::Stream;
         let spread_is_known = vouched_for || density.is_measured(&segments);
         let draining = self.draining(at);
-        let unknown = self.unknown(at, cells, self.windows.mean, ingest.window);
+        let silent = self.is_silent.then_some(Hold::SilentStream);
+        let unknown = match self.is_silent {
+            true => None,
+            false => self.unknown(at, cells, self.windows.mean, ingest.window),
+        };
         let evidence = match (ingest.window, ingest.span) {
             (Evidence::Unknown, _) if !ingest.rejecting => Evidence::Unknown,
             (Evidence::Measured, Evidence::Measured) => Evidence::Measured,
@@ -94,7 +101,7 @@ impl View<'_> {
             (ingest.window != Evidence::Measured)
                 .then(|| Hold::MetricsSettling { shards: vec![shard.id.clone()] })
         };
-        let mixed = || settling().filter(|_| !self.may_decide_splits(cells));
+        let mixed = || settling().filter(|_| !self.is_silent && !self.may_decide_splits(cells));
         let demand = ShardDemand {
             id: shard.id.clone(),
             range: shard.range,
@@ -102,14 +109,15 @@ impl View<'_> {
             rejecting: ingest.rejecting,
             density: if spread_is_known { Evidence::Measured } else { Evidence::Estimated },
             segments: density.spread(&segments, now, peak),
-            unsettled: unknown.clone().or_else(settling),
+            unsettled: silent.clone().or(unknown.clone()).or_else(settling),
             // Rejects that were measured are proof enough of heat, and heat does not wait.
             split_guard: if ingest.rejecting {
                 None
             } else {
                 unknown.clone().or(draining.clone()).or_else(mixed)
             },
-            merge_guard: unknown
+            merge_guard: silent
+                .or(unknown)
                 .or(draining)
                 .or_else(|| match self.unknown(at, cells, self.windows.down, ingest.span)? {
                     // Too young for the stabilisation window: that holds merges alone.

@@ -207,6 +207,7 @@ fn is_wait(hold: &Hold) -> bool {
             | Hold::ConsumerLagging { .. }
             | Hold::ConsumerSilent { .. }
             | Hold::ParentsDraining { .. }
+            | Hold::SilentStream
     )
 }
 
@@ -220,11 +221,12 @@ fn scaling_active(decided: &Decided) -> Said {
                 | Hold::MetricsIncomplete { .. }
                 | Hold::MetricsMissing { .. }
                 | Hold::MetricsInconsistent { .. }
-                | Hold::SilentStream
         )
     };
-    let stop =
-        decided.stops.iter().find(blind).or(decided.stops.iter().find(|stop| **stop == Hold::Suspended));
+    let silent = |hold: &&Hold| **hold == Hold::SilentStream;
+    let suspended = |hold: &&Hold| **hold == Hold::Suspended;
+    let (stops, holds) = (&decided.stops, &decided.report.plan.holds);
+    let stop = stops.iter().find(blind).or(holds.iter().find(silent)).or(stops.iter().find(suspended));
     match stop {
         Some(stop) => of("ScalingActive", no, stop.reason(), stop.to_string()),
         None if decided.mode == Mode::DryRun => {

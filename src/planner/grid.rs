@@ -264,13 +264,15 @@ impl Rules {
         }
     }
 
-    /// What would hold if nothing were barred and the load of now had always been.
+    /// What would hold if nothing were barred and the load of now had always been. One that is not known is no
+    /// reason to merge.
     pub(super) fn ideal(demand: &Demand, policy: &ScalingPolicy) -> Rules {
         let policy::Limits { trigger, pack } = policy.limits(demand.learned_target);
+        let is_unknown = |shard: &ShardDemand| shard.evidence == Evidence::Unknown;
         Rules {
             limits: Limits { trigger, part: pack, pack },
             split_barred: Vec::new(),
-            merge_barred: Vec::new(),
+            merge_barred: demand.shards.iter().map(is_unknown).collect(),
             moves: true,
             hand_overs: policy.hand_overs,
             by_peak: false,

@@ -290,7 +290,23 @@ async fn an_on_demand_stream_is_left_to_aws() {
 async fn a_silent_stream_is_held_and_never_merged() {
     let world = World::new(8, even(0)).await;
     let plan = world.decide().await.plan;
-    assert_eq!((plan.steps(), holds(&plan)), (&[][..], vec!["SilentStream"]));
+    assert_eq!((plan.steps(), holds(&plan), plan.desired_shards), (&[][..], vec!["SilentStream"], 8));
+}
+
+#[tokio::test]
+async fn a_silent_stream_has_the_shards_that_min_shards_asks_for_before_anybody_writes() {
+    let mut world = World::new(2, even(0)).await;
+    world.policy.bounds = reshard::policy::ShardBounds::new(6, 20).unwrap();
+    let report = world.apply(SignedDuration::from_hours(1)).await;
+    let plan = world.decide().await.plan;
+    assert_eq!(
+        (plan.before.len(), plan.steps(), holds(&plan)),
+        (6, &[][..], vec!["SilentStream"]),
+        "{}",
+        report.end
+    );
+    let spans = || plan.before.iter().map(|shard| shard.range.span());
+    assert!(spans().max().unwrap() / 3 <= spans().min().unwrap(), "{:?}", plan.before);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Metrics that are off, late, partial, contradictory or silent stop everything.
+//! Metrics that are off, late, partial or contradictory stop everything; silence bars merges.
 
 use super::*;
 use crate::plan::Hold;
@@ -25,22 +25,34 @@ fn shard_metrics_that_are_off_stop_and_nothing_else_is_said_of_metrics() {
 }
 
 #[test]
-fn a_stream_that_shows_nothing_for_the_whole_window_stops() {
-    let silence = |minutes: usize| {
-        stops(move |snapshot| {
-            for series in snapshot
-                .metrics
-                .stream
-                .values_mut()
-                .chain(snapshot.metrics.shards.values_mut().flat_map(|shard| shard.values_mut()))
-            {
-                let from = series.values.len() - minutes;
-                series.values[from..].fill(None);
-            }
-        })
+fn of_a_stream_that_shows_nothing_no_shard_is_hot_or_cold_and_each_may_be_split() {
+    let of_silence = |minutes: usize| {
+        let mut snapshot = two([40, 20]).snapshot();
+        for series in snapshot
+            .metrics
+            .stream
+            .values_mut()
+            .chain(snapshot.metrics.shards.values_mut().flat_map(|shard| shard.values_mut()))
+        {
+            let from = series.values.len() - minutes;
+            series.values[from..].fill(None);
+        }
+        assess(&snapshot, &policy())
     };
-    assert_eq!(silence(3), [Hold::SilentStream]);
-    assert_ne!(silence(1), [Hold::SilentStream]);
+    let Demand { shards, stops, forecast, .. } = of_silence(3);
+    assert_eq!((stops, forecast, shards.len()), (Vec::new(), None, 2));
+    for shard in shards {
+        assert_eq!(
+            (shard.loads(), shard.evidence, shard.rejecting),
+            (Loads::default(), Evidence::Unknown, false)
+        );
+        assert_eq!(
+            (shard.unsettled, shard.merge_guard),
+            (Some(Hold::SilentStream), Some(Hold::SilentStream))
+        );
+        assert_eq!(shard.split_guard, None);
+    }
+    assert_ne!(of_silence(1).shards[0].unsettled, Some(Hold::SilentStream));
 }
 
 #[test]

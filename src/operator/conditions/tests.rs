@@ -114,6 +114,11 @@ fn holds_go_where_hpa_has_them() {
     assert_eq!(told(&holding(frozen, false)), ["ScalingLimited Frozen"]);
     let stale = Hold::MetricsStale { newest: None, max_age_seconds: 300 };
     assert_eq!(told(&holding(stale, true)), ["ScalingActive MetricsStale"]);
+    let silent = holding(Hold::SilentStream, false);
+    assert_eq!(
+        (told(&silent), reason(&silent, "AbleToScale")),
+        (vec!["ScalingActive SilentStream".to_owned()], "SilentStream")
+    );
     let off = Hold::ShardMetricsOff { metrics: vec!["IncomingBytes".to_owned()] };
     let expected = ["Ready ShardMetricsOff", "Stalled ShardMetricsOff", "ScalingActive ShardMetricsOff"];
     assert_eq!(told(&holding(off, true)), expected);
