@@ -14,10 +14,10 @@ use super::peers::{
 };
 use super::production::Production;
 use super::relieved::{self, Relief, Relieved};
-use super::scaler::Scaler;
+use super::scaler::{Monitoring, Scaler};
 use super::score::{HIGH_PENALTY, Optimum, PENALTY, Score, absorbed_after};
 use super::trace::{Scale, Span, Trace, TraceError};
-use crate::cost::{self, Prices};
+use crate::cost::{self, Money, Prices};
 use crate::policy::ScalingPolicy;
 use crate::quota::{MAX_SHARDS, MIN_SHARDS};
 
@@ -191,9 +191,7 @@ impl Contest {
         let (mut scores, mut courses) = (Vec::new(), Vec::new());
         for (contestant, result) in contestants.iter().zip(results) {
             let Some(Played { course, absorb_minutes }) = result else { continue };
-            let shard_seconds = course.shards.iter().map(|shards| u64::from(*shards)).sum::<u64>()
-                * u64::from(options.load.tick_seconds);
-            let dollars = cost::of_shard_seconds(shard_seconds, prices);
+            let dollars = dollars_of(&course, options.load.tick_seconds, prices);
             let name = contestant.name();
             scores.push(Score::of_course(&name, &load, &course, &optimum, dollars, absorb_minutes));
             courses.push(course);
@@ -231,6 +229,16 @@ fn play_one(
         _ => options.stream,
     };
     course::play(load, stream, options.metric_delay, first_shards, scaler.as_mut(), &mut |_| progress(1))
+}
+
+/// What the shards cost, and what CloudWatch bills for them.
+fn dollars_of(course: &Course, tick_seconds: u32, prices: &Prices) -> Money {
+    let shard_seconds = course.shards.iter().map(|shards| u64::from(*shards)).sum::<u64>();
+    let shard_seconds = shard_seconds * u64::from(tick_seconds);
+    let Monitoring { shard_metrics, metrics_read } = course.monitoring;
+    cost::of_shard_seconds(shard_seconds, prices)
+        + cost::of_shard_metrics(shard_metrics, shard_seconds, prices)
+        + cost::of_metric_reads(metrics_read, prices)
 }
 
 fn optimum_of(load: &Load, options: &Options) -> Optimum {

@@ -25,7 +25,7 @@ pub struct Score {
     pub r200: f64,
     /// Hours of open shards; none in on-demand mode.
     pub shard_hours: Option<f64>,
-    /// US dollars: shards, or what on-demand bills for what is written.
+    /// US dollars: shards and what CloudWatch bills for them, or what on-demand bills for what is written.
     pub dollars: f64,
     /// Percent of what was put, retries included, that was rejected.
     pub rejected_percent: f64,

@@ -6,8 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::super::load::test_load;
 use super::*;
-use crate::cost::Money;
-use crate::policy::{Allow, Schedule, ShardBounds};
+use crate::policy::{Allow, MetricsSource, Schedule, ShardBounds, UpdateShardCount};
 
 /// A day and a half, a value every 5 minutes: by day two and a half times as much as by night, noise,
 /// and three quarters of an hour in which all at once half as much again is written.
@@ -122,4 +121,55 @@ fn rejected_percent_is_never_above_100_however_often_records_are_put_again() {
     assert!((percent(0.0) - 75.0).abs() < 1e-6);
     // In the n-th of 120 ticks 3n are turned away, and so 3 × 120 × 121 ÷ 2 in all, and 120 are taken.
     assert!((percent(1.0) - 100.0 * 21_780.0 / 21_900.0).abs() < 1e-6, "{}", percent(1.0));
+}
+
+#[test]
+fn dollars_hold_what_cloudwatch_bills_for_shards_and_what_is_read_of_them() {
+    let (load, prices) = (constant(0.5, 1), Prices::default());
+    let played = |contestant: &Contestant| {
+        let course = play_one(&load, &OPTIONS, contestant, &|_| {});
+        assert_eq!(course.shards, [1; 120]);
+        (course.monitoring, dollars_of(&course, OPTIONS.load.tick_seconds, &prices).nano_dollars())
+    };
+    // One shard for an hour: $0.015. A metric of it for an hour of a month's 730, at $0.30: $0.00041096.
+    let shard = 15_000_000;
+    let metrics = |count: u64| (count * 300_000_000 + 365) / 730;
+
+    // Until a minute is public, at the third, each look waits for it and finds none. The one that finds it and 12 at
+    // whole five minutes read ten metrics of the stream and three of the shard; the 45 others four, at $0.01 a thousand.
+    let policy = ScalingPolicy::for_stream("orders", 1);
+    let reads = 13 * (10 + 3) + 45 * 4;
+    let monitoring = Monitoring { shard_metrics: 3, metrics_read: reads };
+    assert_eq!(played(&ours(&policy)), (monitoring, shard + metrics(3) + reads * 10_000));
+
+    // Who goes by the stream as a whole has none of the shard's.
+    let mut by_stream = policy.clone();
+    by_stream.metrics.source = MetricsSource::Stream;
+    let reads = 13 * 10 + 45 * 4;
+    let monitoring = Monitoring { shard_metrics: 0, metrics_read: reads };
+    assert_eq!(played(&ours(&by_stream)), (monitoring, shard + reads * 10_000));
+
+    // A forecast reads three when a quarter of an hour is public: at 20, 35 and 50 minutes.
+    let looks_ahead = ScalingPolicy { update_shard_count: UpdateShardCount::Auto, ..policy.clone() };
+    let more = played(&ours(&looks_ahead)).0.metrics_read - (13 * (10 + 3) + 45 * 4);
+    assert_eq!(more, 3 * 3);
+
+    let peers = Contestant::relieved(&policy).into_iter().chain(Contestant::peers());
+    let peers: Vec<(String, u64)> = peers.map(|one| (one.name(), played(&one).1 - shard)).collect();
+    let billed = |count, name: &str| (name.to_owned(), if count > 0 { metrics(count) } else { 0 });
+    assert_eq!(
+        peers,
+        [
+            billed(3, "… perfect forecast, 10 min"),
+            billed(3, "… free boundaries"),
+            billed(3, "… instant steps"),
+            billed(0, "fixed at peak"),
+            billed(0, "awslabs scaling-utils"),
+            billed(0, "AWS sample Lambda"),
+            billed(1, "per-shard Node scaler"),
+            billed(0, "Epsagon"),
+            billed(3, "target tracking 70 %, shard"),
+            billed(3, "target tracking 70 %, mean"),
+        ]
+    );
 }
