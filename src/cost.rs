@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub use self::money::{Money, grouped};
 pub use self::prices::Prices;
-pub use self::usage::{of_monitoring, of_shard_seconds};
+pub use self::usage::{of_metric_reads, of_monitoring, of_shard_metrics, of_shard_seconds};
 use crate::plan::{Plan, Step};
 use crate::policy::{MetricsSource, ScalingPolicy, UpdateShardCount};
 use crate::snapshot::{QUARTER_MINUTES, ShardMetric, Snapshot, StreamMetric};

@@ -10,23 +10,28 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use serde::Serialize;
 
+use self::picture::Picture;
 use super::documents;
 use super::outcome::Outcome;
 use super::output::Output;
 use crate::manifest;
 use crate::policy::{Budgets, ScalingPolicy};
 use crate::quota::MAX_SHARDS;
+use crate::report::count;
 use crate::simulate::contest::{Contest, Contestant, Options};
 use crate::simulate::fluid::StreamOptions;
 use crate::simulate::load::LoadOptions;
 use crate::simulate::score::{Optimum, Score, geometric_mean};
+use crate::simulate::table;
 use crate::simulate::trace::{Scale, Span, Trace};
-use crate::simulate::{plot, table};
+
+mod picture;
 
 /// What the defaults are called.
 const DEFAULTS: &str = "reshard, defaults";
 
-/// Half of 100 steps a day: in the long run there are as many splits.
+/// So many merges, where the policy allows more. In the long run there are as many splits, but for those of shards that
+/// reject, which no budget holds back.
 const CALM_MERGES_PER_DAY: u32 = 50;
 
 /// Play a trace against a policy in virtual time, and against its peers with --compare
@@ -42,7 +47,7 @@ pub(super) struct SimulateArgs {
     /// The load: a CSV, or a folder of them, each played by itself
     #[arg(long, value_name = "CSV", required = true)]
     trace: Vec<PathBuf>,
-    /// Play the peers too, the defaults, and the policy with 50 merges a day
+    /// Play the peers too, the defaults, and the policy with 50 merges a day at the most
     #[arg(long)]
     compare: bool,
     /// Play our policy without each of its limits too: a perfect forecast, free boundaries, instant steps
@@ -122,7 +127,7 @@ struct StreamFlags {
     /// Seconds from the end of a minute until its metrics are public
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     metric_delay: u32,
-    /// The share of rejected records that is put again in the next tick, 0 to 1
+    /// The share of rejected records that is put again in the next tick, 0 to 1; R and rejected % count each attempt
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     retries: f64,
     /// Seconds of a tick of the simulation; a part of a minute
@@ -206,8 +211,10 @@ impl SimulateArgs {
         let policy = given.clone().unwrap_or_else(defaults);
         let mut contestants = vec![ours(name, policy.clone())];
         if self.compare {
-            let budgets = Budgets { max_merges_per_day: CALM_MERGES_PER_DAY, ..policy.budgets };
-            contestants.push(ours("… ≤ 100 steps a day", ScalingPolicy { budgets, ..policy.clone() }));
+            let merges = policy.budgets.max_merges_per_day.min(CALM_MERGES_PER_DAY);
+            let budgets = Budgets { max_merges_per_day: merges, ..policy.budgets };
+            let name = format!("… {} a day", count(merges as usize, "merge"));
+            contestants.push(ours(&name, ScalingPolicy { budgets, ..policy.clone() }));
         }
         if self.attribution {
             contestants.extend(Contestant::relieved(&policy));
@@ -249,9 +256,10 @@ struct Card<'a> {
 pub(super) fn run(arguments: &SimulateArgs, output: &Output) -> anyhow::Result<Outcome> {
     let prices = documents::prices(arguments.prices.as_deref())?;
     let (options, contestants) = (arguments.options(), arguments.contestants()?);
-    let picture = arguments.plot.as_deref().map(Picture::of).transpose()?;
+    let files = files(&arguments.trace)?;
+    let picture = arguments.plot.as_deref().map(|path| Picture::of(path, files.len())).transpose()?;
     let mut traces = Vec::new();
-    for path in files(&arguments.trace)? {
+    for path in files {
         traces.push((name_of(&path), arguments.read_trace(&path)?));
     }
     let ticks = traces.iter().map(|(_, trace)| Contest::ticks(trace, &options, contestants.len())).sum();
@@ -264,13 +272,13 @@ pub(super) fn run(arguments: &SimulateArgs, output: &Output) -> anyhow::Result<O
         contests.push((name, contest));
     }
     drop(progress);
-    if let Some(picture) = picture {
-        picture.draw(&contests)?;
-    }
     output.result(&match arguments.output {
         Format::Table => tables(&contests),
         Format::Json => documents::to_json(&card(&contests))?,
     })?;
+    if let Some(picture) = picture {
+        picture.draw(&contests)?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -328,42 +336,4 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// A file to draw to.
-#[derive(Debug)]
-enum Picture<'a> {
-    Svg(&'a Path),
-    Html(&'a Path),
-}
-
-impl<'a> Picture<'a> {
-    fn of(path: &'a Path) -> anyhow::Result<Picture<'a>> {
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("svg") => Ok(Picture::Svg(path)),
-            Some("html") => Ok(Picture::Html(path)),
-            _ => bail!("{}: a plot is written to a file that ends in .svg or .html", path.display()),
-        }
-    }
-
-    /// Draws the first policy of each trace; an SVG holds one trace.
-    fn draw(&self, contests: &[(String, Contest)]) -> anyhow::Result<()> {
-        let mut pictures = Vec::new();
-        for (name, contest) in contests {
-            if let (Some(score), Some(course)) = (contest.scores.first(), contest.courses.first()) {
-                let title = format!("{name}: {}, R = {:.2}", score.policy, score.r20);
-                pictures.push(plot::svg(&title, &contest.load, course));
-            }
-        }
-        let (path, text) = match self {
-            Picture::Svg(path) => match &pictures[..] {
-                [picture] => (path, picture.clone()),
-                several => {
-                    bail!("{}: an .svg holds one trace, not {}: name an .html", path.display(), several.len())
-                }
-            },
-            Picture::Html(path) => (path, plot::html("reshard simulate", &pictures)),
-        };
-        fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
-    }
 }

@@ -10,6 +10,16 @@ pub fn of_shard_seconds(shard_seconds: u64, prices: &Prices) -> Money {
     prices.shard_hour.times(u128::from(shard_seconds), SECONDS_PER_HOUR)
 }
 
+/// Shard-level metrics over time, so many of each shard.
+pub fn of_shard_metrics(metrics: u64, shard_seconds: u64, prices: &Prices) -> Money {
+    prices.metric_month.times(u128::from(metrics) * u128::from(shard_seconds), SECONDS_PER_MONTH)
+}
+
+/// So many metrics read by GetMetricData.
+pub fn of_metric_reads(reads: u64, prices: &Prices) -> Money {
+    prices.thousand_metrics_read.times(u128::from(reads), 1_000)
+}
+
 /// What a policy's monitoring costs at the most: the shard-level metrics it needs, and all metrics
 /// read at every interval.
 pub fn of_monitoring(
@@ -22,7 +32,7 @@ pub fn of_monitoring(
     let metric_seconds = u128::from(reads.queries_per_shard) * u128::from(shard_seconds);
     let stream_query_seconds = u128::from(reads.stream_queries) * u128::from(elapsed_seconds);
     let forecast_query_seconds = u128::from(reads.forecast_queries) * u128::from(elapsed_seconds);
-    prices.metric_month.times(metric_seconds, SECONDS_PER_MONTH)
+    of_shard_metrics(reads.queries_per_shard, shard_seconds, prices)
         + prices
             .thousand_metrics_read
             .times(metric_seconds + stream_query_seconds, 1_000 * u128::from(reads.interval_seconds))

@@ -14,12 +14,12 @@ use super::peers::{
 };
 use super::production::Production;
 use super::relieved::{self, Relief, Relieved};
-use super::scaler::Scaler;
+use super::scaler::{Monitoring, Scaler};
 use super::score::{HIGH_PENALTY, Optimum, PENALTY, Score, absorbed_after};
 use super::trace::{Scale, Span, Trace, TraceError};
-use crate::cost::{self, Prices};
+use crate::cost::{self, Money, Prices};
 use crate::policy::ScalingPolicy;
-use crate::quota::MAX_SHARDS;
+use crate::quota::{MAX_SHARDS, MIN_SHARDS};
 
 /// Who takes part.
 #[derive(Debug, Clone)]
@@ -93,14 +93,22 @@ impl Contestant {
         }
     }
 
-    /// How many shards it begins with: as 70 % of each would carry the first rate.
+    /// How many shards it begins with: as 70 % of each would carry the first rate, as far as the bounds allow that
+    /// hold then.
     fn first_shards(&self, load: &Load) -> u32 {
+        let first = load.totals().first().copied().unwrap_or(0.0);
+        let wanted = (first / 0.7).ceil() as u32;
         match self {
-            Contestant::FixedAtPeak => fewest_at_peak(load),
-            _ => {
-                let first = load.totals().first().copied().unwrap_or(0.0);
-                ((first / 0.7).ceil() as u32).clamp(1, MAX_SHARDS)
+            Contestant::Ours(_, policy) | Contestant::Relieved(policy, _) => {
+                let bounds = policy.in_force(load.start()).bounds;
+                wanted.clamp(bounds.min(), bounds.max())
             }
+            Contestant::FixedAtPeak => fewest_at_peak(load),
+            Contestant::ScalingUtils
+            | Contestant::SampleLambda
+            | Contestant::NodeScaler
+            | Contestant::Epsagon
+            | Contestant::TargetTracking(_) => wanted.clamp(MIN_SHARDS, MAX_SHARDS),
         }
     }
 }
@@ -183,9 +191,7 @@ impl Contest {
         let (mut scores, mut courses) = (Vec::new(), Vec::new());
         for (contestant, result) in contestants.iter().zip(results) {
             let Some(Played { course, absorb_minutes }) = result else { continue };
-            let shard_seconds = course.shards.iter().map(|shards| u64::from(*shards)).sum::<u64>()
-                * u64::from(options.load.tick_seconds);
-            let dollars = cost::of_shard_seconds(shard_seconds, prices);
+            let dollars = dollars_of(&course, options.load.tick_seconds, prices);
             let name = contestant.name();
             scores.push(Score::of_course(&name, &load, &course, &optimum, dollars, absorb_minutes));
             courses.push(course);
@@ -225,6 +231,16 @@ fn play_one(
     course::play(load, stream, options.metric_delay, first_shards, scaler.as_mut(), &mut |_| progress(1))
 }
 
+/// What the shards cost, and what CloudWatch bills for them.
+fn dollars_of(course: &Course, tick_seconds: u32, prices: &Prices) -> Money {
+    let shard_seconds = course.shards.iter().map(|shards| u64::from(*shards)).sum::<u64>();
+    let shard_seconds = shard_seconds * u64::from(tick_seconds);
+    let Monitoring { shard_metrics, metrics_read } = course.monitoring;
+    cost::of_shard_seconds(shard_seconds, prices)
+        + cost::of_shard_metrics(shard_metrics, shard_seconds, prices)
+        + cost::of_metric_reads(metrics_read, prices)
+}
+
 fn optimum_of(load: &Load, options: &Options) -> Optimum {
     let least = |penalty: f64| {
         let rules = optimum::Rules {
@@ -253,61 +269,4 @@ fn jump(options: &Options) -> Option<(Load, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cost::Money;
-
-    /// A day and a half, a value every 5 minutes: by day two and a half times as much as by night, noise,
-    /// and three quarters of an hour in which all at once half as much again is written.
-    fn day_with_a_burst() -> Load {
-        let mut dice = 12_345_u64;
-        let rows = (0..=36 * 12).map(|row| {
-            dice = (dice * 1_103_515_245 + 12_345) % (1 << 31);
-            let noise = 0.94 + 0.12 * (dice >> 16) as f64 / f64::from(1 << 15);
-            let hour = f64::from(row) / 12.0;
-            let daily = 12.0 - 7.0 * ((hour - 4.0) * std::f64::consts::TAU / 24.0).cos();
-            let burst = if (20.0..20.75).contains(&hour) { 1.6 } else { 1.0 };
-            format!("{},{}\n", row * 300, daily * noise * burst)
-        });
-        let scale = Scale { peak_units: 30.0, peak_quantile: None, clip_units: None };
-        let trace = Trace::from_csv(&rows.collect::<String>()).expect("a trace");
-        let trace = trace.scaled(Span::default(), scale).expect("a trace of a day and a half");
-        let options = LoadOptions { keys: 20_000, ..OPTIONS.load };
-        Load::new(&trace, &options)
-    }
-
-    const OPTIONS: Options = Options {
-        load: LoadOptions {
-            tick_seconds: 30,
-            record_bytes: 2_000,
-            keys: 1_000_000,
-            skew: 0.6,
-            keys_per_tenant: 64,
-            noise: 0.0,
-            seed: 1,
-        },
-        stream: StreamOptions {
-            step_seconds: 30,
-            update_seconds: 180,
-            retried_share: 0.0,
-            free_boundaries: false,
-        },
-        metric_delay: SignedDuration::from_secs(120),
-        jump_units: 60.0,
-    };
-
-    #[test]
-    fn who_names_only_a_stream_and_max_shards_does_better_than_every_peer() {
-        let load = day_with_a_burst();
-        let optimum = optimum_of(&load, &OPTIONS);
-        let score = |contestant: &Contestant| {
-            let course = play_one(&load, &OPTIONS, contestant, &|_| {});
-            Score::of_course(&contestant.name(), &load, &course, &optimum, Money::default(), None)
-        };
-        let policy = ScalingPolicy::for_stream("orders", MAX_SHARDS);
-        let ours = score(&Contestant::Ours("ours".to_owned(), Box::new(policy)));
-        for peer in Contestant::peers().iter().map(score) {
-            assert!(ours.r20 < peer.r20 && ours.r200 < peer.r200, "{ours:#?}\nis no better than\n{peer:#?}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fluid::{Action, Fluid, StreamOptions};
 use super::load::Load;
-use super::scaler::{Scaler, View};
+use super::scaler::{Monitoring, Scaler, View};
 use super::watch::Watch;
 use crate::snapshot::Minute;
 
@@ -25,6 +25,8 @@ pub struct Course {
     pub steps: Vec<u32>,
     /// The ticks at whose end an UpdateShardCount began.
     pub updates: Vec<u32>,
+    /// What CloudWatch bills for it.
+    pub monitoring: Monitoring,
 }
 
 /// The most changes in one tick, where they take no time.
@@ -87,5 +89,6 @@ pub fn play(
         }
         progress(tick + 1);
     }
+    course.monitoring = scaler.monitoring();
     course
 }

@@ -1,14 +1,15 @@
 //! The product as a scaler: the loop of `reshard run` with the very decision that `reshard plan` shows.
 
 use super::fluid::Action;
-use super::scaler::{Rounds, Scaler, View};
+use super::scaler::{Monitoring, Rounds, Scaler, View};
 use crate::checks;
+use crate::cost::MetricReads;
 use crate::decision;
 use crate::demand::{self, Demand, Pulse};
 use crate::observe::{MetricLevel, Watchpoints, gate};
 use crate::plan::{Step, splits_wait};
-use crate::policy::ScalingPolicy;
-use crate::snapshot::{Minute, Snapshot};
+use crate::policy::{MetricsSource, ScalingPolicy};
+use crate::snapshot::{MetricHistory, Minute, Series, Snapshot, StreamMetric};
 
 /// The product with one resource.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Production {
     watch: Option<Watchpoints>,
     /// Whether it waits for a look at the shards, however calm the stream is.
     awaited: bool,
+    /// The end of the quarters of an hour that are known.
+    quarters_until: Option<Minute>,
     counts: Counts,
 }
 
@@ -34,6 +37,8 @@ pub struct Counts {
     pub vetoes: u64,
     /// Calls of UpdateShardCount that the stream refused.
     pub refusals: u64,
+    /// Metrics that an observation would have asked of `GetMetricData`.
+    pub metrics_read: u64,
 }
 
 impl Production {
@@ -46,6 +51,7 @@ impl Production {
             last_full: None,
             watch: None,
             awaited: false,
+            quarters_until: None,
             counts: Counts::default(),
         }
     }
@@ -76,6 +82,12 @@ impl Production {
         let open = view.stream.open_count() as usize;
         let metrics = view.watch.stream_metrics(&self.policy, view.now)?;
         let last_full = self.last_full.filter(|_| !view.has_changed && !self.awaited);
+        // Where the clock says that it is time for the shards, an observation does not look at the stream first.
+        let by_clock = gate(&MetricHistory::default(), &self.policy, None, open, last_full, minute);
+        if by_clock == MetricLevel::Stream {
+            self.counts.metrics_read +=
+                asked(StreamMetric::WATCHED.iter().filter_map(|metric| metrics.stream.get(metric)));
+        }
         let level = gate(metrics, &self.policy, self.watch, open, last_full, minute);
         if level == MetricLevel::Stream {
             return None;
@@ -83,6 +95,7 @@ impl Production {
         self.last_full = Some(minute);
         self.counts.decisions += 1;
         let snapshot = view.watch.snapshot(view.stream, &self.policy, view.now, refused)?;
+        self.note_read(&snapshot.metrics);
         let demand = demand::assess(snapshot, &self.policy);
         // What an observation reads besides, where something is hot.
         let ancestry = demand::ancestry_of(&demand, snapshot, &self.policy);
@@ -90,7 +103,24 @@ impl Production {
             return self.decide(snapshot, demand);
         }
         let snapshot = view.watch.snapshot_since_the_look_back(&ancestry)?;
+        let shards = &snapshot.metrics.shards;
+        self.counts.metrics_read +=
+            asked(ancestry.iter().filter_map(|id| shards.get(id)).flat_map(|metrics| metrics.values()));
         self.decide(snapshot, demand::assess(snapshot, &self.policy))
+    }
+
+    /// Notes what an observation asks for to have this.
+    fn note_read(&mut self, metrics: &MetricHistory) {
+        self.counts.metrics_read += asked(metrics.stream.values());
+        if self.policy.metrics.source == MetricsSource::Shard {
+            self.counts.metrics_read += asked(metrics.shards.values().flat_map(|metrics| metrics.values()));
+        }
+        let known = metrics.quarters.as_ref().filter(|quarters| !quarters.values.is_empty());
+        let until = known.map(|quarters| quarters.end());
+        if until > self.quarters_until {
+            self.quarters_until = until;
+            self.counts.metrics_read += StreamMetric::INGEST.len() as u64;
+        }
     }
 
     fn decide(&mut self, snapshot: &Snapshot, demand: Demand) -> Option<Step> {
@@ -115,12 +145,24 @@ impl Scaler for Production {
         true
     }
 
+    fn monitoring(&self) -> Monitoring {
+        Monitoring {
+            shard_metrics: MetricReads::of(&self.policy).queries_per_shard,
+            metrics_read: self.counts.metrics_read,
+        }
+    }
+
     fn next(&mut self, view: &mut View) -> Option<Action> {
         if !self.rounds.are_due(view, self.policy.interval) {
             return None;
         }
         self.pass(view).as_ref().and_then(action_of)
     }
+}
+
+/// How many of these are asked for: none of which there is no minute to ask for.
+fn asked<'s>(series: impl Iterator<Item = &'s Series>) -> u64 {
+    series.filter(|series| series.minutes() > 0).count() as u64
 }
 
 /// What a step is to the modelled stream.

@@ -11,8 +11,9 @@ use jiff::SignedDuration;
 use super::fluid::{Action, StreamOptions};
 use super::load::Load as OfferedLoad;
 use super::production::action_of;
-use super::scaler::{Rounds, Scaler, View};
+use super::scaler::{Monitoring, Rounds, Scaler, View};
 use super::watch::bare_snapshot;
+use crate::cost::MetricReads;
 use crate::decision;
 use crate::demand::unhindered::{unhindered, unhindered_shard};
 use crate::demand::{self, Demand, SEGMENTS, Segment, ShardDemand};
@@ -153,6 +154,11 @@ impl Relieved {
 }
 
 impl Scaler for Relieved {
+    /// The policy's metrics; read are none, for it knows the loads.
+    fn monitoring(&self) -> Monitoring {
+        Monitoring { shard_metrics: MetricReads::of(&self.policy).queries_per_shard, metrics_read: 0 }
+    }
+
     fn next(&mut self, view: &mut View) -> Option<Action> {
         if self.rounds.are_due(view, self.policy.interval) { self.step(view) } else { None }
     }

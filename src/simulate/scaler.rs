@@ -17,9 +17,23 @@ pub trait Scaler {
         false
     }
 
+    /// What it has published and has read so far.
+    fn monitoring(&self) -> Monitoring {
+        Monitoring::default()
+    }
+
     /// Called at the end of each tick in which nothing is under way: what is to be done now, if
     /// anything.
     fn next(&mut self, view: &mut View) -> Option<Action>;
+}
+
+/// What CloudWatch bills for a scaler; what it publishes of a stream as a whole is free.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Monitoring {
+    /// Metrics that are published of each shard, for it decides by them.
+    pub shard_metrics: u64,
+    /// Metrics that were asked of `GetMetricData`, each by itself.
+    pub metrics_read: u64,
 }
 
 /// What a scaler may look at.

@@ -25,9 +25,9 @@ pub struct Score {
     pub r200: f64,
     /// Hours of open shards; none in on-demand mode.
     pub shard_hours: Option<f64>,
-    /// US dollars: shards, or what on-demand bills for what is written.
+    /// US dollars: shards and what CloudWatch bills for them, or what on-demand bills for what is written.
     pub dollars: f64,
-    /// Percent of the offered bytes that were rejected.
+    /// Percent of what was put, retries included, that was rejected.
     pub rejected_percent: f64,
     /// Percent of the time in which a shard was offered more than it takes.
     pub over_percent: f64,
@@ -86,14 +86,15 @@ impl Score {
         let shard_hours =
             course.shards.iter().map(|shards| f64::from(*shards)).sum::<f64>() * seconds / 3_600.0;
         let rejected_hours = course.rejected_unit_seconds / 3_600.0;
-        let offered: f64 = load.totals().iter().sum::<f64>() * seconds;
+        // More than the load where what was rejected is put again: each attempt counts, in both.
+        let attempted = course.accepted_unit_seconds + course.rejected_unit_seconds;
         let mut score = Score {
             policy: policy.to_owned(),
             r20: (shard_hours + PENALTY * rejected_hours) / optimum.at20,
             r200: (shard_hours + HIGH_PENALTY * rejected_hours) / optimum.at200,
             shard_hours: Some(shard_hours),
             dollars: dollars.nano_dollars() as f64 / 1e9,
-            rejected_percent: percent(course.rejected_unit_seconds, offered),
+            rejected_percent: percent(course.rejected_unit_seconds, attempted),
             over_percent: percent(course.is_over.iter().filter(|over| **over).count() as f64, ticks),
             steps_per_day: course.steps.len() as f64 / days,
             updates_per_day: course.updates.len() as f64 / days,

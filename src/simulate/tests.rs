@@ -14,7 +14,7 @@ use super::trace::{Scale, Span, Trace};
 use super::watch::Watch;
 use crate::demand::ancestry_of_heat;
 use crate::hash_key::HashKeyRange;
-use crate::observe::Observer;
+use crate::observe::{MetricLevel, Observer};
 use crate::policy::{self, ScalingPolicy, UpdateShardCount as UpdateShardCountPolicy};
 use crate::simulator::api::{
     ChangeEnhancedMonitoring, CreateStream, MergeShards, SplitShard, StreamRef, UpdateShardCount,
@@ -23,6 +23,8 @@ use crate::simulator::control_plane::SimulatedControlPlane;
 use crate::simulator::workload::{Consumer, ConsumerKind, Curve, KeySkew, Workload};
 use crate::simulator::{Cloud, Config, Limits, Timings, dice};
 use crate::snapshot::{Minute, Series, Snapshot};
+
+mod reads;
 
 const STREAM: &str = "simulated";
 const KEYS: u32 = 500;

@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::simulate::fluid::Action;
-use crate::simulate::scaler::{Scaler, View};
+use crate::simulate::scaler::{Monitoring, Scaler, View};
 
 const RECORDS_A_MINUTE: u64 = 48_000;
 const MOST_SHARDS: usize = 50;
@@ -26,6 +26,11 @@ struct Seen(Vec<u64>);
 impl Scaler for NodeScaler {
     fn sees_shards(&self) -> bool {
         true
+    }
+
+    /// `IncomingRecords`.
+    fn monitoring(&self) -> Monitoring {
+        Monitoring { shard_metrics: 1, metrics_read: 0 }
     }
 
     fn next(&mut self, view: &mut View) -> Option<Action> {

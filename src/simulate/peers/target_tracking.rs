@@ -4,7 +4,8 @@
 
 use crate::hash_key::HashKeyRange;
 use crate::simulate::fluid::Action;
-use crate::simulate::scaler::{Scaler, View};
+use crate::simulate::scaler::{Monitoring, Scaler, View};
+use crate::snapshot::ShardMetric;
 
 /// The part of a ceiling that is to be used.
 const TARGET: f64 = 0.7;
@@ -57,6 +58,11 @@ fn wish(tracked: Tracked, loads: &[f64]) -> Option<Wish> {
 }
 
 impl Scaler for TargetTracking {
+    /// What demand is seen by, accepted and rejected: whichever is tracked, the shards are chosen by their own.
+    fn monitoring(&self) -> Monitoring {
+        Monitoring { shard_metrics: ShardMetric::INGEST.len() as u64, metrics_read: 0 }
+    }
+
     fn next(&mut self, view: &mut View) -> Option<Action> {
         let tick = view.ticks.checked_sub(1 + self.delay_ticks)?;
         let loads: Vec<f64> = view.stream.loads(tick).collect();

@@ -31,7 +31,7 @@ fn a_trace_is_scored_beside_the_peers_the_same_way_twice() {
         names,
         [
             "reshard",
-            "… ≤ 100 steps a day",
+            "… 50 merges a day",
             "… perfect forecast, 10 min",
             "… free boundaries",
             "… instant steps",
@@ -79,6 +79,59 @@ fn a_folder_is_a_suite_with_a_mean_over_its_traces() {
     assert_eq!((page.matches("<svg").count(), page.matches("<polyline").count()), (2, 8));
 }
 
+/// A row of the policy with as many merges as it has itself, where that is less than 50.
+#[test]
+fn the_row_of_few_merges_is_named_by_how_many_there_are() {
+    let files = Files::new();
+    let csv = files.write("load.csv", "0,1\n600,1\n");
+    for (budget, name) in [(200, "… 50 merges a day"), (7, "… 7 merges a day"), (1, "… 1 merge a day")]
+    {
+        let spec = format!("maxShards: 40\nbudgets: {{maxMergesPerDay: {budget}}}");
+        let manifest = files.manifest("orders.yaml", &spec);
+        let arguments =
+            [&["simulate", "-f", &manifest, "--trace", &csv, "--compare", "-o", "json"][..], &SMALL].concat();
+        let card: serde_json::Value = serde_json::from_str(&run(NOBODY, &arguments).stdout).unwrap();
+        assert_eq!(card["traces"][0]["scores"][1]["policy"], name);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_plot_is_told_before_anything_is_played() {
+    let files = Files::new();
+    // Whoever reads it has begun.
+    let csv = files.write("load.csv", "0,1\n60,x\n");
+    let (picture, nowhere) = (files.path("picture.svg"), files.path("none/picture.html"));
+    for (arguments, told) in [
+        (
+            vec!["--trace", &csv, "--trace", &csv, "--plot", &picture],
+            "an .svg holds one trace, not 2: name an .html",
+        ),
+        (vec!["--trace", &csv, "--plot", &nowhere], "picture.html: cannot be written: No such file"),
+        (vec!["--trace", &csv, "--plot", "picture.png"], "ends in .svg or .html"),
+        (vec!["--trace", &csv, "--plot", &picture], "line 2"),
+    ] {
+        let ran = run(NOBODY, &[&["simulate"], &arguments[..]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        let error = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(error.contains(told), "{told} in {error}");
+    }
+    assert!(!super::exists(&picture), "a picture that was not drawn");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_plot_that_fails_after_all_leaves_the_scorecard() {
+    let files = Files::new();
+    let csv = files.write("load.csv", "0,1\n600,1\n");
+    let picture = files.path("picture.svg");
+    // It opens, and takes nothing.
+    std::os::unix::fs::symlink("/dev/full", &picture).unwrap();
+    let ran = run(NOBODY, &[&["simulate", "--trace", &csv, "--plot", &picture][..], &SMALL].concat());
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("cannot be written"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("reshard, defaults"), "{}", ran.stdout);
+}
+
 #[test]
 fn what_is_wrong_is_told_in_one_line() {
     let files = Files::new();
@@ -91,7 +144,6 @@ fn what_is_wrong_is_told_in_one_line() {
         (vec!["--trace", &csv], "line 2: the value \"x\", where a number of 0 or more is right"),
         (vec!["--trace", "/nonexistent.csv"], "no such file"),
         (vec!["--trace", &good, "--offset", "3"], "the trace lasts 0.01 days"),
-        (vec!["--trace", &good, "--plot", "picture.png"], "ends in .svg or .html"),
         (vec!["--trace", &good, "-f", &two], "holds 2 resources: a simulation is of one"),
         (vec!["--trace", &good, "--tick", "7"], "'--tick <SECONDS>': a number of seconds that a minute"),
         (vec!["--trace", &good, "--peak", "0"], "'--peak <UNITS>': a number above 0 is right"),
