@@ -257,13 +257,14 @@ impl<'a> Merges<'a> {
 }
 
 /// The splits: those of shards that reject first, then the one that relieves most, piece by piece;
-/// of several cuts in one piece the one that leaves the smaller rest comes first.
+/// of several cuts in one piece the one that leaves the smaller rest comes first. Of equal loads the wider keys.
 fn by_relief(grid: &Grid, rules: &Rules, goal: &Tiling) -> Vec<usize> {
     let inserted: Vec<usize> = goal.inserted(grid).collect();
     let piece = |low: usize, high: usize, cuts: Range<usize>| {
         let fill = fill(grid.loads(low, high), rules.limits.trigger);
         let rejecting = grid.is_rejecting(grid.shard_of(low));
-        Piece { rejecting, fill, low: Reverse(low), high, cuts: (cuts.start, cuts.end) }
+        let span = grid.range(low, high).span();
+        Piece { rejecting, fill, span, low: Reverse(low), high, cuts: (cuts.start, cuts.end) }
     };
     let shards = inserted.chunk_by(|cut, next| grid.shard_of(*cut) == grid.shard_of(*next));
     let mut pieces: BinaryHeap<Piece> = shards
@@ -277,7 +278,8 @@ fn by_relief(grid: &Grid, rules: &Rules, goal: &Tiling) -> Vec<usize> {
     let mut order = Vec::with_capacity(inserted.len());
     while let Some(Piece { low: Reverse(low), high, cuts: (from, to), .. }) = pieces.pop() {
         let worse_side = |cut: &usize| {
-            let side = |from, to| fill(grid.loads(from, to), rules.limits.trigger);
+            let side =
+                |from, to| (fill(grid.loads(from, to), rules.limits.trigger), grid.range(from, to).span());
             side(low, inserted[*cut]).max(side(inserted[*cut], high))
         };
         let middle = (from..to).min_by_key(worse_side).expect("a piece has cuts");
@@ -299,6 +301,7 @@ fn by_relief(grid: &Grid, rules: &Rules, goal: &Tiling) -> Vec<usize> {
 struct Piece {
     rejecting: bool,
     fill: u128,
+    span: u128,
     low: Reverse<usize>,
     high: usize,
     cuts: (usize, usize),

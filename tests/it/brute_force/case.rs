@@ -149,7 +149,10 @@ impl Case {
         case.demand.merge_bars.clear();
         for shard in &mut case.demand.shards {
             (shard.split_guard, shard.merge_guard) = (None, None);
-            shard.evidence = Evidence::Measured;
+            // What is not known stays so, and is no reason to merge.
+            if shard.evidence != Evidence::Unknown {
+                shard.evidence = Evidence::Measured;
+            }
             for segment in &mut shard.segments {
                 segment.peak_loads = segment.loads;
             }
