@@ -43,7 +43,8 @@
 //!
 //! *Evidence* is `Unknown` if a minute of the window is; else `Estimated` if any minute of the
 //! stabilisation window is unknown, or any of its newest three estimated; else `Measured`. Unknown
-//! bars splits (but where the shard is measured to reject) and merges; estimated bars merges.
+//! bars splits (but where the shard is measured to reject, or the whole stream is silent) and merges; estimated
+//! bars merges.
 //!
 //! # Why no shard is split in a loop
 //!
@@ -256,14 +257,14 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     // Where AWS keeps the shards, or deletes them, nothing hangs on what their metrics say.
     let mut is_silent = false;
     if stops::metrics_matter(&snapshot.summary) {
-        let wrong_metrics = stops::of_the_stream_metrics(snapshot, policy, window).or_else(|| {
+        let of_the_stream = stops::of_the_stream_metrics(snapshot, policy, window);
+        // That nobody writes is no reason against the shards that `minShards` asks for.
+        is_silent = of_the_stream == Some(Hold::SilentStream);
+        stops.extend(of_the_stream.filter(|_| !is_silent).or_else(|| {
             let by_shard = policy.metrics.source == MetricsSource::Shard;
             by_shard
                 .then(|| stops::of_the_shard_metrics(&lineage, &reports, &totals, places.clone(), window))?
-        });
-        // That nobody writes is no reason against the shards that `minShards` asks for.
-        is_silent = wrong_metrics == Some(Hold::SilentStream);
-        stops.extend(wrong_metrics.filter(|_| !is_silent));
+        }));
     }
 
     let readers = Readers::of(snapshot, policy, window, open.len());

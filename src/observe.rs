@@ -374,8 +374,7 @@ impl Observer {
         if !ancestry.is_empty() && !snapshot.metrics.shards.is_empty() {
             let plan = MetricPlan::since_the_look_back(&span, ancestry);
             let Snapshot { summary, metrics, .. } = &mut snapshot;
-            let read = read_metrics(plane, summary, plan, &mut self.cache, metrics).await;
-            requested += or_without(read, "what hot shards came from", summary).unwrap_or(0);
+            requested += read_metrics(plane, summary, plan, &mut self.cache, metrics).await?;
         }
         self.cache.forget_before(span.first_minute, span.look_back_start);
         if self.gated {

@@ -90,7 +90,7 @@
 //! [`update`] compares all this with what UpdateShardCount leads to, where the policy allows it.
 //!
 //! What guards, rates and budgets keep from the *ideal* tiling (no guards, merges judged by the
-//! load of now) is reported as holds.
+//! load of now where it is known) is reported as holds.
 
 use crate::demand::Demand;
 use crate::hash_key::HashKeyRange;

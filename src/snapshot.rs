@@ -92,7 +92,7 @@ impl Minute {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricHistory {
-    /// The first minute that is not settled yet: every series ends before it.
+    /// The first minute that is not settled yet: what series hold of later ones decides nothing.
     pub settled_until: Option<Minute>,
     /// The stream as a whole.
     pub stream: BTreeMap<StreamMetric, Series>,

@@ -27,8 +27,7 @@ pub(super) struct View<'a> {
     pub(super) lineage: &'a Lineage<'a>,
     pub(super) reports: &'a Reports<'a>,
     pub(super) readers: &'a Readers,
-    /// Whether the stream shows nothing at all: then no shard is known to be hot or cold, and nothing is missing of
-    /// a single one.
+    /// Whether the stream shows nothing at all: of a shard that shows nothing either, nothing is missing then.
     pub(super) is_silent: bool,
 }
 
@@ -84,8 +83,10 @@ impl View<'_> {
         let vouched_for = self.policy.metrics.source == MetricsSource::Stream;
         let spread_is_known = vouched_for || density.is_measured(&segments);
         let draining = self.draining(at);
-        let silent = self.is_silent.then_some(Hold::SilentStream);
-        let unknown = match self.is_silent {
+        let mut window = cells[cells.len().saturating_sub(self.windows.mean)..].iter();
+        let is_silent = self.is_silent && window.all(|cell| cell.evidence == Evidence::Unknown);
+        let silent = is_silent.then_some(Hold::SilentStream);
+        let unknown = match is_silent {
             true => None,
             false => self.unknown(at, cells, self.windows.mean, ingest.window),
         };
@@ -101,7 +102,7 @@ impl View<'_> {
             (ingest.window != Evidence::Measured)
                 .then(|| Hold::MetricsSettling { shards: vec![shard.id.clone()] })
         };
-        let mixed = || settling().filter(|_| !self.is_silent && !self.may_decide_splits(cells));
+        let mixed = || settling().filter(|_| !is_silent && !self.may_decide_splits(cells));
         let demand = ShardDemand {
             id: shard.id.clone(),
             range: shard.range,

@@ -27,7 +27,8 @@ pub enum MetricLevel {
 }
 
 /// What a decision leaves to watch for: the load of the stream as a whole at which it would be another, if every key
-/// kept its share. What lies beyond such a point already has been decided on, or waits for what no metric tells.
+/// kept its share. What lies beyond such a point already has been decided on, or waits for what no metric tells, unless
+/// it is for a rise to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watchpoints {
     /// The targets that it was decided by.

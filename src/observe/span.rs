@@ -1,6 +1,8 @@
 //! The time that an observation looks at: from when on anything is known, until when it is settled, and the
 //! moments in between at which the shards are looked up.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::policy::{ScalingPolicy, UpdateShardCount};
@@ -87,15 +89,17 @@ impl Span {
         moments.into_iter().map(Minute::start).filter(|moment| *moment < self.now).collect()
     }
 
-    /// What is settled: up to the newest minute of which there are data points of what was written, as long as it is no
-    /// older than `metrics.maxAge`. What is newer is late, or nobody wrote in it: which of the two, nobody can tell. Where
+    /// What is settled: up to the newest minute of which there are data points of what was written, the stream's own and
+    /// those of a shard where shards were asked for, as long as it is no older than `metrics.maxAge`. What is newer is late, or nobody wrote in it: which of the two, nobody can tell. Where
     /// no minute is so young, up to the newest that should be settled.
     pub(crate) fn told_until(&self, metrics: &MetricHistory, policy: &ScalingPolicy) -> Minute {
         let is_told = |minute: Minute| {
-            let at = |metric| metrics.stream.get(&metric).and_then(|series| series.at(minute));
-            [StreamMetric::IncomingBytes, StreamMetric::IncomingRecords]
-                .into_iter()
-                .all(|metric| at(metric).is_some())
+            let of_the_stream = |metric| metrics.stream.get(&metric).is_some_and(|series| series.has(minute));
+            let by_a_shard =
+                || metrics.shards.values().flat_map(BTreeMap::values).any(|series| series.has(minute));
+            of_the_stream(StreamMetric::IncomingBytes)
+                && of_the_stream(StreamMetric::IncomingRecords)
+                && (metrics.shards.is_empty() || by_a_shard())
         };
         let ends = (0..).map(|late| self.settled_until.plus(-late));
         let mut young = ends.take_while(|end| !policy.metrics.are_too_old(end.start(), self.now));

@@ -109,8 +109,10 @@ pub(crate) struct State {
     pub(crate) keeps_metrics_partial: bool,
     /// From this minute on all metrics are so many times what they were.
     pub(crate) rises: (Minute, f64),
-    /// Minutes of which no metric of the stream has a data point.
+    /// Minutes of which no metric has a data point.
     pub(crate) silent: Range<Minute>,
+    /// Minutes of which no metric of a shard has one.
+    pub(crate) silent_shards: Range<Minute>,
     pub(crate) asked: Vec<GetMetricData>,
     /// A stream whose metrics are refused, and whatever is asked for together with them.
     pub(crate) unreadable: Option<&'static str>,
@@ -165,6 +167,7 @@ impl TestPlane {
             keeps_metrics_partial: false,
             rises: (Minute(i64::MAX), 1.0),
             silent: Minute(0)..Minute(0),
+            silent_shards: Minute(0)..Minute(0),
             asked: Vec::new(),
             unreadable: None,
             slept: Duration::ZERO,
@@ -328,10 +331,11 @@ impl State {
             _ => 0,
         };
         match query {
+            _ if self.silent.contains(&minute) => None,
+            MetricQuery::Shard(..) if self.silent_shards.contains(&minute) => None,
             MetricQuery::Shard(id, metric) => {
                 lives(minute).any(|life| life.shard.id == *id).then(|| f64::from(of_shard(*metric)))
             }
-            MetricQuery::Stream(_) if self.silent.contains(&minute) => None,
             MetricQuery::Stream(metric) => {
                 let each = match metric {
                     StreamMetric::IncomingBytes | StreamMetric::GetRecordsBytes => 1_000,

@@ -226,20 +226,31 @@ async fn minutes_that_come_late_are_left_to_a_later_look_as_long_as_what_is_know
             let seen = observe(&plane, &policy).await.expect("an observation").snapshot;
             let settled = seen.metrics.settled_until.expect("a stream that is two days old");
             assert_eq!(settled, newest.plus(settled_until), "{late} of {max_age_minutes} minutes late");
-            let stops = crate::demand::assess(&seen, &policy).stops;
+            let demand = crate::demand::assess(&seen, &policy);
+            let unsettled = demand.shards[0].unsettled.iter();
             // The newest of a window of three minutes is too old, or there is none in it.
-            let is_right = match &stops[..] {
-                [] => late <= most,
-                [Hold::SilentStream | Hold::MetricsStale { .. }] => late > most,
+            let is_right = match demand.stops.iter().chain(unsettled).next() {
+                None => late <= most,
+                Some(Hold::SilentStream | Hold::MetricsStale { .. }) => late > most,
                 _ => false,
             };
-            assert!(is_right, "{late} of {max_age_minutes} minutes late: {stops:?}");
+            assert!(is_right, "{late} of {max_age_minutes} minutes late: {:?}", demand.stops);
             // The window of an hour that decides merges is covered.
             let from =
                 seen.metrics.shards.values().flat_map(|shard| shard.values()).map(|series| series.start);
             assert!(from.max().is_some_and(|from| from <= settled.plus(-60)), "{late} of {max_age_minutes}");
         }
     }
+}
+
+#[tokio::test]
+async fn where_the_shards_tell_later_than_the_stream_what_they_have_told_decides() {
+    let plane = TestPlane::new(2);
+    let newest = Minute::of(plane.state().now).plus(-UNSETTLED_MINUTES);
+    plane.state().silent_shards = newest..newest.plus(1);
+    let seen = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+    assert_eq!(seen.metrics.settled_until, Some(newest));
+    assert_eq!(crate::demand::assess(&seen, &policy(1, 10)).stops, []);
 }
 
 #[tokio::test]
@@ -272,8 +283,9 @@ async fn what_no_decision_needs_may_be_refused() {
             }
         }
     }
-    // The stream's day and the shards' hour.
-    assert_eq!(needed, ["DescribeStreamSummary", "ListShards", "GetMetricData", "GetMetricData"]);
+    // The stream's day, the shards' hour, and what hot shards came from: without that a hot key would be split on.
+    assert_eq!(needed[..2], ["DescribeStreamSummary", "ListShards"]);
+    assert_eq!(needed[2..], ["GetMetricData"; 3]);
     let listings = requests.iter().filter(|operation| **operation == "ListShards").count();
     assert!(listings > 20 && requests.len() == listings + 6, "readers, past days and ancestry: {requests:?}");
 }

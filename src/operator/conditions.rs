@@ -114,8 +114,8 @@ fn of_decision(decided: &Decided) -> Vec<Said> {
         scaling_limited(decided),
         plan_pending(decided),
     ]);
-    // Where nothing can be decided, nothing is known of the readers or the keys.
-    if decided.stops.is_empty() {
+    // Where nothing can be decided, and of a silent stream, nothing is known of the readers or the keys.
+    if decided.stops.is_empty() && !decided.report.plan.holds.contains(&Hold::SilentStream) {
         said.extend([consumer_lagging(decided), read_calls(decided), hot_key(decided)]);
     }
     said

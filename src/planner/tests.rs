@@ -345,3 +345,19 @@ fn a_plan_that_was_carried_out_leads_to_no_further_plan() {
     let shards: Vec<&[u32]> = loads.iter().map(std::slice::from_ref).collect();
     assert_eq!(kinds(&plan_within(&demand(&shards), 1, 200)), "");
 }
+
+#[test]
+fn a_silent_stream_is_brought_up_to_min_shards_and_above_max_shards_asks_for_no_more() {
+    let mut demand = demand(&[&[0, 0], &[0, 0]]);
+    for shard in &mut demand.shards {
+        shard.evidence = Evidence::Unknown;
+        (shard.unsettled, shard.merge_guard) = (Some(Hold::SilentStream), Some(Hold::SilentStream));
+    }
+    let up = plan_within(&demand, 4, 8);
+    assert_eq!((kinds(&up), reasons(&up), up.desired_shards), ("SS".to_owned(), vec!["SilentStream"], 4));
+    let above = plan_within(&demand, 1, 1);
+    assert_eq!(
+        (kinds(&above), reasons(&above), above.verdicts.len()),
+        (String::new(), vec!["SilentStream"], 0)
+    );
+}

@@ -27,9 +27,10 @@ const DAY: u64 = 24 * HOUR;
 pub(super) const SHARDS: RangeInclusive<u32> = quota::MIN_SHARDS..=quota::MAX_SHARDS;
 /// Of a ceiling.
 pub(super) const TARGET_PERCENT: RangeInclusive<u32> = 1..=100;
-/// How far behaviour may look back, in seconds: the shards of a day ago are known, no more.
-pub(super) const STABILIZATION_SECONDS: RangeInclusive<u32> = 0..=86_400;
-/// As far.
+/// How far behaviour may look back, in seconds: a window must be known as a whole, and of a stream with a retention of a
+/// day a quarter of an hour less than a day is.
+pub(super) const STABILIZATION_SECONDS: RangeInclusive<u32> = 0..=82_800;
+/// The same of periods: the shards of a day ago are known, no more.
 pub(super) const PERIOD_SECONDS: RangeInclusive<u32> = 1..=86_400;
 /// Of the shards at a period's start: eleven times as many, then no number bounds anything.
 pub(super) const CHANGE_PERCENT: RangeInclusive<u32> = 1..=1_000;

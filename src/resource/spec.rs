@@ -266,8 +266,8 @@ pub struct Metrics {
     /// The span over which demand is averaged: whole minutes, 1m to 60m. Default: 1m.
     #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::WINDOW)))]
     pub window: DurationText,
-    /// How old the newest complete minute may be before nothing is done any more, 3m to 1h.
-    /// Default: 5m.
+    /// How old the newest minute that CloudWatch has told of may be: it may come so late, and after that nothing is done
+    /// that a load would have to justify. 3m to 1h. Default: 5m.
     #[cfg_attr(feature = "operator", schemars(transform = schema::duration(ranges::MAX_AGE)))]
     pub max_age: DurationText,
     /// What happens where shard metrics are off: `Require` holds and says how to turn them on,

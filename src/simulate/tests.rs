@@ -35,9 +35,19 @@ const STREAM_OPTIONS: StreamOptions =
 
 /// Two hours that rise above what the shards take, and fall again.
 fn load() -> Load {
+    load_through(&[(0, 2.0), (40, 5.5), (60, 5.5), (120, 1.5)])
+}
+
+/// The same with half an hour in which nobody writes.
+fn load_with_silence() -> Load {
+    load_through(&[(0, 2.0), (29, 2.0), (30, 0.0), (60, 0.0), (61, 5.5), (120, 1.5)])
+}
+
+/// A load that has so many units in such minutes, and goes straight in between.
+fn load_through(points: &[(i64, f64)]) -> Load {
     let start = Config::default().start.as_second();
-    let at = |minute: i64, units: f64| format!("{},{units}\n", start + 60 * minute);
-    let text = [at(0, 2.0), at(40, 5.5), at(60, 5.5), at(120, 1.5)].concat();
+    let at = |(minute, units): &(i64, f64)| format!("{},{units}\n", start + 60 * minute);
+    let text: String = points.iter().map(at).collect();
     let scale = Scale { peak_units: 5.5, peak_quantile: None, clip_units: None };
     let trace =
         Trace::from_csv(&text).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
@@ -131,11 +141,10 @@ fn request(cloud: &mut Cloud, stream: &Fluid, action: Action) {
 
 /// Both for so many ticks: what the watch sees of the fluid, and what an observation sees of the
 /// simulator.
-fn both_after(ticks: usize, calls: UpdateShardCountPolicy) -> (Snapshot, Snapshot) {
-    let load = load();
-    let plane = simulator(&load);
+fn both_after(load: &Load, ticks: usize, calls: UpdateShardCountPolicy) -> (Snapshot, Snapshot) {
+    let plane = simulator(load);
     let policy = ScalingPolicy { update_shard_count: calls, ..ScalingPolicy::for_stream(STREAM, 200) };
-    let mut stream = Fluid::new(&load, STREAM_OPTIONS, FIRST_SHARDS);
+    let mut stream = Fluid::new(load, STREAM_OPTIONS, FIRST_SHARDS);
     let mut watch = Watch::of_shards(&stream, SignedDuration::from_secs(120));
     watch.note_topology(&stream, load.start());
     for tick in 0..ticks {
@@ -182,9 +191,11 @@ fn agree(ours: &Series, theirs: &Series, slack: u64) -> bool {
 
 #[test]
 fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
-    // After a split and during one; after the merge; after the update; at the end.
-    for ticks in [23, 52, 100, 145, 239] {
-        let (seen, observed) = both_after(ticks, UpdateShardCountPolicy::Never);
+    let (loud, silent) = (load(), load_with_silence());
+    // After a split and during one; after the merge; after the update; at the end; as silence begins, in it and after.
+    let moments = [23, 52, 100, 145, 239].map(|ticks| (&loud, ticks));
+    for (load, ticks) in moments.into_iter().chain([66, 70, 100, 128, 145].map(|ticks| (&silent, ticks))) {
+        let (seen, observed) = both_after(load, ticks, UpdateShardCountPolicy::Never);
         assert_eq!(seen.shards, observed.shards, "after {ticks} ticks");
         assert_eq!(seen.past_topologies, observed.past_topologies, "after {ticks} ticks");
         assert_eq!(seen.look_back_start, observed.look_back_start);
@@ -213,7 +224,7 @@ fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
 fn quarters_and_hours_are_those_that_an_observation_for_calls_sees_of_the_simulator() {
     // Before the first quarter is settled, before and after the second, after an hour, at the end.
     for (ticks, quarters) in [(23, 0), (33, 0), (34, 1), (62, 1), (65, 2), (145, 4), (239, 7)] {
-        let (seen, observed) = both_after(ticks, UpdateShardCountPolicy::Auto);
+        let (seen, observed) = both_after(&load(), ticks, UpdateShardCountPolicy::Auto);
         assert_eq!(seen.past_topologies, observed.past_topologies, "after {ticks} ticks");
         let [ours, theirs] =
             [seen, observed].map(|snapshot| snapshot.metrics.quarters.expect("they are read"));

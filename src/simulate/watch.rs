@@ -180,9 +180,10 @@ impl Watch {
     ) -> Option<&Snapshot> {
         let public_until = self.public_until();
         let by_shard = self.by_shard.as_mut()?;
-        let start = span_start(&by_shard.snapshot);
+        let Span { first_minute, settled_until, .. } =
+            Span::of(by_shard.snapshot.observed_at, &by_shard.snapshot.summary);
         for id in shards {
-            by_shard.widen(id, [start, public_until]);
+            by_shard.widen(id, [first_minute, settled_until.max(public_until)]);
         }
         Some(&by_shard.snapshot)
     }
@@ -208,6 +209,7 @@ impl ByShard {
                 .stream
                 .entry(metric)
                 .or_insert_with(|| Series::new(report.minute, Vec::new(), true));
+            series.end_at(report.minute);
             series.push(value);
         }
         let mut told = report.shards.iter().peekable();
@@ -216,6 +218,7 @@ impl ByShard {
             let amounts = told.next_if(|(known, _)| known == id).map_or([0; 3], |(_, amounts)| *amounts);
             // In the order of the metrics, which is that of the amounts.
             for (series, value) in metrics.values_mut().zip(data_points(amounts)) {
+                series.end_at(report.minute);
                 series.push(value);
             }
         }
@@ -233,16 +236,24 @@ impl ByShard {
         }
     }
 
-    /// Says up to where the stream's minutes are told, by the rule of an observation.
+    /// Says up to where the stream's minutes are told, by the rule of an observation: it asks for all that should be
+    /// settled, and has no data points of what is not public yet.
     fn settle(&mut self, policy: &ScalingPolicy, now: Timestamp) -> Span {
         let Snapshot { summary, metrics, .. } = &mut self.snapshot;
         let span = Span::of(now, summary);
+        let of_shards = metrics.shards.values_mut().flat_map(BTreeMap::values_mut);
+        for series in
+            metrics.stream.values_mut().chain(of_shards).filter(|series| series.end() < span.settled_until)
+        {
+            series.end_at(span.settled_until);
+        }
         metrics.settled_until = Some(span.told_until(metrics, policy));
         span
     }
 
     fn update(&mut self, stream: &Fluid, policy: &ScalingPolicy, now: Timestamp, public_until: Minute) {
         let span = self.settle(policy, now);
+        let until = span.settled_until.max(public_until);
         let ByShard { snapshot, archive, topologies, topology } = self;
         snapshot.observed_at = now;
         snapshot.look_back_start = span.look_back_start;
@@ -301,7 +312,7 @@ impl ByShard {
             is_wanted
         });
         for id in missing.into_iter().chain(wanted) {
-            shards.insert(id.clone(), reported_between(archive.get(id), from, public_until));
+            shards.insert(id.clone(), reported_between(archive.get(id), from, until));
         }
     }
 
@@ -324,7 +335,7 @@ impl ByShard {
         }
     }
 
-    /// Lets the series of a shard begin at `start`, and go on to the last public minute.
+    /// Lets the series of a shard begin at `start`, and go on to `end`.
     fn widen(&mut self, id: &ShardId, [start, end]: [Minute; 2]) {
         let reported = self.archive.get(id);
         let whole = || reported_between(reported, start, end);
@@ -373,11 +384,6 @@ pub(super) fn bare_snapshot(stream: &Fluid) -> Snapshot {
         },
         update_shard_count_refused: None,
     }
-}
-
-/// The first whole minute of the look-back.
-fn span_start(snapshot: &Snapshot) -> Minute {
-    Span::of(snapshot.observed_at, &snapshot.summary).first_minute
 }
 
 /// The series of a shard: its reports, and no data where it has none.

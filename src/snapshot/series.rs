@@ -82,6 +82,17 @@ impl Series {
         self.silent_after -= dropped - silent - told;
     }
 
+    /// Lets it end at `end`, later minutes gone, or with no data after its last minute.
+    pub fn end_at(&mut self, end: Minute) {
+        self.silent_after += usize::try_from(end.since(self.end())).unwrap_or(0);
+        let dropped = usize::try_from(self.end().since(end)).unwrap_or(0).min(self.minutes());
+        let silent = dropped.min(self.silent_after);
+        self.silent_after -= silent;
+        let told = (dropped - silent).min(self.values.len());
+        self.values.truncate(self.values.len() - told);
+        self.silent_before -= dropped - silent - told;
+    }
+
     /// Lets it begin at `from`, with no data before its first minute.
     pub fn reach_back_to(&mut self, from: Minute) {
         self.silent_before += usize::try_from(self.start.since(from)).unwrap_or(0);
@@ -92,6 +103,11 @@ impl Series {
     pub fn at(&self, minute: Minute) -> Option<u64> {
         let index = usize::try_from(minute.since(self.told_from())).ok()?;
         self.values.get(index).copied().flatten()
+    }
+
+    /// Whether there is a data point of this minute.
+    pub fn has(&self, minute: Minute) -> bool {
+        self.at(minute).is_some()
     }
 
     /// The values from `from` up to, not including, `to`, as far as the series has some, and how many
@@ -179,6 +195,10 @@ mod tests {
                 series.push(value);
                 expected.push(value);
             }
+            let end = start.plus(expected.len() as i64 - cut.rem_euclid(5) + 2 * more);
+            let kept = usize::try_from(end.since(start)).unwrap_or(0);
+            series.end_at(end);
+            expected.resize(kept, None);
             let dropped = usize::try_from(cut - start.0).unwrap_or(0).min(expected.len());
             series.begin_at(Minute(cut));
             expected.drain(..dropped);

@@ -140,6 +140,11 @@ fn verdicts_have_conditions_with_advice() {
     assert_eq!(told(&conditions), ["HotKey HotKey"]);
     let hot = conditions.iter().find(|condition| condition.r#type == "HotKey").expect("there");
     assert!(hot.message.contains("spread the key"), "{}", hot.message);
+
+    let mut silent = decided(&fixtures::even(4, 100_000));
+    silent.report.plan.holds = vec![Hold::SilentStream];
+    let still = after(&conditions, &pass_of(silent), at(200));
+    assert_eq!(reason(&still, "HotKey"), "HotKey", "of a silent stream nothing is known");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct Behavior {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ScaleUp {
-    /// The span over which the lowest recommendation counts, in seconds, 0 to 86400. Default: 0.
+    /// The span over which the lowest recommendation counts, in seconds, 0 to 82800. Default: 0.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STABILIZATION_SECONDS)))]
     pub stabilization_window_seconds: i64,
     /// Which of the policies counts: `Max`, the one that allows the most; `Min`, the one that
@@ -53,7 +53,7 @@ impl Default for ScaleUp {
 #[cfg_attr(feature = "operator", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ScaleDown {
-    /// The span over which the highest load counts, the less the longer ago, in seconds, 0 to 86400. Default: 2400.
+    /// The span over which the highest load counts, the less the longer ago, in seconds, 0 to 82800. Default: 2400.
     #[cfg_attr(feature = "operator", schemars(transform = schema::whole(ranges::STABILIZATION_SECONDS)))]
     pub stabilization_window_seconds: i64,
     /// Which of the policies counts: `Max`, the one that allows the most; `Min`, the one that
