@@ -361,3 +361,14 @@ fn a_silent_stream_is_brought_up_to_min_shards_and_above_max_shards_asks_for_no_
         (String::new(), vec!["SilentStream"], 0)
     );
 }
+
+#[test]
+fn of_shards_without_load_the_widest_is_cut_first() {
+    let demand = demand(&[&[0, 0], &[0, 0, 0, 0]]);
+    let proposal = plan_within(&demand, 4, 8);
+    let cut = proposal.steps.iter().map(|step| match step {
+        Step::Split { range, .. } => *range,
+        other => panic!("{other}"),
+    });
+    assert_eq!(cut.collect::<Vec<_>>(), [demand.shards[1].range, demand.shards[0].range]);
+}

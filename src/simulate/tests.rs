@@ -15,6 +15,7 @@ use super::watch::Watch;
 use crate::demand::ancestry_of_heat;
 use crate::hash_key::HashKeyRange;
 use crate::observe::{MetricLevel, Observer};
+use crate::plan::Hold;
 use crate::policy::{self, ScalingPolicy, UpdateShardCount as UpdateShardCountPolicy};
 use crate::simulator::api::{
     ChangeEnhancedMonitoring, CreateStream, MergeShards, SplitShard, StreamRef, UpdateShardCount,
@@ -216,6 +217,31 @@ fn what_is_seen_of_the_fluid_is_what_an_observation_sees_of_the_simulator() {
             assert_eq!((series.start, series.minutes()), (theirs.start, theirs.minutes()), "{metric:?}");
             let told = |series: &Series| series.all_values().map(|value| value.is_some()).collect::<Vec<_>>();
             assert_eq!(told(series), told(theirs), "{metric:?} after {ticks} ticks");
+        }
+    }
+}
+
+#[test]
+fn metrics_later_than_max_age_are_no_metrics_and_those_that_are_not_so_late_decide() {
+    let (load, policy) = (load(), ScalingPolicy::for_stream(STREAM, 200));
+    for (delay_seconds, unsettled) in [(120, None), (240, None), (600, Some("SilentStream"))] {
+        let mut stream = Fluid::new(&load, STREAM_OPTIONS, FIRST_SHARDS);
+        let mut watch = Watch::of_shards(&stream, SignedDuration::from_secs(delay_seconds));
+        watch.note_topology(&stream, load.start());
+        for tick in 0..120 {
+            stream.tick(tick);
+            let now = load.after(tick + 1);
+            if now.as_second() % 60 == 0 {
+                watch.take(stream.report(Minute::of(now).plus(-1)));
+            }
+            watch.publish(now);
+            watch.snapshot(&stream, &policy, now, None);
+        }
+        let seen = watch.snapshot(&stream, &policy, load.after(120), None).expect("the shards are watched");
+        let demand = crate::demand::assess(seen, &policy);
+        assert_eq!(demand.stops, [], "{delay_seconds} s late");
+        for shard in demand.shards {
+            assert_eq!(shard.unsettled.as_ref().map(Hold::reason), unsettled, "{delay_seconds} s late");
         }
     }
 }
