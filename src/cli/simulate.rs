@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
@@ -15,24 +16,25 @@ use super::documents;
 use super::outcome::Outcome;
 use super::output::Output;
 use crate::manifest;
-use crate::policy::{Budgets, ScalingPolicy};
+use crate::policy::{ScalingPolicy, ScalingRules};
 use crate::quota::MAX_SHARDS;
-use crate::report::count;
 use crate::simulate::contest::{Contest, Contestant, Options};
 use crate::simulate::fluid::StreamOptions;
 use crate::simulate::load::LoadOptions;
 use crate::simulate::score::{Optimum, Score, geometric_mean};
 use crate::simulate::table;
 use crate::simulate::trace::{Scale, Span, Trace};
+use crate::units::duration;
 
 mod picture;
 
 /// What the defaults are called.
 const DEFAULTS: &str = "reshard, defaults";
 
-/// So many merges, where the policy allows more. In the long run there are as many splits, but for those of shards that
-/// reject, which no budget holds back.
-const CALM_MERGES_PER_DAY: u32 = 50;
+/// Merges go by the highest load of so long, where the policy goes by less, …
+const CALM_WINDOW: Duration = Duration::from_secs(8 * 3_600);
+/// … and leave so much of the target free: by `docs/scorecard.md` a hundred steps a day in the mean of the traces.
+const CALM_TOLERANCE_MILLIONTHS: u32 = 200_000;
 
 /// Play a trace against a policy in virtual time, and against its peers with --compare
 #[derive(Debug, Args)]
@@ -47,7 +49,7 @@ pub(super) struct SimulateArgs {
     /// The load: a CSV, or a folder of them, each played by itself
     #[arg(long, value_name = "CSV", required = true)]
     trace: Vec<PathBuf>,
-    /// Play the peers too, the defaults, and the policy with 50 merges a day at the most
+    /// Play the peers too, the defaults, and the policy with few steps (merges by the highest load of 8 h)
     #[arg(long)]
     compare: bool,
     /// Play our policy without each of its limits too: a perfect forecast, free boundaries, instant steps
@@ -211,10 +213,8 @@ impl SimulateArgs {
         let policy = given.clone().unwrap_or_else(defaults);
         let mut contestants = vec![ours(name, policy.clone())];
         if self.compare {
-            let merges = policy.budgets.max_merges_per_day.min(CALM_MERGES_PER_DAY);
-            let budgets = Budgets { max_merges_per_day: merges, ..policy.budgets };
-            let name = format!("… {} a day", count(merges as usize, "merge"));
-            contestants.push(ours(&name, ScalingPolicy { budgets, ..policy.clone() }));
+            let (name, calm) = calm(&policy);
+            contestants.push(ours(&name, calm));
         }
         if self.attribution {
             contestants.extend(Contestant::relieved(&policy));
@@ -225,6 +225,18 @@ impl SimulateArgs {
         }
         Ok(contestants)
     }
+}
+
+/// The policy with few steps, and what it is called.
+fn calm(policy: &ScalingPolicy) -> (String, ScalingPolicy) {
+    let stabilization_window = policy.scale_down.stabilization_window.max(CALM_WINDOW);
+    let calm = ScalingPolicy {
+        scale_down: ScalingRules { stabilization_window, ..policy.scale_down.clone() },
+        tolerance_millionths: policy.tolerance_millionths.max(CALM_TOLERANCE_MILLIONTHS),
+        ..policy.clone()
+    };
+    let tolerance = f64::from(calm.tolerance_millionths) / 1e6;
+    (format!("… down over {}, tolerance {tolerance}", duration(stabilization_window.as_secs())), calm)
 }
 
 /// What is printed of one trace as JSON.

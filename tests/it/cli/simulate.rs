@@ -31,7 +31,7 @@ fn a_trace_is_scored_beside_the_peers_the_same_way_twice() {
         names,
         [
             "reshard",
-            "… 50 merges a day",
+            "… down over 8 h, tolerance 0.2",
             "… perfect forecast, 10 min",
             "… free boundaries",
             "… instant steps",
@@ -79,15 +79,18 @@ fn a_folder_is_a_suite_with_a_mean_over_its_traces() {
     assert_eq!((page.matches("<svg").count(), page.matches("<polyline").count()), (2, 8));
 }
 
-/// A row of the policy with as many merges as it has itself, where that is less than 50.
 #[test]
-fn the_row_of_few_merges_is_named_by_how_many_there_are() {
+fn the_row_of_few_steps_is_named_by_how_it_is_calmer_than_the_policy() {
     let files = Files::new();
     let csv = files.write("load.csv", "0,1\n600,1\n");
-    for (budget, name) in [(200, "… 50 merges a day"), (7, "… 7 merges a day"), (1, "… 1 merge a day")]
-    {
-        let spec = format!("maxShards: 40\nbudgets: {{maxMergesPerDay: {budget}}}");
-        let manifest = files.manifest("orders.yaml", &spec);
+    for (seconds, tolerance, name) in [
+        (2_400, 0, "… down over 8 h, tolerance 0.2"),
+        (36_000, 0, "… down over 10 h, tolerance 0.2"),
+        (0, 30, "… down over 8 h, tolerance 0.3"),
+    ] {
+        let down = format!("{{stabilizationWindowSeconds: {seconds}, tolerance: 0.{tolerance}}}");
+        let manifest =
+            files.manifest("orders.yaml", &format!("maxShards: 40\nbehavior: {{scaleDown: {down}}}"));
         let arguments =
             [&["simulate", "-f", &manifest, "--trace", &csv, "--compare", "-o", "json"][..], &SMALL].concat();
         let card: serde_json::Value = serde_json::from_str(&run(NOBODY, &arguments).stdout).unwrap();
