@@ -3,7 +3,6 @@
 use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
 use crate::demand::Demand;
-use crate::load::Loads;
 use crate::plan::{Evidence, Hold, Verdict};
 use crate::policy::{InForce, ScalingPolicy};
 
@@ -63,9 +62,12 @@ pub(super) fn at_max(
         .windows(2)
         .filter(|pair| too_many || wants_relief(pair[0], pair[1]))
         .map(|pair| grid.loads(pair[0], pair[1]))
-        .max_by_key(|loads| fill(*loads, limit))
-        // Who has no load, or none that is known, needs no more shards.
-        .filter(|fullest| *fullest != Loads::default())?;
+        .max_by_key(|loads| fill(*loads, limit))?;
+    // Where no load is known, nobody knows that more shards are needed.
+    let shards = grid.range_loads(grid.shard_boundaries());
+    if shards.iter().all(|shard| shard.evidence == Evidence::Unknown) {
+        return None;
+    }
     let (dimension, load) = fullest.binding(limit);
     Some((Hold::AtMaxShards { max_shards, load, dimension }, Verdict::AtMaxShards { max_shards }))
 }

@@ -6,7 +6,7 @@
 
 use reshard::checks;
 use reshard::load::Loads;
-use reshard::plan::{Hold, Step};
+use reshard::plan::{Evidence, Hold, Step};
 use reshard::planner::{self, Proposal};
 
 use self::case::{Case, Profile};
@@ -102,7 +102,9 @@ fn arrives(case: &Case, search: &Search<'_>, goal: &Goal, proposal: &Proposal) {
         shares.max().expect("three dimensions")
     };
     let too_many = ends.len() > case.in_force().bounds.max() as usize;
-    let fullest = if too_many {
+    let fullest = if case.demand.shards.iter().all(|shard| shard.evidence == Evidence::Unknown) {
+        None
+    } else if too_many {
         proposal.after.iter().map(|range| share(range.loads)).max()
     } else {
         search.overloaded(&ends).into_iter().map(share).max()

@@ -101,7 +101,7 @@ fn a_second_ctrl_c_leaves_at_once_and_the_next_plan_takes_it_from_there() {
 #[test]
 fn ctrl_c_ends_a_wait_at_once() {
     let world = World::new(4, even(400_000), 0);
-    let patient = "maxShards: 8\nbehavior: {scaleDown: {stabilizationWindowSeconds: 86400}}";
+    let patient = "maxShards: 8\nbehavior: {scaleDown: {stabilizationWindowSeconds: 82800}}";
     let manifest = world.files.manifest("orders.yaml", patient);
     let report = world.plan(&manifest);
     assert_eq!(report["plan"]["steps"], serde_json::json!([]));

@@ -77,7 +77,7 @@ fn behavior() -> impl Strategy<Value = Behavior> {
     };
     let select =
         || prop_oneof![Just(SelectPolicy::Max), Just(SelectPolicy::Min), Just(SelectPolicy::Disabled)];
-    let window = || 0..=86_400_i64;
+    let window = || 0..=82_800_i64;
     let up = (window(), select(), policies()).prop_map(
         |(stabilization_window_seconds, select_policy, policies)| ScaleUp {
             stabilization_window_seconds,
