@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use self::cache::ObservationCache;
-pub use self::gate::{MetricLevel, Watchpoints, gate, reads_need_a_closer_look};
+pub use self::gate::{MetricLevel, Watchpoints, gate, is_due, reads_need_a_closer_look};
 pub use self::listing::list_shards;
 use self::listing::past_topology;
 use self::metrics::{MetricPlan, read_metrics};
@@ -272,7 +272,7 @@ impl Observer {
             return Ok(Glance::Closer(None));
         }
         let (this_slot, last_slot) = (minute.plus(self.phase), last.at.plus(self.phase));
-        if last.awaited || !gate::same_slot(last_slot, this_slot) {
+        if last.awaited || is_due(Some(last_slot), this_slot) {
             return Ok(Glance::Closer(self.still_holds(now, last)));
         }
         let span = Span::of(now, &last.summary);

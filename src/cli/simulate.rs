@@ -15,17 +15,19 @@ use self::picture::Picture;
 use super::documents;
 use super::outcome::Outcome;
 use super::output::Output;
-use crate::manifest;
+use crate::manifest::{self, Manifest};
 use crate::policy::{ScalingPolicy, ScalingRules};
 use crate::quota::MAX_SHARDS;
+use crate::resource::KinesisStreamAutoscaler;
 use crate::simulate::contest::{Contest, Contestant, Options};
 use crate::simulate::fluid::StreamOptions;
 use crate::simulate::load::LoadOptions;
-use crate::simulate::score::{Optimum, Score, geometric_mean};
+use crate::simulate::score::{Mean, Optimum, Score, means};
 use crate::simulate::table;
 use crate::simulate::trace::{Scale, Span, Trace};
 use crate::units::duration;
 
+mod given;
 mod picture;
 
 /// What the defaults are called.
@@ -194,23 +196,23 @@ impl SimulateArgs {
         trace.with_context(|| path.display().to_string())
     }
 
-    fn only_policy(file: &Path) -> anyhow::Result<ScalingPolicy> {
-        match &manifest::read(file)?[..] {
-            [manifest] => Ok(manifest.policy.clone()),
-            several => bail!("{}: holds {} resources: a simulation is of one", file.display(), several.len()),
+    /// The resource to play; none where it is the defaults.
+    fn given(&self) -> anyhow::Result<Option<Manifest>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        match <[Manifest; 1]>::try_from(manifest::read(file)?) {
+            Ok([manifest]) => Ok(Some(manifest)),
+            Err(several) => {
+                bail!("{}: holds {} resources: a simulation is of one", file.display(), several.len())
+            }
         }
     }
 
     /// Who plays: the policy first.
-    fn contestants(&self) -> anyhow::Result<Vec<Contestant>> {
+    fn contestants(&self, given: Option<&ScalingPolicy>) -> Vec<Contestant> {
         let defaults = || ScalingPolicy::for_stream("simulated", MAX_SHARDS);
         let ours = |name: &str, policy| Contestant::Ours(name.to_owned(), Box::new(policy));
-        let given = match &self.file {
-            Some(file) => Some(Self::only_policy(file)?),
-            None => None,
-        };
         let name = if given.is_some() { "reshard" } else { DEFAULTS };
-        let policy = given.clone().unwrap_or_else(defaults);
+        let policy = given.cloned().unwrap_or_else(defaults);
         let mut contestants = vec![ours(name, policy.clone())];
         if self.compare {
             let (name, calm) = calm(&policy);
@@ -223,7 +225,7 @@ impl SimulateArgs {
             contestants.extend(given.map(|_| ours(DEFAULTS, defaults())));
             contestants.extend(Contestant::peers());
         }
-        Ok(contestants)
+        contestants
     }
 }
 
@@ -249,25 +251,21 @@ struct TraceCard<'a> {
     scores: &'a [Score],
 }
 
-/// The geometric means over all traces.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Mean<'a> {
-    policy: &'a str,
-    r20: f64,
-    r200: f64,
-}
-
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Card<'a> {
+    /// What was given, with the defaults filled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a KinesisStreamAutoscaler>,
     traces: Vec<TraceCard<'a>>,
-    geometric_mean: Vec<Mean<'a>>,
+    geometric_mean: Vec<Mean>,
 }
 
 pub(super) fn run(arguments: &SimulateArgs, output: &Output) -> anyhow::Result<Outcome> {
     let prices = documents::prices(arguments.prices.as_deref())?;
-    let (options, contestants) = (arguments.options(), arguments.contestants()?);
+    let given = arguments.given()?;
+    let contestants = arguments.contestants(given.as_ref().map(|manifest| &manifest.policy));
+    let options = arguments.options();
     let files = files(&arguments.trace)?;
     let picture = arguments.plot.as_deref().map(|path| Picture::of(path, files.len())).transpose()?;
     let mut traces = Vec::new();
@@ -285,8 +283,8 @@ pub(super) fn run(arguments: &SimulateArgs, output: &Output) -> anyhow::Result<O
     }
     drop(progress);
     output.result(&match arguments.output {
-        Format::Table => tables(&contests),
-        Format::Json => documents::to_json(&card(&contests))?,
+        Format::Table => tables(given.as_ref(), &contests)?,
+        Format::Json => documents::to_json(&card(given.as_ref(), &contests))?,
     })?;
     if let Some(picture) = picture {
         picture.draw(&contests)?;
@@ -294,32 +292,35 @@ pub(super) fn run(arguments: &SimulateArgs, output: &Output) -> anyhow::Result<O
     Ok(Outcome::Done)
 }
 
-fn tables(contests: &[(String, Contest)]) -> String {
+fn tables(given: Option<&Manifest>, contests: &[(String, Contest)]) -> anyhow::Result<String> {
     let mut parts: Vec<String> =
         contests.iter().map(|(name, contest)| table::of_contest(name, contest)).collect();
     if contests.len() > 1 {
-        parts.push(table::of_suite(contests));
+        parts.push(table::of_suite(contests.len(), &means_of(contests)));
     }
     parts.push(table::LEGEND.to_owned());
-    parts.join("\n")
+    if let Some(Manifest { resource, .. }) = given {
+        parts.push(given::beside_the_defaults(resource)?);
+    }
+    Ok(parts.join("\n"))
 }
 
-fn card(contests: &[(String, Contest)]) -> Card<'_> {
+fn means_of(contests: &[(String, Contest)]) -> Vec<Mean> {
+    means(&contests.iter().map(|(_, contest)| &contest.scores[..]).collect::<Vec<_>>())
+}
+
+fn card<'a>(given: Option<&'a Manifest>, contests: &'a [(String, Contest)]) -> Card<'a> {
     let traces = contests.iter().map(|(name, contest)| TraceCard {
         trace: name,
         days: contest.load.totals().len() as f64 * f64::from(contest.load.tick_seconds()) / 86_400.0,
         optimum: contest.optimum,
         scores: &contest.scores,
     });
-    let first = contests.first().map_or(&[][..], |(_, contest)| &contest.scores);
-    let means = first.iter().enumerate().map(|(at, score)| {
-        let mean = |r: fn(&Score) -> f64| {
-            let scores = contests.iter().filter_map(|(_, contest)| contest.scores.get(at));
-            geometric_mean(scores.map(r)).unwrap_or(0.0)
-        };
-        Mean { policy: &score.policy, r20: mean(|score| score.r20), r200: mean(|score| score.r200) }
-    });
-    Card { traces: traces.collect(), geometric_mean: means.collect() }
+    Card {
+        resource: given.map(|manifest| &manifest.resource),
+        traces: traces.collect(),
+        geometric_mean: means_of(contests),
+    }
 }
 
 /// The traces: files, and those of folders by name.

@@ -86,10 +86,7 @@ impl View<'_> {
         let mut window = cells[cells.len().saturating_sub(self.windows.mean)..].iter();
         let is_silent = self.is_silent && window.all(|cell| cell.evidence == Evidence::Unknown);
         let silent = is_silent.then_some(Hold::SilentStream);
-        let unknown = match is_silent {
-            true => None,
-            false => self.unknown(at, cells, self.windows.mean, ingest.window),
-        };
+        let unknown = self.unknown(at, cells, self.windows.mean, ingest.window).filter(|_| !is_silent);
         let evidence = match (ingest.window, ingest.span) {
             (Evidence::Unknown, _) if !ingest.rejecting => Evidence::Unknown,
             (Evidence::Measured, Evidence::Measured) => Evidence::Measured,

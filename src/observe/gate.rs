@@ -98,12 +98,11 @@ pub fn gate(
     last_full: Option<Minute>,
     now: Minute,
 ) -> MetricLevel {
-    let due = last_full.is_none_or(|last| !same_slot(last, now));
     let is_reached = || {
         let (watch, pulse) = watch.zip(Pulse::read(metrics, policy))?;
         Some(watch.are_reached(pulse))
     };
-    if due
+    if is_due(last_full, now)
         || is_rejecting(metrics, policy)
         || is_read_near_its_target(metrics, policy, watch, open_shards)
         || is_reached().unwrap_or(false)
@@ -112,6 +111,12 @@ pub fn gate(
     } else {
         MetricLevel::Stream
     }
+}
+
+/// Whether the shards' metrics are read now, whatever the stream shows: their last reading lies in another slot of the
+/// clock, or is not known.
+pub fn is_due(last_full: Option<Minute>, now: Minute) -> bool {
+    last_full.is_none_or(|last| !same_slot(last, now))
 }
 
 /// Whether two minutes lie in the same slot of the clock.

@@ -6,7 +6,7 @@ use crate::checks;
 use crate::cost::MetricReads;
 use crate::decision;
 use crate::demand::{self, Demand, Pulse};
-use crate::observe::{MetricLevel, Watchpoints, gate};
+use crate::observe::{MetricLevel, Watchpoints, gate, is_due};
 use crate::plan::{Step, splits_wait};
 use crate::policy::{MetricsSource, ScalingPolicy};
 use crate::snapshot::{MetricHistory, Minute, Series, Snapshot, StreamMetric};
@@ -83,8 +83,7 @@ impl Production {
         let metrics = view.watch.stream_metrics(&self.policy, view.now)?;
         let last_full = self.last_full.filter(|_| !view.has_changed && !self.awaited);
         // Where the clock says that it is time for the shards, an observation does not look at the stream first.
-        let by_clock = gate(&MetricHistory::default(), &self.policy, None, open, last_full, minute);
-        if by_clock == MetricLevel::Stream {
+        if !is_due(last_full, minute) {
             self.counts.metrics_read +=
                 asked(StreamMetric::WATCHED.iter().filter_map(|metric| metrics.stream.get(metric)));
         }

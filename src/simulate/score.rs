@@ -174,12 +174,116 @@ pub fn absorbed_after(course: &Course, jump: usize, tick_seconds: u32) -> Option
     }
 }
 
+/// A policy over several traces: geometric means.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mean {
+    /// Its name.
+    pub policy: String,
+    /// Of R at π = 20.
+    pub r20: f64,
+    /// Of R at π = 200.
+    pub r200: f64,
+}
+
+/// The means of each policy over the scores of several traces, which are in the same order on each.
+pub fn means(traces: &[&[Score]]) -> Vec<Mean> {
+    let policies = traces.first().map_or(&[][..], |scores| scores);
+    let mean = |at: usize, r: fn(&Score) -> f64| {
+        geometric_mean(traces.iter().filter_map(|scores| scores.get(at)).map(r)).unwrap_or(0.0)
+    };
+    let of = |(at, score): (usize, &Score)| Mean {
+        policy: score.policy.clone(),
+        r20: mean(at, |score| score.r20),
+        r200: mean(at, |score| score.r200),
+    };
+    policies.iter().enumerate().map(of).collect()
+}
+
 /// The geometric mean; `None` of nothing.
-pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0_u32);
     for value in values {
         sum += value.ln();
         count += 1;
     }
     (count > 0).then(|| (sum / f64::from(count)).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::load::test_load;
+    use crate::simulate::scaler::Monitoring;
+
+    /// Four minutes in which 2, 3, 3 and 1 shards are needed, and 2, 2, 3 and 3 are open.
+    fn course() -> (Load, Course) {
+        let csv = "0,1.5\n59,1.5\n60,2.5\n179,2.5\n180,0.5\n240,0.5\n";
+        let load = test_load(csv, 2.5, 60);
+        let needed: Vec<f64> = load.totals().iter().map(|units| needed(*units)).collect();
+        assert_eq!(needed, [2.0, 3.0, 3.0, 1.0], "{:?}", load.totals());
+        let course = Course {
+            shards: vec![2, 2, 3, 3],
+            rejected: vec![0.0, 0.5, 0.0, 0.0],
+            is_over: vec![false, true, false, false],
+            accepted_unit_seconds: 390.0,
+            rejected_unit_seconds: 30.0,
+            steps: vec![1],
+            updates: vec![0, 2],
+            monitoring: Monitoring::default(),
+        };
+        (load, course)
+    }
+
+    #[test]
+    fn a_course_is_scored_as_by_hand() {
+        let (load, course) = course();
+        let optimum = Optimum { at20: 0.25, at200: 0.5 };
+        let score = Score::of_course("ours", &load, &course, &optimum, Money::default(), Some(2.0));
+        let near =
+            |of: f64, by_hand: f64| assert!((of - by_hand).abs() < 1e-9, "{of} beside {by_hand}: {score:#?}");
+        // Ten shard-minutes and half a unit-minute rejected.
+        near(score.shard_hours.expect("shards"), 10.0 / 60.0);
+        near(score.r20, (10.0 / 60.0 + 20.0 * 0.5 / 60.0) / 0.25);
+        near(score.r200, (10.0 / 60.0 + 200.0 * 0.5 / 60.0) / 0.5);
+        near(score.rejected_percent, 100.0 * 30.0 / 420.0);
+        near(score.over_percent, 25.0);
+        // Of four minutes, which are a 360th of a day.
+        near(score.steps_per_day, 360.0);
+        near(score.updates_per_day, 720.0);
+        // A third is missing in the second minute, and 200 % are spare in the fourth.
+        near(score.under_percent, 100.0 / 3.0 / 4.0);
+        near(score.surplus_percent, 50.0);
+        near(score.under_time_percent, 25.0);
+        near(score.surplus_time_percent, 25.0);
+        // The need rises in the second minute, the count in the third, and the need falls in the fourth.
+        near(score.wrong_way_percent, 75.0);
+    }
+
+    #[test]
+    fn a_jump_is_absorbed_with_the_last_tick_in_which_a_shard_is_over() {
+        let (_, course) = course();
+        let over = |is_over: &[bool]| Course { is_over: is_over.to_vec(), ..course.clone() };
+        let absorbed = |is_over: &[bool]| absorbed_after(&over(is_over), 1, 30);
+        assert_eq!(absorbed(&[true, true, false, true, false]), Some(1.5));
+        assert_eq!(absorbed(&[true, false, false]), Some(0.0), "what was before the jump is none of it");
+        assert_eq!(absorbed(&[false, true, true]), None, "it is not over yet");
+    }
+
+    #[test]
+    fn the_mean_over_traces_is_geometric_and_by_policy() {
+        let (load, course) = course();
+        let of = |name: &str, optimum: f64| {
+            let optimum = Optimum { at20: optimum, at200: optimum };
+            Score::of_course(name, &load, &course, &optimum, Money::default(), None)
+        };
+        let traces = [[of("ours", 0.1), of("theirs", 0.2)], [of("ours", 0.4), of("theirs", 0.2)]];
+        let means = means(&[&traces[0], &traces[1]]);
+        assert_eq!(means.iter().map(|mean| &*mean.policy).collect::<Vec<_>>(), ["ours", "theirs"]);
+        for mean in means {
+            // √(0.1 · 0.4) = 0.2.
+            let as_at = of("both", 0.2);
+            assert!((mean.r20 - as_at.r20).abs() < 1e-9 && (mean.r200 - as_at.r200).abs() < 1e-9, "{mean:?}");
+        }
+    }
 }

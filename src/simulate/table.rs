@@ -1,7 +1,7 @@
 //! The scorecard as a table for people.
 
 use super::contest::Contest;
-use super::score::{Score, geometric_mean};
+use super::score::{Mean, Score};
 
 /// A column: its two lines of heading, and its cells.
 struct Column {
@@ -12,8 +12,6 @@ struct Column {
 const fn column(heading: [&'static str; 2], cell: fn(&Score) -> String) -> Column {
     Column { heading, cell }
 }
-
-const NAME_WIDTH: usize = 28;
 
 const COLUMNS: [Column; 14] = [
     column(["R", "π=20"], |score| format!("{:.2}", score.r20)),
@@ -66,20 +64,20 @@ pub fn of_contest(title: &str, contest: &Contest) -> String {
     text
 }
 
-/// The policies over all traces: geometric means of both R, and the worst of the rest.
-pub fn of_suite(contests: &[(String, Contest)]) -> String {
-    let Some((_, first)) = contests.first() else { return String::new() };
-    let mut text = format!("all {} traces, geometric mean\n\n", contests.len());
-    text.push_str(&format!("  {:<NAME_WIDTH$}{:>8}{:>8}\n", "", "π=20", "π=200"));
-    for (at, score) in first.scores.iter().enumerate() {
-        let mean = |r: fn(&Score) -> f64| {
-            geometric_mean(contests.iter().filter_map(|(_, contest)| contest.scores.get(at)).map(r))
-                .unwrap_or(0.0)
-        };
-        let (r20, r200) = (mean(|score| score.r20), mean(|score| score.r200));
-        text.push_str(&format!("  {:<NAME_WIDTH$}{r20:>8.3}{r200:>8.3}\n", score.policy));
+/// The policies over several traces.
+pub fn of_suite(traces: usize, means: &[Mean]) -> String {
+    let width = name_width(means.iter().map(|mean| &*mean.policy));
+    let mut text = format!("all {traces} traces, geometric mean\n\n");
+    text.push_str(&format!("  {:<width$}{:>8}{:>8}\n", "", "π=20", "π=200"));
+    for Mean { policy, r20, r200 } in means {
+        text.push_str(&format!("  {policy:<width$}{r20:>8.3}{r200:>8.3}\n"));
     }
     text
+}
+
+/// How wide the names of these policies are.
+fn name_width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(|name| name.chars().count()).max().unwrap_or(0)
 }
 
 fn rows(scores: &[Score]) -> String {
@@ -92,9 +90,10 @@ fn rows(scores: &[Score]) -> String {
         let heading = COLUMNS[at].heading.iter().map(|line| of(line));
         heading.chain(cells[at].iter().map(|cell| of(cell))).max().unwrap_or(0) + 2
     };
+    let names = name_width(scores.iter().map(|score| &*score.policy));
     let mut text = String::new();
     let mut line = |name: &str, cell: &dyn Fn(usize) -> String| {
-        let mut line = format!("  {name:<NAME_WIDTH$}");
+        let mut line = format!("  {name:<names$}");
         for at in 0..COLUMNS.len() {
             let (cell, width) = (cell(at), width(at));
             line.push_str(&format!("{cell:>width$}"));
@@ -108,4 +107,19 @@ fn rows(scores: &[Score]) -> String {
         line(&score.policy, &|at| cells[at][row].clone());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other_however_long_names_are() {
+        let mean = |policy: &str| Mean { policy: policy.to_owned(), r20: 1.5, r200: 12.25 };
+        let text = of_suite(2, &[mean("reshard"), mean("… down over 10 h 30 min, tolerance 0.2")]);
+        let ends = |line: &str| line.chars().count();
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| ends(line) == ends(lines[0])), "{text}");
+    }
 }

@@ -1,11 +1,14 @@
 //! Contests that were reckoned by hand, and one that is to be won.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::super::load::test_load;
 use super::*;
+use crate::manifest;
 use crate::policy::{Allow, MetricsSource, Schedule, ShardBounds, UpdateShardCount};
 
 /// A day and a half, a value every 5 minutes: by day two and a half times as much as by night, noise,
@@ -55,11 +58,28 @@ fn who_names_only_a_stream_and_max_shards_does_better_than_every_peer() {
         let course = play_one(&load, &OPTIONS, contestant, &|_| {});
         Score::of_course(&contestant.name(), &load, &course, &optimum, Money::default(), None)
     };
-    let policy = ScalingPolicy::for_stream("orders", MAX_SHARDS);
-    let ours = score(&Contestant::Ours("ours".to_owned(), Box::new(policy)));
+    let defaults = score(&ours(&ScalingPolicy::for_stream("orders", MAX_SHARDS)));
+    let scorecard = manifest::read(Path::new("examples/scorecard.yaml")).expect("it is there, and right");
+    let scorecard = score(&ours(&scorecard[0].policy));
     for peer in Contestant::peers().iter().map(score) {
-        assert!(ours.r20 < peer.r20 && ours.r200 < peer.r200, "{ours:#?}\nis no better than\n{peer:#?}");
+        for ours in [&defaults, &scorecard] {
+            assert!(ours.r20 < peer.r20 && ours.r200 < peer.r200, "{ours:#?}\nis no better than\n{peer:#?}");
+        }
     }
+}
+
+#[test]
+fn progress_comes_to_all_that_is_played() {
+    let csv = "0,1\n3600,1\n";
+    let scale = Scale { peak_units: 2.0, peak_quantile: None, clip_units: None };
+    let trace = Trace::from_csv(csv).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
+    let options = Options { jump_units: 2.0, ..OPTIONS };
+    let contestants = [Contestant::FixedAtPeak, Contestant::ScalingUtils];
+    let played = AtomicU64::new(0);
+    Contest::play(&trace, &options, &contestants, &Prices::default(), &|ticks| {
+        played.fetch_add(ticks, Ordering::Relaxed);
+    });
+    assert_eq!(played.into_inner(), Contest::ticks(&trace, &options, contestants.len()));
 }
 
 /// A constant load for so many hours from a whole hour on.

@@ -156,3 +156,81 @@ fn what_is_wrong_is_told_in_one_line() {
         assert!(ran.stderr.contains(told), "{told} in {}", ran.stderr);
     }
 }
+
+#[test]
+fn every_option_changes_what_is_played() {
+    let files = Files::new();
+    let csv = files.write("humps.csv", &trace());
+    let tenants = files.write("tenants.csv", &tenants());
+    // Of small records it matters that they may be fewer.
+    let spec = "maxShards: 200\nupdateShardCount: Auto\ntargets: {ingestRecords: {utilization: 60}}";
+    let manifest = files.manifest("orders.yaml", spec);
+    let prices = files.write("prices.yaml", "shardHour: 0.03\n");
+    let play = |trace: &str, more: &[[&str; 2]]| {
+        let mut options = vec![["--peak", "6"], ["--keys", "2000"], ["--days", "0.5"]];
+        options.retain(|[name, _]| more.iter().all(|[other, _]| name != other));
+        options.extend(more);
+        let arguments = ["simulate", "-f", &manifest, "--trace", trace, "-o", "json"];
+        let ran = run(NOBODY, &[&arguments[..], &options.concat()].concat());
+        assert_eq!(ran.code, Some(0), "{more:?}: {}", ran.stderr);
+        ran.stdout
+    };
+    let base = play(&csv, &[]);
+    let options = [
+        ["--peak", "7"],
+        ["--peak-quantile", "0.5"],
+        ["--clip", "3"],
+        ["--record-bytes", "300"],
+        ["--keys", "30"],
+        ["--skew", "1.1"],
+        ["--noise", "0.3"],
+        ["--offset", "0.25"],
+        ["--days", "0.75"],
+        ["--seed", "2"],
+        ["--step-seconds", "120"],
+        ["--metric-delay", "240"],
+        ["--retries", "1"],
+        ["--tick", "60"],
+        ["--prices", &prices],
+    ];
+    let ignored = options.into_iter().filter(|option| play(&csv, &[*option]) == base);
+    assert_eq!(ignored.collect::<Vec<_>>(), [[""; 2]; 0]);
+    assert_ne!(play(&tenants, &[["--keys-per-tenant", "2"]]), play(&tenants, &[]));
+    // Small jumps are met by splits.
+    let [units, keys] = [["--peak", "60"], ["--keys", "200000"]];
+    assert_ne!(play(&csv, &[units, keys, ["--update-seconds", "900"]]), play(&csv, &[units, keys]));
+}
+
+/// The same humps for two tenants, one after the other.
+fn tenants() -> String {
+    let lines = trace();
+    let turned = lines.lines().skip(1).enumerate().map(|(at, line)| {
+        let (time, value) = line.split_once(',').unwrap();
+        let (one, two) = if at % 24 < 12 { (value, "0.1") } else { ("0.1", value) };
+        format!("{time},{one},{two}\n")
+    });
+    std::iter::once("epoch_seconds,one,two\n".to_owned()).chain(turned).collect()
+}
+
+#[test]
+fn the_resource_is_told_with_the_result_as_far_as_it_differs_from_the_defaults() {
+    let files = Files::new();
+    let csv = files.write("load.csv", "0,1\n600,1\n");
+    let spec =
+        "mode: Apply\nmaxShards: 40\ntargets: {ingestBytes: {utilization: 90}, readBytes: {utilization: 95}}";
+    let manifest = files.manifest("orders.yaml", spec);
+    let play = |more: &[&str]| {
+        let ran = run(NOBODY, &[&["simulate", "--trace", &csv], more, &SMALL].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stdout
+    };
+    let told = play(&["-f", &manifest]);
+    let (_, resource) = told.split_once("where it differs from the defaults:").expect("it is told");
+    let resource: Vec<&str> = resource.split_whitespace().collect();
+    let expected = "spec: maxShards: 40 mode: Apply targets: ingestBytes: utilization: 90";
+    assert_eq!(resource.join(" "), expected, "{told}");
+    assert!(!play(&[]).contains("The resource"), "the defaults are told by their name");
+    let card: serde_json::Value = serde_json::from_str(&play(&["-f", &manifest, "-o", "json"])).unwrap();
+    assert_eq!(card["resource"]["spec"]["targets"]["ingestBytes"]["utilization"], 90);
+    assert_eq!(card["geometricMean"][0]["r20"], card["traces"][0]["scores"][0]["r20"]);
+}
