@@ -18,6 +18,10 @@
 //! | full, at a watchpoint or rejecting | 2 | – | 10 + c + 3n, some 7n | 2, some 3 |
 //! | the first, or on demand | 1 | 1, or none where the caller has just asked | 10 + c + 3n, some 7n | 2, some 3 |
 //!
+//! Closed shards are among the `n` while decisions look at minutes in which they were open, but for those that have
+//! nothing more to tell: the last quarter of an hour is asked for again, as CloudWatch may publish late, and what was
+//! closed before it is known ([`closed`]).
+//!
 //! Where shards were split or merged within a day, each full pass may ask besides who was open at a
 //! few moments, and read a day of the three metrics about writes of what a hot shard came from. Where
 //! UpdateShardCount may be called, who was open is asked besides for each whole hour of the day: 24 listings
@@ -32,6 +36,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use self::cache::ObservationCache;
+pub use self::closed::ClosedShards;
 pub use self::gate::{MetricLevel, Watchpoints, gate, is_due, reads_need_a_closer_look};
 pub use self::listing::list_shards;
 use self::listing::past_topology;
@@ -47,6 +52,7 @@ use crate::snapshot::{MetricHistory, Minute, PastTopology, SNAPSHOT_FORMAT, Snap
 use crate::stream::{OpenShards, Shard, ShardId, StreamMode, StreamStatus, StreamSummary};
 
 mod cache;
+mod closed;
 mod gate;
 mod listing;
 mod metrics;
@@ -335,6 +341,7 @@ impl Observer {
         }
         let since = ShardFilter::FromTimestamp(span.look_back_start);
         let shards = list_shards(plane, &stream, since).await?.value;
+        self.cache.note_closed(&shards);
         let past_topologies = self.past_topologies(plane, policy, &span, &summary, &shards).await;
 
         let mut metrics =

@@ -16,6 +16,7 @@ pub mod optimum;
 pub mod peers;
 pub mod plot;
 pub mod production;
+mod read_ledger;
 pub mod relieved;
 pub mod scaler;
 pub mod score;

@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::closed::{ClosedShards, asked_again_minutes};
 use super::packed::Packed;
-use super::span::whole_minutes;
 use super::topologies::Topologies;
 use crate::control_plane::MetricQuery;
 use crate::snapshot::{Minute, PastTopology, Quarters, Series};
-use crate::stream::{ShardId, StreamSummary};
+use crate::stream::{Shard, ShardId, StreamSummary};
 
-/// Minutes that are asked for again though they were settled, for what CloudWatch publishes late: so many, or as many
-/// as the policy lets it be late. `GetMetricData` is billed by the metric, so that asking for them again costs nothing.
-const ASKED_AGAIN_MINUTES: i64 = 15;
 /// A past moment is looked up for good once it lies this far back: listings are eventually
 /// consistent.
 const TOPOLOGY_SETTLES_MINUTES: i64 = 2;
@@ -26,8 +23,9 @@ pub(super) struct ObservationCache {
     last_pass: bool,
     owner: Option<(String, Timestamp)>,
     now: Option<Minute>,
-    /// As late as the policy lets metrics be.
-    late_minutes: i64,
+    /// As old as the policy lets metrics be.
+    max_age: Duration,
+    closed: ClosedShards,
     series: HashMap<MetricQuery, Packed>,
     topologies: Topologies,
     quarters: Option<Quarters>,
@@ -47,14 +45,33 @@ impl ObservationCache {
             *self = ObservationCache { owner, last_pass: self.last_pass, ..ObservationCache::default() };
         }
         self.now = Some(now);
-        self.late_minutes = whole_minutes(max_age);
+        self.max_age = max_age;
+    }
+
+    /// Takes in who is closed of the shards that are listed.
+    pub(super) fn note_closed(&mut self, listed: &[Shard]) {
+        if let Some(now) = self.now.filter(|_| !self.last_pass) {
+            self.closed.note(listed, now);
+        }
+    }
+
+    /// The series from `start` up to `end` of a shard that has nothing more to tell; none where it has to be asked for.
+    pub(super) fn told_out(&self, query: &MetricQuery, start: Minute, end: Minute) -> Option<Series> {
+        let MetricQuery::Shard(shard, _) = query else { return None };
+        let known = self.series.get(query).filter(|known| known.start() <= start)?;
+        self.closed.is_told_out(shard, known.end(), self.max_age).then(|| {
+            let minutes = |from: Minute, to: Minute| usize::try_from(to.since(from)).unwrap_or(0);
+            let values = known.values().chain(std::iter::repeat(None));
+            let values = values.skip(minutes(known.start(), start)).take(minutes(start, end));
+            Series::new(start, values.collect(), true)
+        })
     }
 
     /// From which minute on a metric has to be asked for, to have it from `start` on.
     pub(super) fn ask_from(&self, query: &MetricQuery, start: Minute) -> Minute {
         match self.series.get(query) {
             Some(known) if known.start() <= start => {
-                known.end().plus(-ASKED_AGAIN_MINUTES.max(self.late_minutes)).max(start)
+                known.end().plus(-asked_again_minutes(self.max_age)).max(start)
             }
             _ => start,
         }
@@ -137,7 +154,7 @@ mod tests {
         assert_eq!(joined.start, Minute(101));
         assert_eq!(joined.values[..44], [Some(1); 44]);
         assert_eq!(joined.values[44..], [Some(2); 16]);
-        cache.late_minutes = 40;
+        cache.max_age = Duration::from_secs(40 * 60);
         assert_eq!(cache.ask_from(&QUERY, Minute(101)), Minute(121), "as late as they may be");
     }
 

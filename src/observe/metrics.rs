@@ -159,9 +159,16 @@ pub(super) async fn read_metrics<P: ControlPlane>(
     cache: &mut ObservationCache,
     history: &mut MetricHistory,
 ) -> Result<u64, ObserveError> {
-    let (end, period) = (plan.end, plan.period);
+    let MetricPlan { queries, end, period } = plan;
     let (stream_name, mut requested) = (Arc::<str>::from(summary.name.as_str()), 0);
-    let calls = calls(plan, cache);
+    let mut open = Vec::with_capacity(queries.len());
+    for (query, wanted_from) in queries {
+        match cache.told_out(&query, wanted_from, end) {
+            Some(series) => put(history, query, series),
+            None => open.push((query, wanted_from)),
+        }
+    }
+    let calls = calls(MetricPlan { queries: open, end, period }, cache);
     // Whoever sends them keeps the rates; what goes out together may be joined with what others ask.
     let answers =
         try_join_all(calls.iter().map(|call| call.answer(plane, &stream_name, end, period))).await?;
@@ -172,20 +179,25 @@ pub(super) async fn read_metrics<P: ControlPlane>(
         }
         for ((query, wanted_from), fetched) in queries.into_iter().zip(wanted_from).zip(answers) {
             let series = cache.extend(&query, wanted_from, fetched);
-            match query {
-                MetricQuery::Stream(metric) => {
-                    history.stream.insert(metric, series);
-                }
-                MetricQuery::Shard(shard, metric) => {
-                    history.shards.entry(shard).or_default().insert(metric, series);
-                }
-                MetricQuery::ConsumerLag(consumer) => {
-                    history.consumer_lag.insert(consumer.name, series);
-                }
-            }
+            put(history, query, series);
         }
     }
     Ok(requested)
+}
+
+/// Puts a series where it belongs.
+fn put(history: &mut MetricHistory, query: MetricQuery, series: Series) {
+    match query {
+        MetricQuery::Stream(metric) => {
+            history.stream.insert(metric, series);
+        }
+        MetricQuery::Shard(shard, metric) => {
+            history.shards.entry(shard).or_default().insert(metric, series);
+        }
+        MetricQuery::ConsumerLag(consumer) => {
+            history.consumer_lag.insert(consumer.name, series);
+        }
+    }
 }
 
 /// Cuts a plan into calls: metrics over the same minutes together, as many as the limits on

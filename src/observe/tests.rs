@@ -95,6 +95,25 @@ async fn closed_shards_of_the_span_are_read_and_those_from_before_it_are_not() {
 }
 
 #[tokio::test]
+async fn a_closed_shard_is_not_asked_for_again_once_it_has_nothing_more_to_tell() {
+    let plane = TestPlane::new(1);
+    let (policy, mut observer) = (policy(1, 10), Observer::one_shot());
+    split_first(&plane).await;
+    let mut asked = Vec::new();
+    let mut last = None;
+    for _ in 0..5 {
+        let seen = observer.observe(&plane, &policy).await.expect("an observation");
+        asked.push(seen.metrics_requested);
+        last = Some(seen.snapshot);
+        plane.advance(Duration::from_secs(6 * 60));
+    }
+    // Seen closed at once, it was asked for again when the minutes up to 16 later were settled: after 18.
+    assert_eq!(asked, [10 + 9, 10 + 9, 10 + 9, 10 + 9, 10 + 6]);
+    let history = &last.expect("five").metrics.shards;
+    assert_eq!(history.len(), 3, "what it told is there all the same");
+}
+
+#[tokio::test]
 async fn past_topologies_of_a_server_that_ignores_filters_are_dropped() {
     let plane = TestPlane::new(1);
     split_first(&plane).await;

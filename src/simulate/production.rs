@@ -1,6 +1,7 @@
 //! The product as a scaler: the loop of `reshard run` with the very decision that `reshard plan` shows.
 
 use super::fluid::Action;
+use super::read_ledger::ReadLedger;
 use super::scaler::{Monitoring, Rounds, Scaler, View};
 use crate::checks;
 use crate::cost::MetricReads;
@@ -8,8 +9,8 @@ use crate::decision;
 use crate::demand::{self, Demand, Pulse};
 use crate::observe::{MetricLevel, Watchpoints, gate, is_due};
 use crate::plan::{Step, splits_wait};
-use crate::policy::{MetricsSource, ScalingPolicy};
-use crate::snapshot::{MetricHistory, Minute, Series, Snapshot, StreamMetric};
+use crate::policy::ScalingPolicy;
+use crate::snapshot::{Minute, Snapshot};
 
 /// The product with one resource.
 #[derive(Debug)]
@@ -21,8 +22,7 @@ pub struct Production {
     watch: Option<Watchpoints>,
     /// Whether it waits for a look at the shards, however calm the stream is.
     awaited: bool,
-    /// The end of the quarters of an hour that are known.
-    quarters_until: Option<Minute>,
+    ledger: ReadLedger,
     counts: Counts,
 }
 
@@ -37,8 +37,6 @@ pub struct Counts {
     pub vetoes: u64,
     /// Calls of UpdateShardCount that the stream refused.
     pub refusals: u64,
-    /// Metrics that an observation would have asked of `GetMetricData`.
-    pub metrics_read: u64,
 }
 
 impl Production {
@@ -51,7 +49,7 @@ impl Production {
             last_full: None,
             watch: None,
             awaited: false,
-            quarters_until: None,
+            ledger: ReadLedger::default(),
             counts: Counts::default(),
         }
     }
@@ -59,6 +57,11 @@ impl Production {
     /// How much was done.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Metrics that an observation would have asked of `GetMetricData`.
+    pub fn metrics_read(&self) -> u64 {
+        self.ledger.metrics_read()
     }
 
     /// One pass: what is to be done now. The loop looks again at once after a step, else after its
@@ -84,8 +87,7 @@ impl Production {
         let last_full = self.last_full.filter(|_| !view.has_changed && !self.awaited);
         // Where the clock says that it is time for the shards, an observation does not look at the stream first.
         if !is_due(last_full, minute) {
-            self.counts.metrics_read +=
-                asked(StreamMetric::WATCHED.iter().filter_map(|metric| metrics.stream.get(metric)));
+            self.ledger.idle(metrics);
         }
         let level = gate(metrics, &self.policy, self.watch, open, last_full, minute);
         if level == MetricLevel::Stream {
@@ -94,7 +96,7 @@ impl Production {
         self.last_full = Some(minute);
         self.counts.decisions += 1;
         let snapshot = view.watch.snapshot(view.stream, &self.policy, view.now, refused)?;
-        self.note_read(&snapshot.metrics);
+        self.ledger.full(snapshot, &self.policy);
         let demand = demand::assess(snapshot, &self.policy);
         // What an observation reads besides, where something is hot.
         let ancestry = demand::ancestry_of(&demand, snapshot, &self.policy);
@@ -102,24 +104,8 @@ impl Production {
             return self.decide(snapshot, demand);
         }
         let snapshot = view.watch.snapshot_since_the_look_back(&ancestry)?;
-        let shards = &snapshot.metrics.shards;
-        self.counts.metrics_read +=
-            asked(ancestry.iter().filter_map(|id| shards.get(id)).flat_map(|metrics| metrics.values()));
+        self.ledger.since_the_look_back(&ancestry, snapshot, &self.policy);
         self.decide(snapshot, demand::assess(snapshot, &self.policy))
-    }
-
-    /// Notes what an observation asks for to have this.
-    fn note_read(&mut self, metrics: &MetricHistory) {
-        self.counts.metrics_read += asked(metrics.stream.values());
-        if self.policy.metrics.source == MetricsSource::Shard {
-            self.counts.metrics_read += asked(metrics.shards.values().flat_map(|metrics| metrics.values()));
-        }
-        let known = metrics.quarters.as_ref().filter(|quarters| !quarters.values.is_empty());
-        let until = known.map(|quarters| quarters.end());
-        if until > self.quarters_until {
-            self.quarters_until = until;
-            self.counts.metrics_read += StreamMetric::INGEST.len() as u64;
-        }
     }
 
     fn decide(&mut self, snapshot: &Snapshot, demand: Demand) -> Option<Step> {
@@ -147,7 +133,7 @@ impl Scaler for Production {
     fn monitoring(&self) -> Monitoring {
         Monitoring {
             shard_metrics: MetricReads::of(&self.policy).queries_per_shard,
-            metrics_read: self.counts.metrics_read,
+            metrics_read: self.ledger.metrics_read(),
         }
     }
 
@@ -157,11 +143,6 @@ impl Scaler for Production {
         }
         self.pass(view).as_ref().and_then(action_of)
     }
-}
-
-/// How many of these are asked for: none of which there is no minute to ask for.
-fn asked<'s>(series: impl Iterator<Item = &'s Series>) -> u64 {
-    series.filter(|series| series.minutes() > 0).count() as u64
 }
 
 /// What a step is to the modelled stream.

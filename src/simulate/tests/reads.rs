@@ -17,7 +17,7 @@ struct Together {
 }
 
 impl Together {
-    fn with(calls: UpdateShardCountPolicy, load: &Load) -> Together {
+    fn with(policy: ScalingPolicy, load: &Load) -> Together {
         let plane = simulator(load);
         // What a policy does not need is not on, and not asked for.
         let needless = ShardMetric::ALL.iter().filter(|metric| !ShardMetric::INGEST.contains(metric));
@@ -26,7 +26,6 @@ impl Together {
             shard_level_metrics: needless.map(|metric| metric.name().to_owned()).collect(),
         };
         plane.cloud().disable_enhanced_monitoring(needless).expect("they are on");
-        let policy = ScalingPolicy { update_shard_count: calls, ..ScalingPolicy::for_stream(STREAM, 200) };
         Together {
             ours: Production::new(policy.clone()),
             policy,
@@ -59,12 +58,11 @@ impl Scaler for Together {
         let seconds = view.now.duration_since(view.load.start()).as_secs();
         self.plane.cloud().advance_seconds(seconds - self.seconds);
         self.seconds = seconds;
-        let before = self.ours.counts();
+        let (passes, read) = (self.ours.counts().passes, self.ours.metrics_read());
         let action = self.ours.next(view);
-        let after = self.ours.counts();
-        if after.passes > before.passes {
+        if self.ours.counts().passes > passes {
             let asked = self.look();
-            self.looks.push((seconds, after.metrics_read - before.metrics_read, asked));
+            self.looks.push((seconds, self.ours.metrics_read() - read, asked));
         }
         if let Some(action) = action {
             request(&mut self.plane.cloud(), view.stream, action);
@@ -75,14 +73,20 @@ impl Scaler for Together {
 
 #[test]
 fn as_many_metrics_are_counted_at_each_look_as_an_observer_asks_for() {
-    let load = load();
-    for calls in [UpdateShardCountPolicy::Never, UpdateShardCountPolicy::Auto] {
-        let mut both = Together::with(calls, &load);
+    // Two peaks: at the second, shards are split again that came of the first.
+    let load = load_through(&[(0, 2.0), (60, 2.0), (70, 5.5), (80, 1.5), (110, 1.5), (120, 5.5), (140, 5.5)]);
+    let in_steps = ScalingPolicy::for_stream(STREAM, 200);
+    let with_calls = ScalingPolicy { update_shard_count: UpdateShardCountPolicy::Auto, ..in_steps.clone() };
+    // Eight shards are too few for this target: they stay hot, and the past of what was split is read at each look.
+    let mut too_few = ScalingPolicy::for_stream(STREAM, 8);
+    too_few.targets.limits.ingest_bytes = crate::load::Load::from_percent(40);
+    for policy in [in_steps, with_calls, too_few] {
+        let mut both = Together::with(policy, &load);
         let course = course::play(&load, STREAM_OPTIONS, DELAY, FIRST_SHARDS, &mut both, &mut |_| {});
         assert!(course.steps.len() > 3, "{:?}", course.steps);
         // Once the first minute is public: the two wait for it in their own ways.
         for (second, counted, asked) in both.looks.into_iter().filter(|(second, ..)| *second > 180) {
-            assert_eq!(counted, asked, "{calls:?}, after {second} s");
+            assert_eq!(counted, asked, "{:?}, after {second} s", both.policy);
         }
     }
 }
