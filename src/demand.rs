@@ -91,6 +91,7 @@ pub use self::ancestry::{ancestry_of, ancestry_of_heat};
 #[cfg(feature = "sandbox")]
 pub(crate) use self::density::SEGMENTS;
 pub use self::headroom::{last_full_hour, learned};
+pub(crate) use self::history::accounts_for;
 pub use self::pulse::Pulse;
 
 mod ancestry;
@@ -260,11 +261,12 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         let of_the_stream = stops::of_the_stream_metrics(snapshot, policy, window);
         // That nobody writes is no reason against the shards that `minShards` asks for.
         is_silent = of_the_stream == Some(Hold::SilentStream);
-        stops.extend(of_the_stream.filter(|_| !is_silent).or_else(|| {
-            let by_shard = policy.metrics.source == MetricsSource::Shard;
-            by_shard
-                .then(|| stops::of_the_shard_metrics(&lineage, &reports, &totals, places.clone(), window))?
-        }));
+        let by_shard = policy.metrics.source == MetricsSource::Shard;
+        let of_the_shards = || {
+            let totals = (!is_silent).then_some(&totals);
+            stops::of_the_shard_metrics(&lineage, &reports, totals, places.clone(), window)
+        };
+        stops.extend(of_the_stream.filter(|_| !is_silent).or_else(|| by_shard.then(of_the_shards)?));
     }
 
     let readers = Readers::of(snapshot, policy, window, open.len());
@@ -290,6 +292,9 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     let in_force = policy.in_force(now);
     let frozen = |scale_up| vec![Hold::Frozen { schedules: in_force.schedules.clone(), scale_up }];
     let mut merge_bars = readers.merge_bars.clone();
+    if is_silent {
+        merge_bars.push(Hold::SilentStream);
+    }
     if rise.per_mille > 0 {
         merge_bars.push(Hold::Rising { per_mille: rise.per_mille });
     }

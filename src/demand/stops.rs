@@ -95,11 +95,11 @@ fn silent_or_stale(snapshot: &Snapshot, policy: &ScalingPolicy, [from, to]: [Min
 }
 
 /// The first thing that is wrong with the shards' metrics over the window: a reply that is partial
-/// for an open shard, or sums that are not the stream's.
+/// for an open shard, or sums that are not the stream's: of a silent stream, which has no `totals`, nothing.
 pub(super) fn of_the_shard_metrics(
     lineage: &Lineage,
     reports: &Reports,
-    totals: &Totals,
+    totals: Option<&Totals>,
     places: std::ops::Range<usize>,
     window: [Minute; 2],
 ) -> Option<Hold> {
@@ -123,8 +123,8 @@ pub(super) fn of_the_shard_metrics(
     // What was accepted decides. Rejects are few and far between, so that a single one is more than
     // 1 %, and must not keep the shard that counts them from being split.
     (0..2).find_map(|of| {
-        let stream =
-            places.clone().try_fold(0_u64, |sum, at| Some(sum.saturating_add(totals.at(at)[of]?)))?;
+        let total = |at: usize| totals.map_or(Some(0), |totals| totals.at(at)[of]);
+        let stream = places.clone().try_fold(0_u64, |sum, at| Some(sum.saturating_add(total(at)?)))?;
         let shards = places.clone().fold(0_u64, |sum, at| sum.saturating_add(reports.sums(at)[of]));
         (stream.abs_diff(shards).saturating_mul(100) > stream).then(|| {
             let metric = StreamMetric::INGEST[of].name().to_owned();

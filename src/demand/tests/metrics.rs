@@ -56,6 +56,23 @@ fn of_a_stream_that_shows_nothing_no_shard_is_hot_or_cold_and_each_may_be_split(
 }
 
 #[test]
+fn shards_that_report_what_the_stream_does_not_are_never_merged() {
+    let unheard_of = |told: Option<u64>| {
+        let mut snapshot = two([40, 20]).snapshot();
+        for metric in StreamMetric::INGEST {
+            stream(&mut snapshot, metric).values.fill(None);
+        }
+        for series in snapshot.metrics.shards.values_mut().flat_map(|shard| shard.values_mut()) {
+            series.values.iter_mut().for_each(|value| *value = told.or(*value));
+        }
+        let Demand { stops, merge_bars, .. } = assess(&snapshot, &policy());
+        (reasons(&stops), merge_bars.contains(&Hold::SilentStream))
+    };
+    assert_eq!(unheard_of(None), (vec!["MetricsInconsistent"], true));
+    assert_eq!(unheard_of(Some(0)), (vec![], true), "by all that is told nothing was written");
+}
+
+#[test]
 fn metrics_older_than_max_age_stop() {
     assert_eq!(
         reasons(&stops(|snapshot| snapshot.observed_at += SignedDuration::from_mins(2))),
