@@ -268,7 +268,10 @@ impl<'a> Reports<'a> {
         }
         let accounted = sums.iter().enumerate().map(|(place, sums)| {
             let totals = totals.at(place);
-            [0, 1, 2].map(|of| totals[of].is_some_and(|total| accounts_for(of, sums[of], total)))
+            let dimensions = [Dimension::IngestBytes, Dimension::IngestRecords, Dimension::IngestRecords];
+            let of =
+                |of: usize| totals[of].is_some_and(|total| accounts_for(dimensions[of], sums[of], total));
+            [0, 1, 2].map(of)
         });
         let accounted = accounted.collect();
         Reports { span, series, sums, accounted }
@@ -364,8 +367,7 @@ pub(super) fn newest(series: &Series, end: Minute) -> Option<Minute> {
 /// at most a tenth of what one shard can carry. The second bound keeps the first one honest on wide
 /// streams: of 200 shards one carries half a percent, and its missing data point must not pass for
 /// an idle minute. A tenth of a ceiling is less than the tolerance that merges leave.
-fn accounts_for(of: usize, shards: u64, total: u64) -> bool {
-    let dimension = if of == 0 { Dimension::IngestBytes } else { Dimension::IngestRecords };
+pub(crate) fn accounts_for(dimension: Dimension, shards: u64, total: u64) -> bool {
     total.abs_diff(shards).saturating_mul(100) <= total
         && total.saturating_sub(shards) <= dimension.ceiling_per_second() * 60 / 10
 }

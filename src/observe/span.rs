@@ -1,12 +1,12 @@
 //! The time that an observation looks at: from when on anything is known, until when it is settled, and the
 //! moments in between at which the shards are looked up.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
+use crate::demand::accounts_for;
 use crate::policy::{ScalingPolicy, UpdateShardCount};
-use crate::snapshot::{MetricHistory, Minute, StreamMetric};
+use crate::quota::Dimension;
+use crate::snapshot::{MetricHistory, Minute, ShardMetric, StreamMetric};
 use crate::stream::StreamSummary;
 
 /// The newest minutes that are left out, the one that is not over included: CloudWatch publishes
@@ -89,21 +89,36 @@ impl Span {
         moments.into_iter().map(Minute::start).filter(|moment| *moment < self.now).collect()
     }
 
-    /// What is settled: up to the newest minute of which there are data points of what was written, the stream's own and
-    /// those of a shard where shards were asked for, as long as it is no older than `metrics.maxAge`. What is newer is late, or nobody wrote in it: which of the two, nobody can tell. Where
-    /// no minute is so young, up to the newest that should be settled.
+    /// What is settled: up to the newest minute of which the stream has data points of what was written, and its shards
+    /// of the same amounts where they were asked for, as long as that is no older than `metrics.maxAge`. What is newer is
+    /// late, in part or as a whole, or nobody wrote in it: which of them, nobody can tell. Where the shards' amounts are
+    /// the stream's in no minute that is so young, up to the newest that the stream tells; where it tells none, up to
+    /// the newest that should be settled.
     pub(crate) fn told_until(&self, metrics: &MetricHistory, policy: &ScalingPolicy) -> Minute {
-        let is_told = |minute: Minute| {
-            let of_the_stream = |metric| metrics.stream.get(&metric).is_some_and(|series| series.has(minute));
-            let by_a_shard =
-                || metrics.shards.values().flat_map(BTreeMap::values).any(|series| series.has(minute));
-            of_the_stream(StreamMetric::IncomingBytes)
-                && of_the_stream(StreamMetric::IncomingRecords)
-                && (metrics.shards.is_empty() || by_a_shard())
+        let written = [
+            (StreamMetric::IncomingBytes, ShardMetric::IncomingBytes, Dimension::IngestBytes),
+            (StreamMetric::IncomingRecords, ShardMetric::IncomingRecords, Dimension::IngestRecords),
+        ];
+        let total = |metric, minute| metrics.stream.get(&metric)?.at(minute);
+        let of_shards = |metric: ShardMetric, minute| {
+            let told = metrics.shards.values().filter_map(|shard| shard.get(&metric)?.at(minute));
+            told.fold(0, u64::saturating_add)
+        };
+        let by_the_stream = |minute| written.iter().all(|(metric, ..)| total(*metric, minute).is_some());
+        let by_all_shards = |minute| {
+            written.iter().all(|(of_stream, of_shard, dimension)| {
+                let total = total(*of_stream, minute);
+                total.is_some_and(|total| accounts_for(*dimension, of_shards(*of_shard, minute), total))
+            })
         };
         let ends = (0..).map(|late| self.settled_until.plus(-late));
-        let mut young = ends.take_while(|end| !policy.metrics.are_too_old(end.start(), self.now));
-        young.find(|end| is_told(end.plus(-1))).unwrap_or(self.settled_until)
+        let young: Vec<Minute> =
+            ends.take_while(|end| !policy.metrics.are_too_old(end.start(), self.now)).collect();
+        let newest =
+            |is_known: &dyn Fn(Minute) -> bool| young.iter().copied().find(|end| is_known(end.plus(-1)));
+        let asked_shards = !metrics.shards.is_empty();
+        let known = asked_shards.then(|| newest(&by_all_shards)).flatten();
+        known.or_else(|| newest(&by_the_stream)).unwrap_or(self.settled_until)
     }
 }
 

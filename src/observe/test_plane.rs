@@ -111,8 +111,8 @@ pub(crate) struct State {
     pub(crate) rises: (Minute, f64),
     /// Minutes of which no metric has a data point.
     pub(crate) silent: Range<Minute>,
-    /// Minutes of which no metric of a shard has one.
-    pub(crate) silent_shards: Range<Minute>,
+    /// Minutes of which no metric of so many of the first shards has one.
+    pub(crate) silent_shards: (Range<Minute>, usize),
     pub(crate) asked: Vec<GetMetricData>,
     /// A stream whose metrics are refused, and whatever is asked for together with them.
     pub(crate) unreadable: Option<&'static str>,
@@ -167,7 +167,7 @@ impl TestPlane {
             keeps_metrics_partial: false,
             rises: (Minute(i64::MAX), 1.0),
             silent: Minute(0)..Minute(0),
-            silent_shards: Minute(0)..Minute(0),
+            silent_shards: (Minute(0)..Minute(0), 0),
             asked: Vec::new(),
             unreadable: None,
             slept: Duration::ZERO,
@@ -318,6 +318,11 @@ impl State {
         Some(self.value_of_one(&metric.query, minute)? * number.unwrap_or(1.0) * risen)
     }
 
+    fn is_late(&self, id: &ShardId, minute: Minute) -> bool {
+        let (minutes, shards) = &self.silent_shards;
+        minutes.contains(&minute) && self.lives.iter().take(*shards).any(|life| life.shard.id == *id)
+    }
+
     fn value_of_one(&self, query: &MetricQuery, minute: Minute) -> Option<f64> {
         let lives = |minute: Minute| {
             self.lives.iter().filter(move |life| {
@@ -332,7 +337,7 @@ impl State {
         };
         match query {
             _ if self.silent.contains(&minute) => None,
-            MetricQuery::Shard(..) if self.silent_shards.contains(&minute) => None,
+            MetricQuery::Shard(id, _) if self.is_late(id, minute) => None,
             MetricQuery::Shard(id, metric) => {
                 lives(minute).any(|life| life.shard.id == *id).then(|| f64::from(of_shard(*metric)))
             }

@@ -263,13 +263,26 @@ async fn minutes_that_come_late_are_left_to_a_later_look_as_long_as_what_is_know
 }
 
 #[tokio::test]
-async fn where_the_shards_tell_later_than_the_stream_what_they_have_told_decides() {
+async fn where_shards_tell_later_than_the_stream_what_all_have_told_decides() {
+    for late_shards in [1, 2] {
+        let plane = TestPlane::new(2);
+        let newest = Minute::of(plane.state().now).plus(-UNSETTLED_MINUTES);
+        plane.state().silent_shards = (newest..newest.plus(1), late_shards);
+        let seen = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
+        assert_eq!(seen.metrics.settled_until, Some(newest), "{late_shards} of two are late");
+        assert_eq!(crate::demand::assess(&seen, &policy(1, 10)).stops, []);
+    }
+}
+
+#[tokio::test]
+async fn shards_that_never_add_up_to_the_stream_are_not_waited_for() {
     let plane = TestPlane::new(2);
-    let newest = Minute::of(plane.state().now).plus(-UNSETTLED_MINUTES);
-    plane.state().silent_shards = newest..newest.plus(1);
+    let now = Minute::of(plane.state().now);
+    plane.state().silent_shards = (now.plus(-600)..now, 1);
     let seen = observe(&plane, &policy(1, 10)).await.expect("an observation").snapshot;
-    assert_eq!(seen.metrics.settled_until, Some(newest));
-    assert_eq!(crate::demand::assess(&seen, &policy(1, 10)).stops, []);
+    assert_eq!(seen.metrics.settled_until, Some(now.plus(1 - UNSETTLED_MINUTES)));
+    let stops = crate::demand::assess(&seen, &policy(1, 10)).stops;
+    assert!(matches!(stops[..], [Hold::MetricsInconsistent { .. }]), "{stops:?}");
 }
 
 #[tokio::test]

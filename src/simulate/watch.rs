@@ -151,8 +151,13 @@ impl Watch {
         now: Timestamp,
     ) -> Option<&MetricHistory> {
         let by_shard = self.by_shard.as_mut()?;
-        by_shard.settle(policy, now);
-        Some(&by_shard.snapshot.metrics)
+        let span = by_shard.reach(now);
+        let metrics = &mut by_shard.snapshot.metrics;
+        // An idle pass does not ask for the shards'.
+        let shards = std::mem::take(&mut metrics.shards);
+        metrics.settled_until = Some(span.told_until(metrics, policy));
+        metrics.shards = shards;
+        Some(metrics)
     }
 
     /// What an observation of the stream gives now, after a refusal of an UpdateShardCount if there was one.
@@ -236,9 +241,9 @@ impl ByShard {
         }
     }
 
-    /// Says up to where the stream's minutes are told, by the rule of an observation: it asks for all that should be
-    /// settled, and has no data points of what is not public yet.
-    fn settle(&mut self, policy: &ScalingPolicy, now: Timestamp) -> Span {
+    /// Lets every series reach as far as an observation asks for: up to what should be settled, with no data points of
+    /// what is not public yet.
+    fn reach(&mut self, now: Timestamp) -> Span {
         let Snapshot { summary, metrics, .. } = &mut self.snapshot;
         let span = Span::of(now, summary);
         let of_shards = metrics.shards.values_mut().flat_map(BTreeMap::values_mut);
@@ -247,12 +252,11 @@ impl ByShard {
         {
             series.end_at(span.settled_until);
         }
-        metrics.settled_until = Some(span.told_until(metrics, policy));
         span
     }
 
     fn update(&mut self, stream: &Fluid, policy: &ScalingPolicy, now: Timestamp, public_until: Minute) {
-        let span = self.settle(policy, now);
+        let span = self.reach(now);
         let until = span.settled_until.max(public_until);
         let ByShard { snapshot, archive, topologies, topology } = self;
         snapshot.observed_at = now;
@@ -314,6 +318,7 @@ impl ByShard {
         for id in missing.into_iter().chain(wanted) {
             shards.insert(id.clone(), reported_between(archive.get(id), from, until));
         }
+        snapshot.metrics.settled_until = Some(span.told_until(&snapshot.metrics, policy));
     }
 
     /// Adds the quarters that are over, of the public minutes from `first_minute` on.
