@@ -80,7 +80,9 @@
 //! If no tiling that can be reached satisfies the targets within the bounds, they are raised: the
 //! least per mille p of the trigger is found at which one does, where shards up to p × trigger are
 //! kept and parts are filled up to max(pack, p × trigger). Merges are never raised. So the highest
-//! load becomes as low as the class allows, and the hold `AtMaxShards` says so.
+//! load becomes as low as the class allows, and the hold `AtMaxShards` says so. Of shards that are equally hot
+//! there may be too many to relieve the last of them, and the least p keeps them all: so the places that the
+//! cheapest tiling leaves go to what lies above the trigger, one after another to the fullest ([`spread`]).
 //!
 //! Shards whose load of now is not measured yet are reported as holds whatever the plan: that
 //! nothing is to be done is final only once it is measured.
@@ -227,7 +229,8 @@ fn aim(grid: &Grid, rules: &Rules, tradeoff: Tradeoff, min: usize, max: usize) -
         .or_else(|| within(&safe, max, Asked::Nothing))
         .or_else(|| {
             let (raised, max_shards) = optimum::raise_limits(grid, &safe, max);
-            within(&raised, max_shards, Asked::Nothing)
+            let tiling = within(&raised, max_shards, Asked::Nothing)?;
+            Some(spread::relieved(grid, &raised, safe.limits.trigger, &tiling, max))
         })
         .unwrap_or_else(|| Tiling::of(grid.shard_boundaries().to_vec()))
 }

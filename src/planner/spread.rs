@@ -1,6 +1,7 @@
 //! Of tilings that cost the same, the one that spreads the load most evenly: where `minShards`
 //! asks for more splits than the load does, they go where the heat is, and the cuts of one shard
-//! leave parts as equal as they can be, or a part that a neighbour can take.
+//! leave parts as equal as they can be, or a part that a neighbour can take. And where not everything fits, the
+//! places that are left go to what is fullest.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,10 +9,23 @@ use std::collections::BinaryHeap;
 use super::grid::{Grid, Rules, fill};
 use super::hand_over::{self, HandOver};
 use super::optimum::Tiling;
+use crate::load::Loads;
 
 /// The same number of shards and steps, and so the same cost, with the load spread evenly.
 pub(super) fn even(grid: &Grid, rules: &Rules, tiling: &Tiling) -> Tiling {
     equal_parts(grid, rules, &cuts_where_the_heat_is(grid, rules, tiling))
+}
+
+/// Of up to `max` shards those that are left, for what lies above the `trigger`, the fullest first: the limits of
+/// `rules` were raised, as far as the fullest shards are relieved in no tiling, and others may be as full.
+pub(super) fn relieved(grid: &Grid, rules: &Rules, trigger: Loads, tiling: &Tiling, max: usize) -> Tiling {
+    let spare = max.saturating_sub(tiling.shard_count());
+    let is_hot = |low, high| !grid.loads(low, high).within(trigger);
+    let cuts = hottest_cuts(grid, rules, tiling.boundaries(), spare, is_hot);
+    let mut boundaries = tiling.boundaries().to_vec();
+    boundaries.extend(cuts);
+    boundaries.sort_unstable();
+    equal_parts(grid, rules, &Tiling::of(boundaries))
 }
 
 /// Takes back every split that the load does not need, and cuts the fullest shards instead, as
@@ -31,7 +45,7 @@ fn cuts_where_the_heat_is(grid: &Grid, rules: &Rules, tiling: &Tiling) -> Tiling
     if spare == 0 {
         return tiling.clone();
     }
-    let cuts = hottest_cuts(grid, rules, &boundaries, spare);
+    let cuts = hottest_cuts(grid, rules, &boundaries, spare, |_, _| true);
     if cuts.len() < spare {
         return tiling.clone();
     }
@@ -115,14 +129,21 @@ fn is_needless(grid: &Grid, rules: &Rules, low: usize, high: usize) -> bool {
         && if whole { rules.may_keep(grid, shard, low, high) } else { rules.part_fits(grid, low, high) }
 }
 
-/// At most `count` cuts, each of the fullest shard that can be cut then (of equally full ones the
+/// At most `count` cuts, each of the fullest shard that is `wanted` and can be cut then (of equally full ones the
 /// widest).
-fn hottest_cuts(grid: &Grid, rules: &Rules, boundaries: &[usize], count: usize) -> Vec<usize> {
+fn hottest_cuts(
+    grid: &Grid,
+    rules: &Rules,
+    boundaries: &[usize],
+    count: usize,
+    wanted: impl Fn(usize, usize) -> bool,
+) -> Vec<usize> {
     let piece = |low, high| {
         let fill = fill(grid.loads(low, high), rules.limits.trigger);
         (fill, grid.range(low, high).span(), Reverse(low), high)
     };
-    let whole = boundaries.windows(2).filter(|pair| rules.may_cut(grid, pair[0], pair[1]));
+    let is_wanted = |low, high| wanted(low, high) && rules.may_cut(grid, low, high);
+    let whole = boundaries.windows(2).filter(|pair| is_wanted(pair[0], pair[1]));
     let mut pieces: BinaryHeap<_> = whole.map(|pair| piece(pair[0], pair[1])).collect();
     let mut cuts = Vec::with_capacity(count);
     while cuts.len() < count
@@ -130,8 +151,8 @@ fn hottest_cuts(grid: &Grid, rules: &Rules, boundaries: &[usize], count: usize) 
     {
         if let Some(cut) = best_cut(grid, rules, low, high) {
             cuts.push(cut);
-            pieces.push(piece(low, cut));
-            pieces.push(piece(cut, high));
+            let parts = [(low, cut), (cut, high)].into_iter().filter(|(low, high)| is_wanted(*low, *high));
+            pieces.extend(parts.map(|(low, high)| piece(low, high)));
         }
     }
     cuts

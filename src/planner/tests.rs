@@ -315,6 +315,16 @@ fn a_hot_shard_at_the_cap_is_told_of_where_the_merges_that_would_make_room_must_
 }
 
 #[test]
+fn of_equally_hot_shards_as_many_are_relieved_as_there_is_room_for() {
+    let demand = demand(&[&[60, 60], &[60, 60], &[60, 60], &[60, 60]]);
+    let proposal = plan_within(&demand, 1, 7);
+    assert_eq!((kinds(&proposal), reasons(&proposal)), ("SSS".to_owned(), vec!["AtMaxShards"]));
+    assert_eq!(kinds(&plan_within(&demand, 1, 4)), "");
+    let all = plan_within(&demand, 1, 8);
+    assert_eq!((kinds(&all), reasons(&all)), ("SSSS".to_owned(), vec![]));
+}
+
+#[test]
 fn a_plan_has_no_more_steps_than_its_budget_and_says_how_many_follow() {
     let hot: Vec<&[u32]> = vec![&[40, 40]; 23];
     let proposal = plan_within(&demand(&hot), 1, 200);

@@ -11,6 +11,7 @@ use reshard::planner::{self, Proposal};
 
 use self::case::{Case, Profile};
 use self::exhaustive::{Goal, Search};
+use self::intervals::Class;
 
 mod calls;
 mod case;
@@ -71,13 +72,15 @@ fn judge(case: &Case) -> bool {
     // What it would come to if nothing were held back.
     let ideal = case.unguarded();
     let bounds = case.in_force().bounds;
-    let shards = Search::of(&ideal).goal().shards as u32;
-    let is_best = proposal.cost_shard_seconds == goal.cost.shard_seconds
-        && proposal.desired_shards == shards.clamp(bounds.min(), bounds.max());
-    let story = || format!("the search finds {goal:?} and ideally {shards}\n{case}{}", told(case, &proposal));
+    let ideal = Search::of(&ideal);
+    let shards = ideal.shards(&ideal.goal());
+    let story =
+        || format!("the search finds {goal:?} and ideally {shards:?}\n{case}{}", told(case, &proposal));
+    let cuts = search.more_cuts(&goal, proposal.cost_shard_seconds);
+    let is_best = cuts.is_some() && shards.contains(&proposal.desired_shards);
     assert!(is_best || is_above_the_cap(case), "the plan does not aim at the best\n{}", story());
-    if is_best && case.nothing_limits_the_way() {
-        arrives(case, &search, &goal, &proposal);
+    if let Some(cuts) = cuts.filter(|_| is_best && case.nothing_limits_the_way()) {
+        arrives(case, &search, (&goal, cuts), &proposal);
     }
     let below_min = proposal.holds.contains(&Hold::BelowMinShards { min_shards: bounds.min() });
     assert_eq!(below_min, case.segments().len() < bounds.min() as usize, "BelowMinShards\n{}", story());
@@ -87,11 +90,11 @@ fn judge(case: &Case) -> bool {
 /// Where neither rates nor budgets cut the walk short, it ends in a tiling that costs what was
 /// announced, in the fewest steps, and of which every shard is admissible. What stays above its
 /// target though it could be cut is told, the fullest of it; or of all, where there are too many.
-fn arrives(case: &Case, search: &Search<'_>, goal: &Goal, proposal: &Proposal) {
+fn arrives(case: &Case, search: &Search<'_>, (goal, cuts): (&Goal, usize), proposal: &Proposal) {
     let ends: Vec<usize> = proposal.after.iter().map(|after| case.position(after.range.end()) + 1).collect();
     let story = || format!("the plan should come to {goal:?}\n{case}{}", told(case, proposal));
-    assert!(search.is_met(goal, &ends), "the plan does not end where it aims\n{}", story());
-    assert_eq!(proposal.steps.len(), goal.cost.steps, "the plan takes detours\n{}", story());
+    assert!(search.is_met(goal, cuts, &ends), "the plan does not end where it aims\n{}", story());
+    assert_eq!(proposal.steps.len(), goal.cost.steps + cuts, "the plan takes detours\n{}", story());
     let trigger = case.limits().trigger;
     let share = |loads: Loads| {
         let shares = loads
@@ -107,7 +110,7 @@ fn arrives(case: &Case, search: &Search<'_>, goal: &Goal, proposal: &Proposal) {
     } else if too_many {
         proposal.after.iter().map(|range| share(range.loads)).max()
     } else {
-        search.overloaded(&ends).into_iter().map(share).max()
+        search.overloaded(Class::WHOLE, &ends).into_iter().map(share).max()
     };
     let told = proposal.holds.iter().find_map(|hold| match hold {
         Hold::AtMaxShards { load, dimension, .. } => Some(load.0 * 1_000_000 / trigger.of(*dimension).0),

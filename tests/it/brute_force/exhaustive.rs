@@ -17,7 +17,8 @@ pub(super) struct Cost {
     pub(super) steps: usize,
 }
 
-/// What a plan must aim at: any tiling of this cost in which no interval needs a higher rise.
+/// What a plan must aim at: any tiling of this cost in which no interval needs a higher rise; where one is needed, with
+/// more cuts where something is still above the trigger, as long as there may be more shards.
 #[derive(Debug)]
 pub(super) struct Goal {
     pub(super) cost: Cost,
@@ -90,17 +91,45 @@ impl<'a> Search<'a> {
         goal(fallback, rise, safe)
     }
 
-    /// Whether a plan for `goal` may end in the tiling whose shards end at `ends`.
-    pub(super) fn is_met(&self, goal: &Goal, ends: &[usize]) -> bool {
+    /// Whether a plan for `goal` with so many more cuts may end in the tiling whose shards end at `ends`.
+    pub(super) fn is_met(&self, goal: &Goal, cuts: usize, ends: &[usize]) -> bool {
         let set = ends.iter().fold(0, |set, end| set | 1 << end);
         let starts = [0].into_iter().chain(ends.iter().copied());
         let rise = |(low, high): (usize, &usize)| self.intervals.rise(goal.class, low, *high);
-        self.cost(set) == goal.cost
+        let is_used_up = goal.rise == UNRAISED || ends.len() >= self.max;
+        self.cost(set) == self.cost_with(goal, cuts)
+            && (is_used_up || self.overloaded(goal.class, ends).is_empty())
             && starts.zip(ends).all(|interval| rise(interval).is_some_and(|rise| rise <= goal.rise))
     }
 
-    /// The loads of those shards that a cut would relieve, and that lie above the trigger.
-    pub(super) fn overloaded(&self, ends: &[usize]) -> Vec<Loads> {
+    /// What `goal` costs with so many more cuts, each a step and a shard.
+    fn cost_with(&self, goal: &Goal, cuts: usize) -> Cost {
+        let shard_seconds = goal.cost.shard_seconds + cuts as u64 * self.cost_of_a_cut();
+        Cost { shard_seconds, steps: goal.cost.steps + cuts }
+    }
+
+    fn cost_of_a_cut(&self) -> u64 {
+        let tradeoff = self.intervals.case.policy.tradeoff;
+        tradeoff.horizon_seconds + tradeoff.step_cost_shard_seconds
+    }
+
+    /// How many more cuts than `goal` a tiling of this cost has; none where it is not the goal with some.
+    pub(super) fn more_cuts(&self, goal: &Goal, cost_shard_seconds: u64) -> Option<usize> {
+        let more = cost_shard_seconds.checked_sub(goal.cost.shard_seconds)?;
+        let cuts = usize::try_from(more / self.cost_of_a_cut()).ok()?;
+        let room = if goal.rise == UNRAISED { 0 } else { self.max.saturating_sub(goal.shards) };
+        (more % self.cost_of_a_cut() == 0 && cuts <= room).then_some(cuts)
+    }
+
+    /// How many shards a plan for `goal` may come to.
+    pub(super) fn shards(&self, goal: &Goal) -> std::ops::RangeInclusive<u32> {
+        let most = if goal.rise == UNRAISED { goal.shards } else { goal.shards.max(self.max) };
+        let clamped = |shards: usize| shards.clamp(self.min, self.max) as u32;
+        clamped(goal.shards)..=clamped(most)
+    }
+
+    /// The loads of those shards that a cut of this class would relieve, and that lie above the trigger.
+    pub(super) fn overloaded(&self, class: Class, ends: &[usize]) -> Vec<Loads> {
         let starts = [0].into_iter().chain(ends.iter().copied());
         starts
             .zip(ends)
@@ -108,7 +137,7 @@ impl<'a> Search<'a> {
                 let shard = self.intervals.shard_of[*low];
                 *high - low > 1
                     && shard == self.intervals.shard_of[*high - 1]
-                    && self.intervals.may_split(Class::WHOLE, shard)
+                    && self.intervals.may_split(class, shard)
             })
             .map(|(low, high)| self.intervals.loads(low, *high))
             .filter(|loads| !loads.within(self.intervals.case.limits().trigger))

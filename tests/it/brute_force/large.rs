@@ -134,10 +134,17 @@ fn within_bounds_many_shards_cost_what_the_shortest_path_does() {
         }
         let (min, max) = random.one_of(&[(1, 30), (20, 44), (45, 46), (38, 60), (1, 90)]);
         case.policy.bounds = ShardBounds::new(min, max).expect("within 1 to 200");
-        let ((cost, _, _), rise) = cheapest_within(&Intervals::of(&case), min as usize, max as usize);
+        let ((cost, _, shards), rise) = cheapest_within(&Intervals::of(&case), min as usize, max as usize);
         *(if rise == UNRAISED { &mut fitting } else { &mut raised }) += 1;
         let proposal = planner::plan(&case.demand, &case.policy, &case.in_force());
-        assert_eq!(proposal.cost_shard_seconds, cost, "seed {seed}, {min} to {max}, rise {rise}");
+        // Where not everything fits, what is left of `max` goes to what is fullest: a step and a shard each.
+        let Tradeoff { step_cost_shard_seconds, horizon_seconds } = case.policy.tradeoff;
+        let cuts = (proposal.cost_shard_seconds - cost) / (step_cost_shard_seconds + horizon_seconds);
+        let story = || format!("seed {seed}, {min} to {max}, rise {rise}, {cuts} more cuts");
+        let dearer = cuts * (step_cost_shard_seconds + horizon_seconds);
+        assert_eq!(proposal.cost_shard_seconds, cost + dearer, "{}", story());
+        let room = if rise == UNRAISED { 0 } else { u64::from(max).saturating_sub(shards) };
+        assert!(cuts <= room, "{}", story());
     }
     assert!(raised >= 3 && fitting >= 3, "{raised} raised, {fitting} not");
 }
