@@ -42,7 +42,7 @@ const TOLERATED_MILLIONTHS: u64 = 100;
 /// that took beside doing nothing and beside shards fixed at the peak. Needs no AWS account.
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoArgs {
-    /// Where keys and hot spots fall; the same seed tells the same story
+    /// Where keys and hot spots fall: the same seed has them in the same places
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// How many times faster than real time it runs

@@ -1,6 +1,6 @@
 //! The stream's writes by quarters of an hour, for a forecast. Three metrics are asked for when a quarter is over,
 //! and not before the next one is: then for what is new, for what CloudWatch publishes late, and again for what
-//! is not known.
+//! is not known, or was silent within a day: CloudWatch may have told nothing because it was out of order.
 
 use super::ObserveError;
 use super::cache::ObservationCache;
@@ -13,6 +13,8 @@ use crate::stream::StreamSummary;
 const DAYS: i64 = 12;
 /// Minutes that are asked for again, for what CloudWatch publishes late.
 const ASKED_AGAIN_MINUTES: i64 = 4 * QUARTER_MINUTES;
+/// Minutes that are asked for again where nothing was written in them.
+const SILENCE_ASKED_AGAIN_MINUTES: i64 = 24 * 60;
 
 /// The first quarter of those that a forecast looks at, of a stream whose minutes are settled up to `settled_until`:
 /// none that began before the stream was made.
@@ -40,7 +42,9 @@ pub(super) async fn read<P: ControlPlane>(
         return Ok((quarters, 0));
     }
     let published_late = quarters.end().plus(-ASKED_AGAIN_MINUTES).max(first);
-    let from = quarters.first_unknown().map_or(published_late, |unknown| unknown.min(published_late));
+    let doubtful = quarters.end().plus(-SILENCE_ASKED_AGAIN_MINUTES);
+    let may_change = quarters.first(|from, writes| writes.is_none_or(|of| of == [0; 3] && from >= doubtful));
+    let from = may_change.map_or(published_late, |first| first.min(published_late));
     let mut fetched = MetricHistory { settled_until: Some(settled_until), ..MetricHistory::default() };
     let plan = MetricPlan::writes_of_the_stream(from, end, Period::QuarterHour);
     let asked =

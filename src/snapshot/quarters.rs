@@ -35,10 +35,12 @@ impl Quarters {
             .plus(QUARTER_MINUTES * i64::try_from(self.values.len()).unwrap_or(i64::MAX / QUARTER_MINUTES))
     }
 
-    /// The minute in which the first begins that is not known.
-    pub fn first_unknown(&self) -> Option<Minute> {
-        let place = self.values.iter().position(Option::is_none)?;
-        Some(self.start.plus(QUARTER_MINUTES * i64::try_from(place).unwrap_or(i64::MAX / QUARTER_MINUTES)))
+    /// The minute in which the first begins that is as asked, by that minute and by what was written.
+    pub fn first(&self, is: impl Fn(Minute, Option<[u64; 3]>) -> bool) -> Option<Minute> {
+        let begin = |place: usize| {
+            self.start.plus(QUARTER_MINUTES * i64::try_from(place).unwrap_or(i64::MAX / QUARTER_MINUTES))
+        };
+        (0..self.values.len()).find(|place| is(begin(*place), self.values[*place])).map(begin)
     }
 
     /// Lets them end where the quarter begins that holds `minute`, later ones gone.
@@ -68,7 +70,7 @@ mod tests {
         let mut quarters = Quarters::from(Minute(44));
         quarters.values = vec![Some([1, 2, 3]), None, Some([7, 8, 9])];
         assert_eq!((quarters.start, quarters.end()), (Minute(30), Minute(75)));
-        assert_eq!(quarters.first_unknown(), Some(Minute(45)));
+        assert_eq!(quarters.first(|_, writes| writes.is_none()), Some(Minute(45)));
         quarters.end_at(Minute(75));
         assert_eq!(quarters.values.len(), 3, "it never ended later");
         for (minute, left) in [(74, 2), (60, 2), (59, 1), (29, 0)] {
@@ -80,7 +82,7 @@ mod tests {
         assert_eq!(quarters.start, Minute(30), "it never began earlier");
         quarters.begin_at(Minute(61));
         assert_eq!((quarters.start, quarters.values.as_slice()), (Minute(60), &[Some([7, 8, 9])][..]));
-        assert_eq!(quarters.first_unknown(), None);
+        assert_eq!(quarters.first(|_, writes| writes.is_none()), None);
         quarters.begin_at(Minute(1_000));
         assert_eq!((quarters.start, quarters.values.len()), (Minute(990), 0));
         assert_eq!(Quarters::on_the_clock(Minute(-1)), Minute(-15));

@@ -173,6 +173,27 @@ async fn what_cloudwatch_publishes_within_an_hour_is_taken_in_when_the_next_quar
 }
 
 #[tokio::test]
+async fn a_silence_that_cloudwatch_takes_back_within_a_day_is_none() {
+    let plane = TestPlane::new(1);
+    let mut observer = Observer::one_shot();
+    silence(&plane, 20, 0);
+    assert_eq!(newest(&seen(&mut observer, &plane).await, 20), vec![Some([0; 3]); 20]);
+    no_silence(&plane);
+    plane.advance(minutes(17));
+    assert_eq!(newest(&seen(&mut observer, &plane).await, 22), vec![Some(OF_A_SHARD); 22]);
+    // One that lasts is not asked for again for ever.
+    silence(&plane, 20, 0);
+    seen(&mut Observer::one_shot(), &plane).await;
+    plane.advance(minutes(26 * 60));
+    asked(&plane);
+    seen(&mut observer, &plane).await;
+    plane.advance(minutes(26 * 60));
+    asked(&plane);
+    seen(&mut observer, &plane).await;
+    assert_eq!(asked(&plane), [(26 * 4 + 4, 3)]);
+}
+
+#[tokio::test]
 async fn a_clock_that_goes_back_over_the_end_of_a_quarter_takes_it_back_and_asks_for_nothing() {
     let plane = TestPlane::new(1);
     let mut observer = Observer::one_shot();
