@@ -8,7 +8,9 @@ use serde::Serialize;
 
 pub use self::money::{Money, grouped};
 pub use self::prices::Prices;
-pub use self::usage::{of_metric_reads, of_monitoring, of_shard_metrics, of_shard_seconds};
+pub use self::usage::{
+    of_metric_reads, of_monitoring, of_put_payload_units, of_shard_metrics, of_shard_seconds,
+};
 use crate::plan::{Plan, Step};
 use crate::policy::{MetricsSource, ScalingPolicy, UpdateShardCount};
 use crate::snapshot::{QUARTER_MINUTES, ShardMetric, Snapshot, StreamMetric};
@@ -54,14 +56,18 @@ impl Traffic {
 
     /// Units of `size` bytes begun by all records of a second, each record as large as the mean.
     fn units_per_second(self, size: u64) -> u128 {
-        let units = self.mean_record_bytes().div_ceil(u128::from(size.max(1)));
-        u128::from(self.records_per_second) * units.max(1)
+        u128::from(self.records_per_second) * units_of_record(self.mean_record_bytes(), size)
     }
 
     /// Bytes a second that are billed where each record is rounded up to a multiple of `size`.
     fn billed_bytes_per_second(self, size: u64) -> u128 {
         self.units_per_second(size) * u128::from(size.max(1))
     }
+}
+
+/// Units of `size` bytes that a record begins: one at the least.
+fn units_of_record(bytes: u128, size: u64) -> u128 {
+    bytes.div_ceil(u128::from(size.max(1))).max(1)
 }
 
 /// Something that is charged for.

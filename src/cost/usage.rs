@@ -1,6 +1,6 @@
 //! What a stretch of time has cost, from shard-seconds; bills are by the month.
 
-use super::{MetricReads, Money, Prices, SECONDS_PER_MONTH};
+use super::{MetricReads, Money, PUT_PAYLOAD_UNIT, Prices, SECONDS_PER_MONTH, units_of_record};
 use crate::policy::ScalingPolicy;
 
 const SECONDS_PER_HOUR: u128 = 3_600;
@@ -8,6 +8,12 @@ const SECONDS_PER_HOUR: u128 = 3_600;
 /// Shards over time.
 pub fn of_shard_seconds(shard_seconds: u64, prices: &Prices) -> Money {
     prices.shard_hour.times(u128::from(shard_seconds), SECONDS_PER_HOUR)
+}
+
+/// So many records of this size, written to a provisioned stream.
+pub fn of_put_payload_units(records: u64, record_bytes: u32, prices: &Prices) -> Money {
+    let units = u128::from(records) * units_of_record(u128::from(record_bytes), PUT_PAYLOAD_UNIT);
+    prices.million_put_payload_units.times(units, 1_000_000)
 }
 
 /// Shard-level metrics over time, so many of each shard.
@@ -45,6 +51,14 @@ pub fn of_monitoring(
 mod tests {
     use super::*;
     use crate::policy::UpdateShardCount;
+
+    #[test]
+    fn a_record_costs_a_put_payload_unit_for_each_25_kb_that_it_begins() {
+        let of = |records, bytes| of_put_payload_units(records, bytes, &Prices::default()).nano_dollars();
+        // A shard's 500 records of 2,000 bytes a second, for an hour: 1.8 million units at $0.014 a million.
+        assert_eq!(of(500 * 3_600, 2_000), 25_200_000);
+        assert_eq!([of(1, 25_600), of(1, 25_601), of(0, 25_601)], [14, 28, 0]);
+    }
 
     #[test]
     fn ten_shards_for_an_hour_cost_ten_shard_hours_and_their_metrics() {

@@ -191,18 +191,16 @@ impl Contest {
         let (mut scores, mut courses) = (Vec::new(), Vec::new());
         for (contestant, result) in contestants.iter().zip(results) {
             let Some(Played { course, absorb_minutes }) = result else { continue };
-            let dollars = dollars_of(&course, options.load.tick_seconds, prices);
+            let dollars = dollars_of(&course, &load, prices);
             let name = contestant.name();
             scores.push(Score::of_course(&name, &load, &course, &optimum, dollars, absorb_minutes));
             courses.push(course);
         }
         let is_ours = |one: &Contestant| matches!(one, Contestant::Ours(..) | Contestant::Relieved(..));
         if !contestants.iter().all(is_ours) {
-            let on_demand::OnDemand { rejected, standard, advantage, accepted_unit_seconds: _ } =
-                on_demand::play(&load, prices);
-            for (name, bill) in [("on-demand", standard), ("on-demand Advantage", advantage)] {
-                let score = Score::of_on_demand(name, &load, &rejected, bill, prices.shard_hour, &optimum);
-                scores.push(score);
+            let played = on_demand::play(&load, prices);
+            for (name, bill) in [("on-demand", played.standard), ("on-demand Advantage", played.advantage)] {
+                scores.push(Score::of_on_demand(name, &load, &played, bill, prices.shard_hour, &optimum));
             }
         }
         Contest { load, optimum, scores, courses }
@@ -231,12 +229,13 @@ fn play_one(
     course::play(load, stream, options.metric_delay, first_shards, scaler.as_mut(), &mut |_| progress(1))
 }
 
-/// What the shards cost, and what CloudWatch bills for them.
-fn dollars_of(course: &Course, tick_seconds: u32, prices: &Prices) -> Money {
+/// What the shards cost with the PUT payload units of what they took, and what CloudWatch bills for them.
+fn dollars_of(course: &Course, load: &Load, prices: &Prices) -> Money {
     let shard_seconds = course.shards.iter().map(|shards| u64::from(*shards)).sum::<u64>();
-    let shard_seconds = shard_seconds * u64::from(tick_seconds);
+    let shard_seconds = shard_seconds * u64::from(load.tick_seconds());
     let Monitoring { shard_metrics, metrics_read } = course.monitoring;
     cost::of_shard_seconds(shard_seconds, prices)
+        + load.unit().put_payload_units(course.accepted_unit_seconds, prices)
         + cost::of_shard_metrics(shard_metrics, shard_seconds, prices)
         + cost::of_metric_reads(metrics_read, prices)
 }

@@ -259,7 +259,7 @@ impl<'a> Fluid<'a> {
     /// Ends a minute: what each shard did in it.
     pub(super) fn report(&mut self, minute: Minute) -> MinuteReport {
         let unit = self.load.unit();
-        let record_bytes = unit.bytes_per_second / unit.records_per_second;
+        let record_bytes = f64::from(unit.record_bytes);
         let mut told: Vec<(u32, ShardId, [u64; 3])> = Vec::with_capacity(self.open.len());
         for shard in self.closed_in_minute.drain(..).chain(self.open.iter_mut().map(Open::take)) {
             let records = (shard.accepted * unit.records_per_second).round();

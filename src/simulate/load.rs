@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::trace::Trace;
+use crate::cost::{self, Money, Prices};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::quota::{SHARD_WRITE_BYTES_PER_SECOND, SHARD_WRITE_RECORDS_PER_SECOND};
 use crate::simulator::dice;
@@ -35,15 +36,24 @@ pub struct ShardUnit {
     pub bytes_per_second: f64,
     /// Records a second.
     pub records_per_second: f64,
+    /// Bytes of a record.
+    pub record_bytes: u32,
 }
 
 impl ShardUnit {
     /// Of records of this size.
     pub fn of_records(record_bytes: u32) -> ShardUnit {
-        let record = f64::from(record_bytes.max(1));
+        let record_bytes = record_bytes.max(1);
+        let record = f64::from(record_bytes);
         let records_per_second =
             (SHARD_WRITE_RECORDS_PER_SECOND as f64).min(SHARD_WRITE_BYTES_PER_SECOND as f64 / record);
-        ShardUnit { bytes_per_second: records_per_second * record, records_per_second }
+        ShardUnit { bytes_per_second: records_per_second * record, records_per_second, record_bytes }
+    }
+
+    /// What the PUT payload units of so much accepted cost on shards.
+    pub(super) fn put_payload_units(self, accepted_unit_seconds: f64, prices: &Prices) -> Money {
+        let records = (accepted_unit_seconds * self.records_per_second).round() as u64;
+        cost::of_put_payload_units(records, self.record_bytes, prices)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::course::Course;
 use super::load::Load;
+use super::peers::on_demand::OnDemand;
 use crate::cost::Money;
 
 /// What rejecting a shard-unit for an hour costs in shard-hours, at the price that on-demand mode takes
@@ -19,13 +20,13 @@ pub struct Score {
     /// The policy.
     pub policy: String,
     /// (Shard-hours + 20 × rejected unit-hours) ÷ the least that any policy can have. For on-demand
-    /// its price in shard-hours.
+    /// its price, less what PUT payload units would cost for the same records, in shard-hours.
     pub r20: f64,
     /// The same with 200.
     pub r200: f64,
     /// Hours of open shards; none in on-demand mode.
     pub shard_hours: Option<f64>,
-    /// US dollars: shards and what CloudWatch bills for them, or what on-demand bills for what is written.
+    /// US dollars: shards, PUT payload units and what CloudWatch bills, or what on-demand bills for what is written.
     pub dollars: f64,
     /// Percent of what was put, retries included, that was rejected.
     pub rejected_percent: f64,
@@ -116,18 +117,21 @@ impl Score {
         score
     }
 
-    /// The score of on-demand mode, whose price stands for shard-hours.
+    /// The score of on-demand mode under one of its price plans. The shard-hours of others are what they pay beside PUT
+    /// payload units: so is what stands for its own.
     pub fn of_on_demand(
         policy: &str,
         load: &Load,
-        rejected: &[f32],
+        played: &OnDemand,
         bill: Money,
         shard_hour: Money,
         optimum: &Optimum,
     ) -> Score {
         let hours = f64::from(load.tick_seconds()) / 3_600.0;
+        let rejected = &played.rejected;
         let rejected_hours = rejected.iter().map(|units| f64::from(*units)).sum::<f64>() * hours;
-        let equivalent = bill.nano_dollars() as f64 / shard_hour.nano_dollars().max(1) as f64;
+        let beside_units = bill.minus(played.put_payload_units);
+        let equivalent = beside_units.nano_dollars() as f64 / shard_hour.nano_dollars().max(1) as f64;
         let over = rejected.iter().filter(|units| **units > 0.0).count() as f64;
         Score {
             policy: policy.to_owned(),
@@ -258,6 +262,33 @@ mod tests {
         near(score.surplus_time_percent, 25.0);
         // The need rises in the second minute, the count in the third, and the need falls in the fourth.
         near(score.wrong_way_percent, 75.0);
+    }
+
+    #[test]
+    fn on_demand_is_scored_by_what_it_costs_beyond_the_put_payload_units_of_the_same_records() {
+        let (load, _) = course();
+        let optimum = Optimum { at20: 0.25, at200: 0.5 };
+        let cents = |cents: u64| Money::from_micro_dollars(cents * 10_000);
+        let scored = |units: Money| {
+            let (standard, advantage) = (cents(9), Money::ZERO);
+            let played = OnDemand {
+                rejected: vec![0.0, 0.5, 0.0, 0.0],
+                standard,
+                advantage,
+                put_payload_units: units,
+            };
+            let score = Score::of_on_demand("on-demand", &load, &played, standard, cents(3), &optimum);
+            assert_eq!((score.dollars, score.shard_hours), (0.09, None), "what is billed");
+            [score.r20, score.r200]
+        };
+        let near = |of: [f64; 2], by_hand: [f64; 2]| {
+            assert!(of.iter().zip(by_hand).all(|(of, by_hand)| (of - by_hand).abs() < 1e-9), "{of:?}");
+        };
+        // Nine cents less three buy two shard-hours; half a unit-minute is rejected.
+        let rejected = 0.5 / 60.0;
+        near(scored(cents(3)), [(2.0 + 20.0 * rejected) / 0.25, (2.0 + 200.0 * rejected) / 0.5]);
+        // Whatever the units would cost, no shard-hours are owed.
+        near(scored(cents(10)), [20.0 * rejected / 0.25, 200.0 * rejected / 0.5]);
     }
 
     #[test]

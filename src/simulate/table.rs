@@ -43,11 +43,12 @@ fn absorbs(score: &Score) -> String {
 /// What the columns mean.
 pub const LEGEND: &str = "\
 R: (shard-hours + π × rejected shard-unit-hours) ÷ the least that any policy could have had, knowing all beforehand.
-With --retries each attempt that is rejected counts, in R and in %; the optimum knows none. $: shards, the shard-level
-metrics that are decided by, and what reshard itself reads; no metrics are in R. time over: in which a shard was
-offered more than it takes. USC: UpdateShardCount. absorbs: from a jump of the load to thrice as much, the peak, until
-nothing is rejected. θU, θO: shards missing and spare, in percent of those needed; τU, τO: for how much of the time;
-υ: minutes in which count and need moved differently. On-demand's R is its price in shard-hours.
+With --retries each attempt that is rejected counts, in R and in %; the optimum knows none. $: shards, PUT payload units,
+the shard-level metrics that are decided by, and what reshard itself reads; R has the shards alone. On-demand's $ is its
+price for what is written; its R that price in shard-hours, less what PUT payload units would cost for the same records.
+time over: in which a shard was offered more than it takes. USC: UpdateShardCount. absorbs: from a jump of the load to
+thrice as much, the peak, until nothing is rejected. θU, θO: shards missing and spare, in percent of those needed; τU,
+τO: for how much of the time; υ: minutes in which count and need moved differently.
 ";
 
 /// The scorecard of one trace.

@@ -68,6 +68,34 @@ fn who_names_only_a_stream_and_max_shards_does_better_than_every_peer() {
     }
 }
 
+/// What all of them come to on a trace, on-demand mode too.
+fn contest(csv: &str, peak_units: f64, contestants: &[Contestant]) -> Contest {
+    let scale = Scale { peak_units, peak_quantile: None, clip_units: None };
+    let trace = Trace::from_csv(csv).and_then(|trace| trace.scaled(Span::default(), scale)).expect("a trace");
+    let options = Options {
+        jump_units: 2.0,
+        load: LoadOptions { tick_seconds: 60, keys: 10_000, ..OPTIONS.load },
+        ..OPTIONS
+    };
+    Contest::play(&trace, &options, contestants, &Prices::default(), &|_| {})
+}
+
+#[test]
+fn shards_and_on_demand_are_held_against_each_other_with_put_payload_units_or_without_on_either_side() {
+    let Contest { scores, .. } = contest("0,0.5\n3600,0.5\n", 0.5, &[Contestant::FixedAtPeak]);
+    let near = |of: f64, by_hand: f64| assert!((of - by_hand).abs() < 1e-4, "{of} beside {by_hand}");
+    let [fixed, on_demand, advantage] = &scores[..] else { panic!("{scores:#?}") };
+    // A shard-hour, and 250 records a second: 900,000 PUT payload units.
+    near(fixed.dollars, 0.015 + 0.0126);
+    near(fixed.r20, 1.0);
+    // Of 2,000 bytes, which are billed as 2,048: 1.7166 GB, and a stream for an hour.
+    near(on_demand.dollars, 0.04 + 0.08 * 1.716_614);
+    near(on_demand.r20, (0.04 + 0.08 * 1.716_614 - 0.0126) / 0.015);
+    // 25 MB/s at the least: 83.8190 GB.
+    near(advantage.dollars, 0.032 * 83.819_032);
+    near(advantage.r200, (0.032 * 83.819_032 - 0.0126) / 0.015);
+}
+
 #[test]
 fn progress_comes_to_all_that_is_played() {
     let csv = "0,1\n3600,1\n";
@@ -144,15 +172,16 @@ fn rejected_percent_is_never_above_100_however_often_records_are_put_again() {
 }
 
 #[test]
-fn dollars_hold_what_cloudwatch_bills_for_shards_and_what_is_read_of_them() {
+fn dollars_hold_the_put_payload_units_and_what_cloudwatch_bills_for_shards_and_what_is_read_of_them() {
     let (load, prices) = (constant(0.5, 1), Prices::default());
     let played = |contestant: &Contestant| {
         let course = play_one(&load, &OPTIONS, contestant, &|_| {});
         assert_eq!(course.shards, [1; 120]);
-        (course.monitoring, dollars_of(&course, OPTIONS.load.tick_seconds, &prices).nano_dollars())
+        (course.monitoring, dollars_of(&course, &load, &prices).nano_dollars())
     };
-    // One shard for an hour: $0.015. A metric of it for an hour of a month's 730, at $0.30: $0.00041096.
-    let shard = 15_000_000;
+    // One shard for an hour: $0.015. Half of the 500 records that it takes a second: 900,000 units at $0.014 a million,
+    // $0.0126. A metric of it for an hour of a month's 730, at $0.30: $0.00041096.
+    let shard = 15_000_000 + 12_600_000;
     let metrics = |count: u64| (count * 300_000_000 + 365) / 730;
 
     // Until a minute is public, at the third, each look waits for it and finds none. The one that finds it and 12 at

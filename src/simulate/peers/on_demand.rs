@@ -17,8 +17,6 @@ const GIGABYTE: f64 = (1_u64 << 30) as f64;
 /// What on-demand makes of a load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnDemand {
-    /// Accepted shard-unit-seconds.
-    pub accepted_unit_seconds: f64,
     /// Rejected shard-units, by tick.
     pub rejected: Vec<f32>,
     /// The bill of the standard price plan, for what is written.
@@ -26,6 +24,8 @@ pub struct OnDemand {
     /// The bill of On-demand Advantage, for what is written: cheaper by the gigabyte, with a least
     /// throughput that is billed in any case.
     pub advantage: Money,
+    /// What a provisioned stream's PUT payload units would cost for the same records, of which either bill has none.
+    pub put_payload_units: Money,
 }
 
 /// Plays a load on an on-demand stream that has carried it before at its first rate.
@@ -54,18 +54,18 @@ pub fn play(load: &Load, prices: &Prices) -> OnDemand {
         rejected.push((units - taken) as f32);
     }
     let unit = load.unit();
-    let record_bytes = unit.bytes_per_second / unit.records_per_second;
+    let record_bytes = f64::from(unit.record_bytes);
     let billed = (record_bytes / BILLED_BYTES).ceil() * BILLED_BYTES / record_bytes;
     let bytes = accepted_unit_seconds * unit.bytes_per_second * billed;
     let elapsed = totals.len() as u64 * seconds;
     let least = (prices.on_demand_advantage_minimum_bytes_per_second * elapsed) as f64;
     let gigabytes = |price: Money, bytes: f64| price.times((bytes / GIGABYTE * 1e6) as u128, 1_000_000);
     OnDemand {
-        accepted_unit_seconds,
         rejected,
         standard: gigabytes(prices.on_demand_gigabyte_in, bytes)
             + prices.on_demand_stream_hour.times(u128::from(elapsed), 3_600),
         advantage: gigabytes(prices.on_demand_advantage_gigabyte_in, bytes.max(least)),
+        put_payload_units: unit.put_payload_units(accepted_unit_seconds, prices),
     }
 }
 
@@ -94,6 +94,8 @@ mod tests {
         let gigabytes = 1_800.0 * 5.0 * 1e6 * 1.024 / (1 << 30) as f64;
         let dollars = |money: Money| money.nano_dollars() as f64 / 1e9;
         assert!((dollars(played.standard) - (0.04 + 0.08 * gigabytes)).abs() < 1e-3);
+        // 9,000 unit-seconds of 500 records, each of which would be a PUT payload unit at $0.014 a million.
+        assert!((dollars(played.put_payload_units) - 0.063).abs() < 1e-3);
         // The least that Advantage bills is 25 MB/s.
         assert!((dollars(played.advantage) - 0.032 * 3_600.0 * 25e6 / (1 << 30) as f64).abs() < 1e-3);
     }
