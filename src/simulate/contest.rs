@@ -19,7 +19,7 @@ use super::score::{HIGH_PENALTY, Optimum, PENALTY, Score, absorbed_after};
 use super::trace::{Scale, Span, Trace, TraceError};
 use crate::cost::{self, Money, Prices};
 use crate::policy::ScalingPolicy;
-use crate::quota::{MAX_SHARDS, MIN_SHARDS};
+use crate::quota::MIN_SHARDS;
 
 /// Who takes part.
 #[derive(Debug, Clone)]
@@ -93,8 +93,8 @@ impl Contestant {
         }
     }
 
-    /// How many shards it begins with: as 70 % of each would carry the first rate, as far as the bounds allow that
-    /// hold then.
+    /// How many shards it begins with: as 70 % of each would carry the first rate, ours as far as the bounds allow
+    /// that hold then.
     fn first_shards(&self, load: &Load) -> u32 {
         let first = load.totals().first().copied().unwrap_or(0.0);
         let wanted = (first / 0.7).ceil() as u32;
@@ -108,7 +108,7 @@ impl Contestant {
             | Contestant::SampleLambda
             | Contestant::NodeScaler
             | Contestant::Epsagon
-            | Contestant::TargetTracking(_) => wanted.clamp(MIN_SHARDS, MAX_SHARDS),
+            | Contestant::TargetTracking(_) => wanted.max(MIN_SHARDS),
         }
     }
 }
@@ -246,7 +246,6 @@ fn optimum_of(load: &Load, options: &Options) -> Optimum {
             tick_seconds: options.load.tick_seconds,
             step_seconds: options.stream.step_seconds,
             update_seconds: options.stream.update_seconds,
-            max_shards: MAX_SHARDS,
             penalty,
         };
         optimum::least_cost(load.totals(), &rules)

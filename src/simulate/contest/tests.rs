@@ -10,6 +10,7 @@ use super::super::load::test_load;
 use super::*;
 use crate::manifest;
 use crate::policy::{Allow, MetricsSource, Schedule, ShardBounds, UpdateShardCount};
+use crate::quota::MAX_SHARDS;
 
 /// A day and a half, a value every 5 minutes: by day two and a half times as much as by night, noise,
 /// and three quarters of an hour in which all at once half as much again is written.
@@ -81,6 +82,20 @@ fn contest(csv: &str, peak_units: f64, contestants: &[Contestant]) -> Contest {
 }
 
 #[test]
+fn nobody_beats_the_optimum_of_a_load_above_the_200_shards_that_reshard_keeps_to() {
+    let defaults = ours(&ScalingPolicy::for_stream("orders", MAX_SHARDS));
+    let contestants = [vec![defaults], Contestant::peers()].concat();
+    let contest = contest("0,150\n1800,260\n3600,260\n", 260.0, &contestants);
+    assert_eq!(contest.scores.len(), contestants.len() + 2);
+    for score in &contest.scores {
+        assert!(score.r20 >= 1.0 && score.r200 >= 1.0, "{score:#?}\nbeside {:?}", contest.optimum);
+    }
+    let above =
+        contest.courses.iter().filter(|course| course.shards.iter().any(|shards| *shards > MAX_SHARDS));
+    assert!(above.count() >= 5, "who is not bound follows it there");
+}
+
+#[test]
 fn shards_and_on_demand_are_held_against_each_other_with_put_payload_units_or_without_on_either_side() {
     let Contest { scores, .. } = contest("0,0.5\n3600,0.5\n", 0.5, &[Contestant::FixedAtPeak]);
     let near = |of: f64, by_hand: f64| assert!((of - by_hand).abs() < 1e-4, "{of} beside {by_hand}");
@@ -148,8 +163,9 @@ fn a_policy_begins_within_the_bounds_that_hold_then_and_its_peers_as_if_there_we
             assert_eq!(contestant.first_shards(&load), first, "{contestant:?}");
         }
     }
+    let beyond = constant(260.0, 2);
     for peer in Contestant::peers().into_iter().skip(1) {
-        assert_eq!(peer.first_shards(&load), 29, "{peer:?}");
+        assert_eq!([&load, &beyond].map(|load| peer.first_shards(load)), [29, 372], "{peer:?}");
     }
     let course = play_one(&load, &OPTIONS, &ours(&bounded(1, 10)), &|_| {});
     assert!(course.shards.iter().all(|shards| *shards <= 10), "{:?}", course.shards);

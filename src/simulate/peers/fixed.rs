@@ -16,11 +16,13 @@ impl Scaler for Fixed {
     }
 }
 
-/// The fewest equal shards none of which is ever above its ceiling; 200 where even they are.
+/// The fewest equal shards none of which is ever above its ceiling. Where even of 200 one is: 200, or as many as the
+/// highest total needs.
 pub fn fewest_at_peak(load: &Load) -> u32 {
     let most = load.totals().iter().copied().fold(0.0, f64::max);
-    let fewest = (most.ceil() as u32).clamp(1, MAX_SHARDS);
-    (fewest..MAX_SHARDS).find(|count| never_rejects(load, *count)).unwrap_or(MAX_SHARDS)
+    let fewest = (most.ceil() as u32).max(1);
+    let last_tried = fewest.max(MAX_SHARDS);
+    (fewest..last_tried).find(|count| never_rejects(load, *count)).unwrap_or(last_tried)
 }
 
 fn never_rejects(load: &Load, count: u32) -> bool {
