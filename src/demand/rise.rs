@@ -36,7 +36,8 @@ impl Rise {
     /// The rise at the end of the totals; none where one of the minutes is not known.
     pub(super) fn read(totals: &Totals, minutes: usize, windows: Windows) -> Rise {
         let mean = |end: usize| {
-            (end.checked_sub(windows.mean)?..end).map(|place| totals.fullness(place)).sum::<Option<u64>>()
+            let mut minutes = (end.checked_sub(windows.mean)?..end).map(|place| totals.fullness(place));
+            minutes.try_fold(0, |sum: u64, of_minute| Some(sum.saturating_add(of_minute?)))
         };
         let newest_and_before = || Some((mean(minutes)?, mean(minutes.checked_sub(1)?)?));
         match newest_and_before() {
@@ -48,7 +49,7 @@ impl Rise {
     /// What follows from two windows, one minute apart.
     pub(super) fn between(before: u64, newest: u64) -> Rise {
         let growth = (newest.saturating_sub(before)).saturating_mul(1_000) / before.max(1);
-        Rise { per_mille: (growth.saturating_sub(NOISE_PER_MILLE) * MINUTES).min(MOST_PER_MILLE) }
+        Rise { per_mille: growth.saturating_sub(NOISE_PER_MILLE).saturating_mul(MINUTES).min(MOST_PER_MILLE) }
     }
 
     /// What is offered by then.

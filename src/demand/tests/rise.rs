@@ -95,3 +95,15 @@ fn without_a_minute_to_compare_with_there_is_no_rise() {
     }
     assert_eq!(heat(&assess(&snapshot, &policy)), [4_000]);
 }
+
+#[test]
+fn totals_that_no_stream_reaches_are_the_most_there_is() {
+    let most = Amounts { bytes: u64::MAX, records: u64::MAX, rejected: u64::MAX };
+    let risen = |minutes| {
+        let mut story = Story::of(1);
+        story.pass(20, |_| percent(1)).pass(minutes, |_| most);
+        assess(&story.snapshot(), &policy()).summary.rise_per_mille
+    };
+    // Of three minutes one, and then all of them.
+    assert_eq!((risen(1), risen(4)), (500, 0));
+}
