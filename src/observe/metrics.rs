@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::cache::ObservationCache;
-use super::series::dense;
+use super::series::{dense, highest_possible};
 use super::{ObserveError, Span};
 use crate::control_plane::{
     ControlPlane, DataPoint, ErrorClass, GetMetricData, MetricOf, MetricQuery, MetricStatus, Period,
@@ -233,7 +233,7 @@ impl Call {
         period: Period,
     ) -> Result<Vec<Series>, ObserveError> {
         if self.from >= end {
-            return Ok(vec![dense(&[], self.from, end, true); self.queries.len()]);
+            return Ok(vec![Series::new(self.from, Vec::new(), true); self.queries.len()]);
         }
         let of_stream =
             |query: &MetricQuery| MetricOf { stream_name: Arc::clone(stream_name), query: query.clone() };
@@ -241,8 +241,9 @@ impl Call {
         let mut request = GetMetricData { queries, start: self.from, end, period, next_token: None };
         let answers = ask(plane, &mut request).await?;
         // At once, not when all calls are answered: the points of one call are all that is kept of them.
-        let series = answers.into_iter().map(|Answer { points, status }| {
-            dense(&points, self.from, end, status == Some(MetricStatus::Complete))
+        let series = self.queries.iter().zip(answers).map(|(query, Answer { points, status })| {
+            let is_complete = status == Some(MetricStatus::Complete);
+            dense(&points, [self.from, end], is_complete, highest_possible(query, period))
         });
         Ok(series.collect())
     }
