@@ -1,5 +1,6 @@
 //! Load that grows.
 
+use super::super::rise::Rise;
 use super::*;
 use crate::policy::ScalingPolicy;
 use std::time::Duration;
@@ -106,4 +107,5 @@ fn totals_that_no_stream_reaches_are_the_most_there_is() {
     };
     // Of three minutes one, and then all of them.
     assert_eq!((risen(1), risen(4)), (500, 0));
+    assert_eq!(Rise::between(0, u64::MAX).per_mille, 500);
 }
