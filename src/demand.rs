@@ -98,7 +98,7 @@ mod ancestry;
 mod count_updates;
 mod density;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod forecast;
 mod headroom;
 mod heat;
@@ -303,7 +303,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     }
     let count = if tiling.is_ok() { open.len() } else { snapshot.summary.open_shard_count };
     let current = u32::try_from(count).unwrap_or(u32::MAX);
-    let updates = CountUpdates::read(snapshot, &lineage);
+    let updates = CountUpdates::read(snapshot, policy, &lineage);
     Demand {
         stops,
         split_bars: if in_force.allow.scale_up() { Vec::new() } else { frozen(true) },

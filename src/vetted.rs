@@ -31,7 +31,10 @@ pub fn needs_approval(policy: &ScalingPolicy, plan: &Plan) -> bool {
 mod tests {
     use super::*;
     use crate::cost::fixtures;
-    use crate::plan::Step;
+    use crate::demand::fixture::{self, Story, by_width, percent};
+    use crate::hash_key::HashKeyRange;
+    use crate::plan::{Hold, Step};
+    use crate::policy::UpdateShardCount;
 
     #[test]
     fn heat_does_not_wait_where_only_merges_need_approval() {
@@ -52,6 +55,33 @@ mod tests {
             policy.approval.required = required;
             let plans = [&split.plan, &merge.plan, &heat_first.plan];
             assert_eq!(plans.map(|plan| needs_approval(&policy, plan)), expected);
+        }
+    }
+
+    #[test]
+    fn two_shards_that_were_split_and_merged_twice_have_used_up_a_budget_of_two_merges() {
+        let traffic = |range: HashKeyRange| by_width(range, percent(10));
+        let mut story = Story::of(2);
+        story.pass(10, traffic);
+        for _ in 0..2 {
+            let [low, high] = story.split(*story.open_shards().last().expect("two are open"));
+            story.pass(10, traffic);
+            story.merge(low, high, false);
+            story.pass(20, traffic);
+        }
+        let merge_budget = Hold::MergeBudget { max_merges_per_day: 2, merged: 2 };
+        for update_shard_count in
+            [UpdateShardCount::Never, UpdateShardCount::Emergency, UpdateShardCount::Auto]
+        {
+            let mut policy = ScalingPolicy { update_shard_count, ..fixture::policy() };
+            let decided = |policy: &ScalingPolicy| {
+                let plan = decide(&story.snapshot(), policy).expect("no veto").plan;
+                (plan.steps().len(), plan.holds.contains(&merge_budget))
+            };
+            policy.budgets.max_merges_per_day = 2;
+            assert_eq!(decided(&policy), (0, true), "{update_shard_count:?}");
+            policy.budgets.max_merges_per_day = 3;
+            assert_eq!(decided(&policy), (1, false), "{update_shard_count:?}");
         }
     }
 }

@@ -44,7 +44,7 @@ impl Span {
 
 /// Amounts that were written, or that producers tried to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Amounts {
+pub(crate) struct Amounts {
     /// Accepted bytes.
     pub(super) bytes: u64,
     /// Accepted records.

@@ -117,13 +117,13 @@ pub(super) fn day(snapshot: &Snapshot) -> Timestamp {
 }
 
 /// Merges in the last day, as far as the look-back goes: merged shards that are not proved to be
-/// older, and that no UpdateShardCount has made, whose calls have a budget of their own.
+/// older, and that no UpdateShardCount has made for sure, whose calls have a budget of their own.
 pub(super) fn merges_in_the_last_day(snapshot: &Snapshot, lineage: &Lineage, updates: &CountUpdates) -> u32 {
     let day = day(snapshot);
     let merged = lineage.members().iter().enumerate().filter(|(at, member)| {
         member.shard.adjacent_parent.is_some()
             && member.opened_by().is_none_or(|by| by > day)
-            && !updates.made(*at)
+            && !updates.surely_made(*at)
     });
     u32::try_from(merged.count()).unwrap_or(u32::MAX)
 }
