@@ -50,8 +50,7 @@ fn simulating(criterion: &mut Criterion) {
         });
     });
     group.bench_function("the optimum", |bencher| {
-        let rules =
-            Rules { tick_seconds: 30, step_seconds: 30, update_seconds: 180, max_shards: 200, penalty: 20.0 };
+        let rules = Rules { tick_seconds: 30, step_seconds: 30, update_seconds: 180, penalty: 20.0 };
         bencher.iter(|| least_cost(black_box(load.totals()), &rules));
     });
     group.finish();

@@ -106,9 +106,9 @@ fn shards_and_on_demand_are_held_against_each_other_with_put_payload_units_or_wi
     // Of 2,000 bytes, which are billed as 2,048: 1.7166 GB, and a stream for an hour.
     near(on_demand.dollars, 0.04 + 0.08 * 1.716_614);
     near(on_demand.r20, (0.04 + 0.08 * 1.716_614 - 0.0126) / 0.015);
-    // 25 MB/s at the least: 83.8190 GB.
-    near(advantage.dollars, 0.032 * 83.819_032);
-    near(advantage.r200, (0.032 * 83.819_032 - 0.0126) / 0.015);
+    // 25 MB/s in and out at the least: 83.8190 GB each.
+    near(advantage.dollars, (0.032 + 0.016) * 83.819_032);
+    near(advantage.r200, ((0.032 + 0.016) * 83.819_032 - 0.0126) / 0.015);
 }
 
 #[test]

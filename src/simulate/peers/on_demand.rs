@@ -10,8 +10,6 @@ use crate::simulate::load::Load;
 const LEAST_UNITS: f64 = 4.0;
 const PEAK_SECONDS: u64 = 30 * 86_400;
 const SETTLING_SECONDS: u64 = 15 * 60;
-/// Bytes that a record is rounded up to.
-const BILLED_BYTES: f64 = 1_024.0;
 const GIGABYTE: f64 = (1_u64 << 30) as f64;
 
 /// What on-demand makes of a load.
@@ -22,7 +20,7 @@ pub struct OnDemand {
     /// The bill of the standard price plan, for what is written.
     pub standard: Money,
     /// The bill of On-demand Advantage, for what is written: cheaper by the gigabyte, with a least
-    /// throughput that is billed in any case.
+    /// throughput in and out that is billed in any case.
     pub advantage: Money,
     /// What a provisioned stream's PUT payload units would cost for the same records, of which either bill has none.
     pub put_payload_units: Money,
@@ -55,16 +53,22 @@ pub fn play(load: &Load, prices: &Prices) -> OnDemand {
     }
     let unit = load.unit();
     let record_bytes = f64::from(unit.record_bytes);
-    let billed = (record_bytes / BILLED_BYTES).ceil() * BILLED_BYTES / record_bytes;
-    let bytes = accepted_unit_seconds * unit.bytes_per_second * billed;
+    let bytes = |rounded_to: u64| {
+        let rounded_to = rounded_to.max(1) as f64;
+        let billed = (record_bytes / rounded_to).ceil() * rounded_to / record_bytes;
+        accepted_unit_seconds * unit.bytes_per_second * billed
+    };
     let elapsed = totals.len() as u64 * seconds;
     let least = (prices.on_demand_advantage_minimum_bytes_per_second * elapsed) as f64;
     let gigabytes = |price: Money, bytes: f64| price.times((bytes / GIGABYTE * 1e6) as u128, 1_000_000);
     OnDemand {
         rejected,
-        standard: gigabytes(prices.on_demand_gigabyte_in, bytes)
+        standard: gigabytes(prices.on_demand_gigabyte_in, bytes(prices.on_demand_record_bytes))
             + prices.on_demand_stream_hour.times(u128::from(elapsed), 3_600),
-        advantage: gigabytes(prices.on_demand_advantage_gigabyte_in, bytes.max(least)),
+        advantage: gigabytes(
+            prices.on_demand_advantage_gigabyte_in,
+            bytes(prices.on_demand_advantage_record_bytes).max(least),
+        ) + gigabytes(prices.on_demand_advantage_gigabyte_out, least),
         put_payload_units: unit.put_payload_units(accepted_unit_seconds, prices),
     }
 }
@@ -96,7 +100,12 @@ mod tests {
         assert!((dollars(played.standard) - (0.04 + 0.08 * gigabytes)).abs() < 1e-3);
         // 9,000 unit-seconds of 500 records, each of which would be a PUT payload unit at $0.014 a million.
         assert!((dollars(played.put_payload_units) - 0.063).abs() < 1e-3);
-        // The least that Advantage bills is 25 MB/s.
-        assert!((dollars(played.advantage) - 0.032 * 3_600.0 * 25e6 / (1 << 30) as f64).abs() < 1e-3);
+        // The least that Advantage bills is 25 MB/s in, and as much out.
+        let least = 3_600.0 * 25e6 / (1 << 30) as f64;
+        assert!((dollars(played.advantage) - (0.032 + 0.016) * least).abs() < 1e-3);
+        // Where records were billed as they are.
+        let prices = Prices { on_demand_record_bytes: 1, ..Prices::default() };
+        let dollars_unrounded = dollars(play(&load, &prices).standard);
+        assert!((dollars_unrounded - (0.04 + 0.08 * gigabytes / 1.024)).abs() < 1e-3);
     }
 }
