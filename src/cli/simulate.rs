@@ -122,13 +122,13 @@ struct LoadFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Stream")]
 struct StreamFlags {
-    /// Seconds that a split or merge takes
+    /// Seconds that a split or merge takes, rounded up to whole ticks
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     step_seconds: u32,
-    /// Seconds that an UpdateShardCount takes
+    /// Seconds that an UpdateShardCount takes, rounded up to whole ticks
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=36_000))]
     update_seconds: u32,
-    /// Seconds from the end of a minute until its metrics are public
+    /// Seconds from the end of a minute until its metrics are public; reshard itself waits 120 for them
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     metric_delay: u32,
     /// The share of rejected records that is put again in the next tick, 0 to 1; R and rejected % count each attempt

@@ -54,12 +54,20 @@ pub enum TraceError {
     #[error("a trace needs two lines of `epoch_seconds,value` at least, and one value above 0")]
     Empty,
     /// Nothing of it is left.
-    #[error("the trace lasts {days:.2} days, and the part from day {offset:.2} on was asked for")]
+    #[error(
+        "the trace lasts {days:.2} days; the part that was asked for holds {left} of its lines, where two are needed"
+    )]
     NothingLeft {
         /// The whole trace.
         days: f64,
-        /// Where the part begins.
-        offset: f64,
+        /// How many lines are left: none, or one.
+        left: usize,
+    },
+    /// Rates that cannot be reckoned with.
+    #[error("the values of a line come to {total:e}, where 1e-100 to 1e100 is right")]
+    OutOfReach {
+        /// The highest sum of a line's values.
+        total: f64,
     },
 }
 
@@ -134,7 +142,8 @@ impl Trace {
     /// The part of the trace that lies within `span`, scaled to shard-units.
     ///
     /// # Errors
-    /// [`TraceError::NothingLeft`] if the part begins after the end.
+    /// [`TraceError::NothingLeft`] if fewer than two lines lie in the part, [`TraceError::OutOfReach`] if what they
+    /// come to cannot be scaled.
     pub fn scaled(&self, span: Span, scale: Scale) -> Result<Trace, TraceError> {
         let first = self.samples.first().map_or(0, |sample| sample.0);
         let days_until = |at: i64| (at - first) as f64 / SECONDS_PER_DAY;
@@ -145,7 +154,7 @@ impl Trace {
         let mut samples: Vec<(i64, Vec<f64>)> = self.samples.iter().filter(within).cloned().collect();
         if samples.len() < 2 {
             let days = self.samples.last().map_or(0.0, |last| days_until(last.0));
-            return Err(TraceError::NothingLeft { days, offset: span.offset_days });
+            return Err(TraceError::NothingLeft { days, left: samples.len() });
         }
         let total = |rates: &[f64]| rates.iter().sum::<f64>();
         let mut totals: Vec<f64> = samples.iter().map(|(_, rates)| total(rates)).collect();
@@ -153,6 +162,9 @@ impl Trace {
         let of_rank =
             |quantile: f64| totals[(quantile.clamp(0.0, 1.0) * (totals.len() - 1) as f64).round() as usize];
         let (largest, most) = (of_rank(1.0), of_rank(0.999));
+        if largest > 0.0 && !(1e-100..=1e100).contains(&largest) {
+            return Err(TraceError::OutOfReach { total: largest });
+        }
         let peak = match scale.peak_quantile {
             Some(quantile) => of_rank(quantile),
             None if largest > HEAVY_TAIL * most => most,
@@ -242,8 +254,18 @@ mod tests {
         let error = trace.scaled(Span { offset_days: 9.0, days: None }, PEAK).expect_err("nothing");
         assert_eq!(
             error.to_string(),
-            "the trace lasts 2.50 days, and the part from day 9.00 on was asked for"
+            "the trace lasts 2.50 days; the part that was asked for holds 0 of its lines, where two are needed"
         );
+    }
+
+    #[test]
+    fn values_that_cannot_be_scaled_are_refused() {
+        for (value, said) in [("1e308", "1e308"), ("1e-320", "1e-320")] {
+            let trace = Trace::from_csv(&format!("0,{value}\n60,{value}\n")).expect("numbers");
+            let error = trace.scaled(Span::default(), PEAK).expect_err("too far");
+            let right = "where 1e-100 to 1e100 is right";
+            assert_eq!(error.to_string(), format!("the values of a line come to {said}, {right}"));
+        }
     }
 
     #[test]
