@@ -91,7 +91,7 @@ pub use self::ancestry::{ancestry_of, ancestry_of_heat};
 #[cfg(feature = "sandbox")]
 pub(crate) use self::density::SEGMENTS;
 pub use self::headroom::{last_full_hour, learned};
-pub(crate) use self::history::accounts_for;
+pub use self::history::accounts_for;
 pub use self::pulse::Pulse;
 
 mod ancestry;

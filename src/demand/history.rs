@@ -367,7 +367,7 @@ pub(super) fn newest(series: &Series, end: Minute) -> Option<Minute> {
 /// at most a tenth of what one shard can carry. The second bound keeps the first one honest on wide
 /// streams: of 200 shards one carries half a percent, and its missing data point must not pass for
 /// an idle minute. A tenth of a ceiling is less than the tolerance that merges leave.
-pub(crate) fn accounts_for(dimension: Dimension, shards: u64, total: u64) -> bool {
+pub fn accounts_for(dimension: Dimension, shards: u64, total: u64) -> bool {
     total.abs_diff(shards).saturating_mul(100) <= total
         && total.saturating_sub(shards) <= dimension.ceiling_per_second() * 60 / 10
 }
