@@ -398,12 +398,12 @@ pub(super) fn carried(
             let witness = if had_a_window { Witness::Ancestor } else { Witness::Passing };
             (densities[parent].share(member.shard.range), witness)
         });
+        // This is most of what a decision on a long window takes.
         let inherited = |carried: &[Vec<Cell>], place: usize| {
-            let parents = member.parents.iter().map(|parent| carried[*parent][place]);
-            parents
-                .map(|cell| share.map_or(cell, |(share, witness)| cell.share(share, witness)))
-                .reduce(Cell::plus)
-                .unwrap_or(Cell::UNKNOWN)
+            member.parents.iter().fold(Cell::NOTHING, |sum, parent| {
+                let cell = carried[*parent][place];
+                sum.plus(share.map_or(cell, |(share, witness)| cell.share(share, witness)))
+            })
         };
         let places = 0..needed[*at].min(span.len());
         let was_closed = closed.map_or(span.len(), |closed| span.place(closed));
