@@ -84,29 +84,29 @@ enum Format {
 #[command(next_help_heading = "Load")]
 struct LoadFlags {
     /// What the trace's peak stands for, in shard-units: what one shard takes
-    #[arg(long, value_name = "UNITS", default_value_t = 60.0, value_parser = positive)]
+    #[arg(long, value_name = "UNITS", default_value_t = 60.0, value_parser = positive, allow_negative_numbers = true)]
     peak: f64,
     /// Which quantile of the trace is its peak, 0 to 1 [default: 0.999 where the largest value is more than half as
     /// much again, else 1]
-    #[arg(long, value_name = "QUANTILE", value_parser = share)]
+    #[arg(long, value_name = "QUANTILE", value_parser = share, allow_negative_numbers = true)]
     peak_quantile: Option<f64>,
     /// Cut what lies above so many shard-units [default: thrice the peak]
-    #[arg(long, value_name = "UNITS", value_parser = positive)]
+    #[arg(long, value_name = "UNITS", value_parser = positive, allow_negative_numbers = true)]
     clip: Option<f64>,
     /// Bytes of a record: under 1,000 records bind, else bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "BYTES", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_048_576), allow_negative_numbers = true)]
     record_bytes: u32,
     /// Partition keys
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000), allow_negative_numbers = true)]
     keys: u32,
     /// Their Zipf skew: the k-th most frequent key weighs k^-skew
-    #[arg(long, value_name = "SKEW", default_value_t = 0.6, value_parser = not_negative)]
+    #[arg(long, value_name = "SKEW", default_value_t = 0.6, value_parser = not_negative, allow_negative_numbers = true)]
     skew: f64,
     /// Partition keys of a tenant
-    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
     keys_per_tenant: u32,
     /// Bursts shorter than a minute: the standard deviation of a tick's rate, as a share of its mean
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative, allow_negative_numbers = true)]
     noise: f64,
     /// Days of the trace that are left out at its beginning
     #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = not_negative, allow_negative_numbers = true)]
@@ -115,7 +115,7 @@ struct LoadFlags {
     #[arg(long, value_name = "DAYS", value_parser = positive, allow_negative_numbers = true)]
     days: Option<f64>,
     /// Where the keys fall, and the noise
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
 }
 
@@ -123,19 +123,19 @@ struct LoadFlags {
 #[command(next_help_heading = "Stream")]
 struct StreamFlags {
     /// Seconds that a split or merge takes, rounded up to whole ticks
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600), allow_negative_numbers = true)]
     step_seconds: u32,
     /// Seconds that an UpdateShardCount takes, rounded up to whole ticks
-    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=36_000))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=36_000), allow_negative_numbers = true)]
     update_seconds: u32,
     /// Seconds from the end of a minute until its metrics are public; reshard itself waits 120 for them
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=3_600), allow_negative_numbers = true)]
     metric_delay: u32,
     /// The share of rejected records that is put again in the next tick, 0 to 1; R and rejected % count each attempt
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
     retries: f64,
     /// Seconds of a tick of the simulation; a part of a minute
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = part_of_a_minute)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = part_of_a_minute, allow_negative_numbers = true)]
     tick: u32,
 }
 

@@ -121,6 +121,33 @@ fn what_is_wrong_with_a_plot_is_told_before_anything_is_played() {
     assert!(!super::exists(&picture), "a picture that was not drawn");
 }
 
+#[test]
+fn a_number_below_0_is_told_as_one_whatever_option_has_it() {
+    let options = [
+        "--peak",
+        "--peak-quantile",
+        "--clip",
+        "--record-bytes",
+        "--keys",
+        "--skew",
+        "--keys-per-tenant",
+        "--noise",
+        "--offset",
+        "--days",
+        "--seed",
+        "--step-seconds",
+        "--update-seconds",
+        "--metric-delay",
+        "--retries",
+        "--tick",
+    ];
+    for option in options {
+        let ran = run(NOBODY, &["simulate", "--trace", "load.csv", option, "-3"]);
+        let told = format!("invalid value '-3' for '{option} <");
+        assert!(ran.stderr.contains(&told), "{told} in {}", ran.stderr);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_plot_that_fails_after_all_leaves_the_scorecard() {
