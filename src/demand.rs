@@ -37,8 +37,8 @@
 //! range on which more than 0.1 % were measured to be rejected in two of the last three minutes;
 //! its demand is at least the ceiling in the fuller dimension. The load that decides merges is the
 //! highest mean of any window within the stabilisation window, where each *fades* with its age: it
-//! counts in full as the newest and for nothing at the end. Read bytes are ingest bytes times
-//! pollers, whatever was read. Where the stream *rises*, all of that is raised to what it will be
+//! counts in full as the newest and for nothing at the end; and no less than what a [`forecast`] expects of
+//! the next quarter of an hour. Read bytes are ingest bytes times pollers, whatever was read. Where the stream *rises*, all of that is raised to what it will be
 //! when a step can help ([`rise`]), and merges wait.
 //!
 //! *Evidence* is `Unknown` if a minute of the window is; else `Estimated` if any minute of the
@@ -136,7 +136,7 @@ pub struct Demand {
     pub count_updates_minutes_ago: Vec<u32>,
     /// AWS's refusal, where it has just refused an UpdateShardCount.
     pub count_update_refused: Option<String>,
-    /// What the stream is expected to be offered, where the policy may call for it and the last days say more of it than
+    /// What the stream is expected to be offered, where the policy may follow it and the last days say more of it than
     /// the load of now.
     pub forecast: Option<Forecast>,
     /// The target in the dimensions that learn theirs, where enough is known for one.
@@ -184,7 +184,7 @@ impl ShardDemand {
     }
 
     /// The load that decides merges: the highest within the stabilisation window, fading with its age, at least
-    /// [`ShardDemand::loads`].
+    /// [`ShardDemand::loads`], and at least what is foreseen for the next quarter of an hour.
     pub fn peak_loads(&self) -> Loads {
         self.segments.iter().map(|segment| segment.peak_loads).sum()
     }
@@ -271,6 +271,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
 
     let readers = Readers::of(snapshot, policy, window, open.len());
     let rise = Rise::read(&totals, span.len(), windows);
+    let forecast = if is_silent { None } else { forecast(snapshot, policy, rise) };
     let learned_target = if policy.targets.learned.is_empty() { None } else { headroom::read(snapshot) };
     let view = View {
         snapshot,
@@ -278,6 +279,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         trigger: policy.limits(learned_target).trigger,
         windows,
         rise,
+        foreseen_per_mille: forecast.as_ref().map_or(0, Forecast::next_per_mille),
         span,
         lineage: &lineage,
         reports: &reports,
@@ -312,7 +314,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage, &updates),
         count_updates_minutes_ago: updates.calls.iter().map(|by| minutes_between(*by, now)).collect(),
         count_update_refused: snapshot.update_shard_count_refused.clone(),
-        forecast: if is_silent { None } else { forecast(snapshot, policy, rise, updates.calls.len()) },
+        forecast,
         learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),
@@ -329,10 +331,10 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     }
 }
 
-/// The forecast, where a call of UpdateShardCount may follow it: splits and merges do not.
-fn forecast(snapshot: &Snapshot, policy: &ScalingPolicy, rise: Rise, calls_made: usize) -> Option<Forecast> {
-    let may_call = calls_made < policy.update_shard_count.calls_a_day(false) as usize;
-    may_call.then(|| forecast::read(snapshot, rise))?
+/// The forecast, where calls of UpdateShardCount may follow it. Merges do even when the day's calls are made: they
+/// are not to undo what the last of them was made for.
+fn forecast(snapshot: &Snapshot, policy: &ScalingPolicy, rise: Rise) -> Option<Forecast> {
+    (policy.update_shard_count.calls_a_day(false) > 0).then(|| forecast::read(snapshot, rise))?
 }
 
 /// Whole minutes from one instant to a later one.

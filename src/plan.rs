@@ -257,6 +257,16 @@ pub enum Course {
     Both,
 }
 
+impl fmt::Display for Course {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Course::Yesterday => "yesterday's course",
+            Course::LastWeek => "the course of a week ago",
+            Course::Both => "the courses of yesterday and of a week ago",
+        })
+    }
+}
+
 /// A range with its load and how that is known. Of a part of the key space that the range cuts though
 /// no split would, it has the share of the keys, rounded down at each end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -266,7 +276,8 @@ pub struct RangeLoad {
     pub range: HashKeyRange,
     /// The load that decides splits: demand over the window.
     pub loads: Loads,
-    /// The load that decides merges: the highest within the stabilisation window.
+    /// The load that decides merges: the highest within the stabilisation window, or what is foreseen where that is
+    /// more.
     pub peak_loads: Loads,
     /// How the loads are known.
     pub evidence: Evidence,

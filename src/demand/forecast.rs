@@ -60,6 +60,13 @@ pub struct Forecast {
     pub course: Course,
 }
 
+impl Forecast {
+    /// What the slot that begins now is expected to bring.
+    pub fn next_per_mille(&self) -> u64 {
+        self.per_mille.first().copied().unwrap_or(0)
+    }
+}
+
 /// The forecast, where the past was a better guide than the load of now; in thousandths of that with its rise, which is
 /// what demand is reckoned from.
 pub(super) fn read(snapshot: &Snapshot, rise: Rise) -> Option<Forecast> {
@@ -181,8 +188,8 @@ struct Missed {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::assess;
     use super::super::fixture::{FIRST, Story, percent, policy};
+    use super::super::{Demand, assess};
     use super::*;
     use crate::policy::UpdateShardCount;
 
@@ -347,15 +354,33 @@ mod tests {
         }
     }
 
+    /// As it is demanded with each setting of `updateShardCount`.
+    fn demanded(snapshot: &Snapshot) -> [Demand; 3] {
+        let mut policy = policy();
+        [UpdateShardCount::Never, UpdateShardCount::Emergency, UpdateShardCount::Auto].map(|setting| {
+            policy.update_shard_count = setting;
+            assess(snapshot, &policy)
+        })
+    }
+
     #[test]
     fn only_calls_that_may_follow_the_load_ask_for_a_forecast() {
-        let snapshot = stream(12, 0, daily);
-        let mut policy = policy();
-        let is_there =
-            [UpdateShardCount::Never, UpdateShardCount::Emergency, UpdateShardCount::Auto].map(|leave| {
-                policy.update_shard_count = leave;
-                assess(&snapshot, &policy).forecast.is_some()
-            });
+        let is_there = demanded(&stream(12, 0, daily)).map(|demand| demand.forecast.is_some());
         assert_eq!(is_there, [false, false, true]);
+    }
+
+    #[test]
+    fn merges_see_what_the_next_quarter_of_an_hour_is_expected_to_bring_and_splits_do_not() {
+        let rising = demanded(&stream(12, 0, |minute| daily(minute + 180)));
+        let next = rising[2].forecast.as_ref().map_or(0, Forecast::next_per_mille);
+        assert!(next > 1_020, "{next}");
+        let loads = rising.each_ref().map(|demand| demand.shards[0].loads());
+        let peaks = rising.each_ref().map(|demand| demand.shards[0].peak_loads());
+        assert_eq!(loads, [loads[0]; 3]);
+        assert_eq!(peaks, [loads[0], loads[0], loads[0].scaled(next, 1_000)]);
+        // What falls is no reason to merge sooner: what was higher fades as it does without.
+        let falling = demanded(&stream(12, 0, |minute| daily(minute - 180)));
+        let peaks = falling.map(|demand| demand.shards[0].peak_loads());
+        assert_eq!(peaks, [peaks[0]; 3]);
     }
 }

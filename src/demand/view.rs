@@ -23,6 +23,9 @@ pub(super) struct View<'a> {
     pub(super) trigger: Loads,
     pub(super) windows: Windows,
     pub(super) rise: Rise,
+    /// What the next quarter of an hour is expected to bring, in thousandths of the load of now; 0 where nothing is
+    /// foreseen.
+    pub(super) foreseen_per_mille: u64,
     pub(super) span: Span,
     pub(super) lineage: &'a Lineage<'a>,
     pub(super) reports: &'a Reports<'a>,
@@ -66,7 +69,8 @@ impl View<'_> {
         let ingest = Ingest::of(cells, self.windows, self.rise);
         let loads =
             |offered: Offered| offered.loads(self.readers.read_bytes(offered.to_be_read), self.windows.mean);
-        let (now, peak) = (loads(ingest.now), loads(ingest.peak));
+        let now = loads(ingest.now);
+        let peak = loads(ingest.peak).max(now.scaled(self.foreseen_per_mille, 1_000));
         let heat = Heat {
             lineage: self.lineage,
             source: match self.policy.metrics.source {

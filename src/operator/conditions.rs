@@ -204,6 +204,7 @@ fn is_wait(hold: &Hold) -> bool {
             | Hold::LoadEstimated { .. }
             | Hold::Stabilizing { .. }
             | Hold::Rising { .. }
+            | Hold::LoadForeseen { .. }
             | Hold::ConsumerLagging { .. }
             | Hold::ConsumerSilent { .. }
             | Hold::ParentsDraining { .. }

@@ -21,6 +21,7 @@ impl Hold {
             Hold::LoadEstimated { .. } => "merges wait for longer measurements",
             Hold::Stabilizing { .. } => "merges wait for a longer low load",
             Hold::Rising { .. } => "merges wait while writes rise",
+            Hold::LoadForeseen { .. } => "merges wait for more that is foreseen",
             Hold::RateLimited { scale_up: true, .. } => "splits wait for behavior.scaleUp",
             Hold::RateLimited { scale_up: false, .. } => "merges wait for behavior.scaleDown",
             Hold::StepBudget { .. } => "the plan's steps are used up",

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Load;
+use crate::plan::Course;
 use crate::quota::Dimension;
 use crate::stream::{ShardId, StreamStatus, TilingError};
 use crate::units::duration;
@@ -92,6 +93,13 @@ pub enum Hold {
     Rising {
         /// By how many thousandths the loads of shards are raised for it.
         per_mille: u64,
+    },
+    /// A merge waits for what the next quarter of an hour is expected to bring: a split would undo it.
+    LoadForeseen {
+        /// The load that is expected, in thousandths of that of now.
+        expected_per_mille: u64,
+        /// The days that this goes by.
+        course: Course,
     },
     /// `behavior` allows no more change in this direction now.
     RateLimited {
@@ -210,6 +218,7 @@ impl Hold {
             | Hold::LoadEstimated { .. }
             | Hold::Stabilizing { .. }
             | Hold::Rising { .. }
+            | Hold::LoadForeseen { .. }
             | Hold::RateLimited { .. }
             | Hold::StepBudget { .. }
             | Hold::MergeBudget { .. }
@@ -260,6 +269,7 @@ impl Hold {
             Hold::LoadEstimated { .. }
             | Hold::Stabilizing { .. }
             | Hold::Rising { .. }
+            | Hold::LoadForeseen { .. }
             | Hold::RateLimited { scale_up: false, .. }
             | Hold::MergeBudget { .. }
             | Hold::ConsumerLagging { .. }
@@ -292,6 +302,7 @@ impl Hold {
             Hold::LoadEstimated { .. } => "LoadEstimated",
             Hold::Stabilizing { .. } => "Stabilizing",
             Hold::Rising { .. } => "Rising",
+            Hold::LoadForeseen { .. } => "LoadForeseen",
             Hold::RateLimited { .. } => "RateLimited",
             Hold::StepBudget { .. } => "StepBudget",
             Hold::MergeBudget { .. } => "MergeBudget",
@@ -364,6 +375,13 @@ impl fmt::Display for Hold {
             Hold::Rising { per_mille } => {
                 let (percent, tenths) = (per_mille / 10, per_mille % 10);
                 write!(f, "merges wait: writes rise, by {percent}.{tenths} % until a step can help")
+            }
+            Hold::LoadForeseen { expected_per_mille, course } => {
+                let (percent, tenths) = (expected_per_mille / 10, expected_per_mille % 10);
+                write!(
+                    f,
+                    "merges wait: within 15 min {percent}.{tenths} % of the load of now is expected, by {course}"
+                )
             }
             Hold::RateLimited { scale_up: true, limit } => {
                 write!(f, "behavior.scaleUp allows at most {limit} shards now")

@@ -31,9 +31,20 @@ pub(super) fn held_back(
             holds.extend(shard.merge_guard.clone().or_else(estimated));
         }
         let (low, high) = ideal.around(position);
-        if holds.len() == before && !grid.peaks(low, high).within(policy.limits(demand.learned_target).pack) {
-            let window_seconds = policy.scale_down.stabilization_window.as_secs();
-            holds.push(Hold::Stabilizing { window_seconds });
+        let pack = policy.limits(demand.learned_target).pack;
+        if holds.len() == before && !grid.peaks(low, high).within(pack) {
+            let foreseen = demand.forecast.as_ref().filter(|forecast| {
+                !grid.loads(low, high).scaled(forecast.next_per_mille(), 1_000).within(pack)
+            });
+            holds.push(match foreseen {
+                Some(forecast) => Hold::LoadForeseen {
+                    expected_per_mille: forecast.next_per_mille(),
+                    course: forecast.course,
+                },
+                None => {
+                    Hold::Stabilizing { window_seconds: policy.scale_down.stabilization_window.as_secs() }
+                }
+            });
         }
     }
     let mut distinct: Vec<Hold> = Vec::new();

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::*;
+use crate::demand::forecast::{Forecast, SLOTS};
 use crate::demand::unhindered::{unhindered, unhindered_shard};
 use crate::demand::{Segment, ShardDemand};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::Load;
-use crate::plan::{Evidence, Hold};
+use crate::plan::{Course, Evidence, Hold};
 use crate::policy::{Allow, ShardBounds};
 use crate::quota::Dimension;
 use crate::stream::ShardId;
@@ -208,6 +209,14 @@ fn each_guard_holds_its_step_back_and_says_why() {
     was_busy.shards[0].segments[0].peak_loads.ingest_bytes = Load::from_percent(50);
     let proposal = plan_within(&was_busy, 1, 200);
     assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec!["Stabilizing"]));
+
+    // Together 20 %, of which three times as much is to come, or as much: above 56 % both bar them.
+    for (expected, reason) in [(3_000, "LoadForeseen"), (1_000, "Stabilizing")] {
+        let per_mille = vec![expected; SLOTS];
+        was_busy.forecast = Some(Forecast { per_mille, course: Course::Both });
+        let proposal = plan_within(&was_busy, 1, 200);
+        assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec![reason]));
+    }
 }
 
 #[test]

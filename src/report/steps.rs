@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::layout::{count, percent};
 use crate::hash_key::HashKeyRange;
 use crate::load::{Load, Loads};
-use crate::plan::{Course, Evidence, Explanation, HandOver, Plan, Step, StepReason};
+use crate::plan::{Evidence, Explanation, HandOver, Plan, Step, StepReason};
 use crate::quota::Dimension;
 use crate::stream::{Shard, ShardId};
 
@@ -176,7 +176,7 @@ fn words(explanation: &Explanation, targets: Loads, names: &Names, rise_per_mill
                  shard-hours over the next day; {} made in the last 24 h",
                 minutes(u64::from(*within) * 60),
                 percent(Load(expected_per_mille * 1_000)),
-                course_of(*course),
+                course,
                 *saved_shard_seconds as f64 / 3_600.0,
                 count(*calls_made as usize, "call")
             ),
@@ -201,14 +201,6 @@ pub(super) fn raised(rise_per_mille: u64) -> String {
         "up to {} above what was measured: what they will be in two minutes",
         percent(Load(rise_per_mille * 1_000))
     )
-}
-
-fn course_of(course: Course) -> &'static str {
-    match course {
-        Course::Yesterday => "yesterday's course",
-        Course::LastWeek => "the course of a week ago",
-        Course::Both => "the courses of yesterday and of a week ago",
-    }
 }
 
 /// A time in minutes, in seconds where it is short.
@@ -244,6 +236,7 @@ fn effect(explanation: &Explanation, dimension: Dimension) -> String {
 mod tests {
     use super::*;
     use crate::cost::fixtures;
+    use crate::plan::Course;
 
     #[test]
     fn shards_that_do_not_exist_yet_are_named_by_the_step_that_makes_them() {
