@@ -208,6 +208,11 @@ impl Demand {
         self.merge_bars.iter().filter(move |hold| !up || !matches!(hold, Hold::Rising { .. }))
     }
 
+    /// Whether the stream rises.
+    pub fn rises(&self) -> bool {
+        self.merge_bars.iter().any(|hold| matches!(hold, Hold::Rising { .. }))
+    }
+
     /// How often UpdateShardCount was called in the last 24 hours, as far as the shards tell.
     pub fn count_updates_made(&self) -> u32 {
         u32::try_from(self.count_updates_minutes_ago.len()).unwrap_or(u32::MAX)

@@ -28,9 +28,11 @@
 //!
 //! > H₀·S₀·s/2 > H₀·U + H₁·S₁·s/2,
 //!
-//! so never for less than S₀·s > 2U: 13 splits at 30 s and 180 s. Of the counts from n + S₀ up, for
-//! heat that grows is not to find fewer shards than splits would have made, the one is taken that leaves
-//! least heat for least time, and of these the cheapest.
+//! so never for less than S₀·s > 2U: 13 splits at 30 s and 180 s. Of the counts from n + S₀ up, for heat that grows is
+//! not to find fewer shards than splits would have made, the one is taken that leaves least heat for least time, and of
+//! these the cheapest. Where the stream does not rise, fewer than n + S₀ may be called for: equal shards that are all a
+//! little too full need a split each, and a few more of them would do. Then [`GROWTH_PER_MILLE`] more, or what a forecast
+//! expects within two hours, must leave no range above its target.
 //!
 //! **Auto** also makes the call that [`foresight`] finds worth it for what comes. Where the past tells nothing of
 //! that, only emergencies are called for: what is cheaper now need not be in an hour. Calls are few, and
@@ -49,8 +51,11 @@ use crate::policy::{InForce, ScalingPolicy, UpdateShardCount};
 
 /// So many of the counts that are foreseen are tried, where one would put too much on a shard.
 const COUNTS_TRIED: usize = 5;
-/// The slots of a forecast whose highest a report tells: two hours.
+/// The slots of a forecast whose highest an emergency minds, and a report tells: two hours.
 const SOON_SLOTS: usize = 8;
+
+/// By so many thousandths a load may grow after a call that leaves fewer shards than splits would.
+const GROWTH_PER_MILLE: u64 = 250;
 
 /// What is chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +89,15 @@ struct Left {
     hot_splits: u32,
     /// What lies above the targets, in millionths of a target.
     heat: u128,
+    /// How full the fullest range is, in millionths of its target.
+    fullest: u128,
+}
+
+impl Left {
+    /// Whether nothing would be above its target with so many thousandths of the load.
+    fn bears(&self, per_mille: u64) -> bool {
+        self.fullest * u128::from(per_mille) <= 1_000 * 1_000_000
+    }
 }
 
 /// All that the choice is made from.
@@ -176,6 +190,11 @@ impl Steps {
     }
 }
 
+/// The most that is expected soon, in thousandths of the load of now.
+fn soon_per_mille(forecast: &Forecast) -> u64 {
+    forecast.per_mille.iter().take(SOON_SLOTS).copied().max().unwrap_or(0)
+}
+
 /// The choice, with what all counts are judged by.
 struct Chooser<'a> {
     options: Options<'a>,
@@ -224,13 +243,12 @@ impl Chooser<'_> {
                 None => barred.push(to),
             }
         };
-        let soon = forecast.per_mille.iter().take(SOON_SLOTS).copied().max().unwrap_or(0);
         Some(Call {
             from,
             to,
             reason: StepReason::Foreseen {
                 minutes: SLOT_MINUTES * SOON_SLOTS as u32,
-                expected_per_mille: soon,
+                expected_per_mille: soon_per_mille(forecast),
                 course: forecast.course,
                 saved_shard_seconds,
                 calls_made: made,
@@ -272,8 +290,12 @@ impl Chooser<'_> {
             before.saturating_add(left.heat.saturating_mul(u128::from(seconds)))
         };
         let most = self.counts().1;
-        let best = (from.saturating_add(splits).min(most).max(from + 1)..=most)
+        let as_many_as_splits = from.saturating_add(splits).min(most);
+        let soon = demand.forecast.as_ref().map_or(0, soon_per_mille);
+        let grown = (!demand.rises()).then_some(soon.max(1_000 + GROWTH_PER_MILLE));
+        let best = (from + 1..=most)
             .filter_map(|to| Some((to, self.left_by(to)?)))
+            .filter(|(to, left)| *to >= as_many_as_splits || grown.is_some_and(|grown| left.bears(grown)))
             .filter(|(_, left)| by_call(left) < by_splits)
             .min_by_key(|(to, left)| (by_call(left), self.cost(*to, left.splits), *to));
         best.map(|(to, left)| Call {
@@ -326,7 +348,9 @@ impl Chooser<'_> {
             let loads = self.admissible(range, to)?;
             let parts = fill(loads, self.options.rules.limits.part).div_ceil(1_000_000);
             let splits = u32::try_from(parts.saturating_sub(1)).unwrap_or(u32::MAX);
-            let heat = self.heat(loads);
+            let filled = fill(loads, self.options.rules.limits.trigger);
+            let heat = filled.saturating_sub(1_000_000);
+            left.fullest = left.fullest.max(filled);
             left.splits = left.splits.saturating_add(splits);
             left.heat = left.heat.saturating_add(heat);
             left.hot_splits = left.hot_splits.saturating_add(if heat > 0 { splits } else { 0 });

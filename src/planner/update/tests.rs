@@ -85,6 +85,23 @@ fn up_to_twice_the_time_of_a_call_splits_are_made_one_by_one() {
 }
 
 #[test]
+fn equal_shards_that_are_all_a_little_too_full_are_not_doubled() {
+    // 71 % of a shard each, where 70 % is the target. A quarter more would be 68.5 % in each of 35, 70.5 % of 34.
+    let proposal = planned(&equal(&[71; 27]), UpdateShardCount::Emergency);
+    assert_eq!(called(&proposal), Some(35));
+    // Splits are as many as ever, and are told.
+    let reason = &proposal.explanations[0].reason;
+    assert!(matches!(reason, StepReason::SplitsTooSlow { splits: 27, splits_left: 0, .. }), "{reason:?}");
+    // Splits would make 54 of them; in 49 a quarter more would be 68.9 %.
+    assert_eq!(called(&planned(&equal(&[100; 27]), UpdateShardCount::Emergency)), Some(49));
+    // But not while more and more is written, nor before what is expected: half as much again.
+    let mut rising = equal(&[71; 27]);
+    rising.merge_bars = vec![Hold::Rising { per_mille: 60 }];
+    assert_eq!(called(&planned(&rising, UpdateShardCount::Emergency)), Some(54));
+    assert_eq!(called(&planned(&expecting(&[71; 27], 1_500), UpdateShardCount::Auto)), Some(42));
+}
+
+#[test]
 fn a_call_that_leaves_the_heat_in_one_place_is_not_made() {
     let mut demand = equal(&[10; 4]);
     let hot = Load::from_percent(3);
