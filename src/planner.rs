@@ -98,7 +98,7 @@ use crate::demand::Demand;
 use crate::hash_key::HashKeyRange;
 use crate::load::Loads;
 use crate::plan::{Explanation, HandOver, Hold, RangeLoad, Step, StepReason, Verdict};
-use crate::policy::{EnhancedMonitoring, InForce, ScalingPolicy, Tradeoff};
+use crate::policy::{InForce, ScalingPolicy, Tradeoff};
 use crate::snapshot::ShardMetric;
 
 use self::grid::{Grid, Rules};
@@ -145,7 +145,7 @@ pub struct Proposal {
 pub fn plan(demand: &Demand, policy: &ScalingPolicy, in_force: &InForce) -> Proposal {
     let grid = Grid::new(&demand.shards);
     if !demand.stops.is_empty() || demand.shards.is_empty() {
-        return stopped(demand, policy, &grid);
+        return stopped(demand, &grid);
     }
     let (min, max) = (in_force.bounds.min() as usize, in_force.bounds.max() as usize);
     let rules = Rules::guarded(demand, policy);
@@ -256,10 +256,9 @@ fn called(grid: &Grid, demand: &Demand, in_force: &InForce, call: Call) -> Propo
 }
 
 /// Where every step is barred: only turning metrics on may be left to do.
-fn stopped(demand: &Demand, policy: &ScalingPolicy, grid: &Grid) -> Proposal {
-    let manage = policy.metrics.enhanced_monitoring == EnhancedMonitoring::Manage;
+fn stopped(demand: &Demand, grid: &Grid) -> Proposal {
     let missing: Vec<ShardMetric> = match &demand.stops[..] {
-        [Hold::ShardMetricsOff { metrics }] if manage => {
+        [Hold::ShardMetricsOff { metrics, managed: true }] => {
             let off = |metric: &ShardMetric| metrics.iter().any(|name| name == metric.name());
             ShardMetric::ALL.into_iter().filter(off).collect()
         }

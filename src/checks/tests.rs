@@ -438,7 +438,9 @@ fn a_used_up_merge_budget_bars_no_split() {
 #[test]
 fn metrics_that_are_off_stop_every_step_but_turning_them_on() {
     let mut case = Case::sound();
-    case.demand.stops.push(Hold::ShardMetricsOff { metrics: vec!["OutgoingBytes".to_owned()] });
+    case.demand
+        .stops
+        .push(Hold::ShardMetricsOff { metrics: vec!["OutgoingBytes".to_owned()], managed: false });
     assert_eq!(found_in(&case), ["stopped", "stopped"]);
     case.steps([enable(&[ShardMetric::OutgoingBytes])]);
     assert_eq!(case.check(), Ok(()));

@@ -2,7 +2,7 @@
 //! and metrics that are off, late, partial or contradictory.
 
 use crate::plan::Hold;
-use crate::policy::{MetricsSource, ScalingPolicy};
+use crate::policy::{EnhancedMonitoring, MetricsSource, ScalingPolicy};
 use crate::snapshot::{Minute, Series, ShardMetric, Snapshot, StreamMetric};
 use crate::stream::{OpenShards, StreamMode, StreamStatus, StreamSummary, TilingError};
 
@@ -58,7 +58,8 @@ pub(super) fn of_the_stream_metrics(
         let off: Vec<_> = ShardMetric::INGEST.into_iter().filter(|metric| !on(metric)).collect();
         if !off.is_empty() {
             let metrics = off.iter().map(|metric| metric.name().to_owned()).collect();
-            return Some(Hold::ShardMetricsOff { metrics });
+            let managed = policy.metrics.enhanced_monitoring == EnhancedMonitoring::Manage;
+            return Some(Hold::ShardMetricsOff { metrics, managed });
         }
     }
     incomplete_stream(snapshot, window).or_else(|| silent_or_stale(snapshot, policy, window))

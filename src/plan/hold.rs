@@ -41,6 +41,9 @@ pub enum Hold {
     ShardMetricsOff {
         /// Those that are off, by AWS's names.
         metrics: Vec<String>,
+        /// Whether reshard turns them on itself (`metrics.enhancedMonitoring: Manage`).
+        #[serde(default)]
+        managed: bool,
     },
     /// The newest settled minute with data is too old, or there is none.
     MetricsStale {
@@ -335,7 +338,12 @@ impl fmt::Display for Hold {
                 f,
                 "ListShards shows {listed} open shards, DescribeStreamSummary counts {described}; one of them is out of date"
             ),
-            Hold::ShardMetricsOff { metrics } => write!(
+            Hold::ShardMetricsOff { metrics, managed: true } => write!(
+                f,
+                "shard-level metrics are off ({}), and decisions need them: they are to be turned on first",
+                metrics.join(", ")
+            ),
+            Hold::ShardMetricsOff { metrics, managed: false } => write!(
                 f,
                 "shard-level metrics are off ({}); turn them on with `aws kinesis enable-enhanced-monitoring`, or set metrics.enhancedMonitoring to Manage",
                 metrics.join(", ")

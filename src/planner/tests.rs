@@ -344,14 +344,13 @@ fn a_plan_has_no_more_steps_than_its_budget_and_says_how_many_follow() {
 #[test]
 fn any_stop_bars_every_step_but_turning_metrics_on() {
     let mut demand = demand(&[&[90, 90]]);
-    demand.stops.push(Hold::ShardMetricsOff { metrics: vec!["IncomingBytes".into()] });
-    assert_eq!(kinds(&plan_within(&demand, 1, 200)), "");
-    let mut policy = policy();
-    policy.metrics.enhanced_monitoring = EnhancedMonitoring::Manage;
-    let in_force = policy.in_force(jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(kinds(&plan(&demand, &policy, &in_force)), "E");
+    let off = |managed| Hold::ShardMetricsOff { metrics: vec!["IncomingBytes".into()], managed };
+    for (managed, steps) in [(false, ""), (true, "E")] {
+        demand.stops = vec![off(managed)];
+        assert_eq!(kinds(&plan_within(&demand, 1, 200)), steps);
+    }
     demand.stops.push(Hold::OnDemandStream);
-    assert_eq!(kinds(&plan(&demand, &policy, &in_force)), "");
+    assert_eq!(kinds(&plan_within(&demand, 1, 200)), "");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::Hold;
+use crate::policy::EnhancedMonitoring;
 use crate::snapshot::{Series, ShardMetric, Snapshot, StreamMetric};
 use jiff::SignedDuration;
 
@@ -17,11 +18,20 @@ fn stream(snapshot: &mut Snapshot, metric: StreamMetric) -> &mut Series {
 
 #[test]
 fn shard_metrics_that_are_off_stop_and_nothing_else_is_said_of_metrics() {
-    let stops = stops(|snapshot| {
-        snapshot.summary.enhanced_metrics.remove(1);
-        snapshot.metrics.shards.clear();
+    let mut snapshot = two([40, 20]).snapshot();
+    snapshot.summary.enhanced_metrics.remove(1);
+    snapshot.metrics.shards.clear();
+    let mut policy = policy();
+    let told = [EnhancedMonitoring::Require, EnhancedMonitoring::Manage].map(|setting| {
+        policy.metrics.enhanced_monitoring = setting;
+        assess(&snapshot, &policy).stops
     });
-    assert_eq!(stops, [Hold::ShardMetricsOff { metrics: vec!["IncomingRecords".to_owned()] }]);
+    let off = |managed| Hold::ShardMetricsOff { metrics: vec!["IncomingRecords".to_owned()], managed };
+    assert_eq!(told, [false, true].map(|managed| vec![off(managed)]));
+    // Who has them turned on is not told how to do it.
+    let says_how =
+        [false, true].map(|managed| off(managed).to_string().contains("enable-enhanced-monitoring"));
+    assert_eq!(says_how, [true, false]);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn holds_go_where_hpa_has_them() {
         (told(&silent), reason(&silent, "AbleToScale")),
         (vec!["ScalingActive SilentStream".to_owned()], "SilentStream")
     );
-    let off = Hold::ShardMetricsOff { metrics: vec!["IncomingBytes".to_owned()] };
+    let off = Hold::ShardMetricsOff { metrics: vec!["IncomingBytes".to_owned()], managed: false };
     let expected = ["Ready ShardMetricsOff", "Stalled ShardMetricsOff", "ScalingActive ShardMetricsOff"];
     assert_eq!(told(&holding(off, true)), expected);
     let updating = Hold::StreamNotActive { status: StreamStatus::Updating };
