@@ -16,6 +16,7 @@ use crate::policy::ScalingPolicy;
 use crate::quota::MAX_SHARDS;
 use crate::report::{inspection, suggested_manifest};
 use crate::resource::{KinesisStreamAutoscaler, StreamReference};
+use crate::stream::in_its_region;
 
 /// Look at a stream that has no resource: how it is used, and a policy that fits; change nothing
 #[derive(Debug, Args)]
@@ -47,6 +48,9 @@ pub(super) async fn run(arguments: &InspectArgs, output: &Output) -> anyhow::Res
         let plane = arguments.aws.connect_to(&policy).await?;
         let stream = || format!("stream {} in {}", policy.stream.name, plane.region());
         let snapshot = observe::observe(&plane, &policy).await.with_context(stream)?.snapshot;
+        if let Err(told) = in_its_region(plane.region(), &snapshot.summary.arn) {
+            output.note(&format!("warning: {told}"));
+        }
         let writes = observe::writes_of_days(&plane, &snapshot, PAST_DAYS).await.with_context(stream)?;
         let past = Past::read(writes.iter().map(|(period, metrics)| (period.minutes(), metrics)));
         (snapshot, past)

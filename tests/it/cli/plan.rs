@@ -21,9 +21,11 @@ fn a_hot_shard_is_planned_shown_and_replayed_to_the_same_hash() {
     assert!(!seen.stdout.contains('\u{1b}'), "no colour where stdout is a pipe");
     assert!(seen.stdout.lines().all(|line| line.starts_with("To carry") || line.chars().count() <= 80));
 
-    let elsewhere = sandbox.run(&["plan", "-f", &manifest, "--region", "eu-west-1"]);
-    assert_eq!((elsewhere.code, elsewhere.stderr.lines().count()), (Some(0), 1), "{}", elsewhere.stderr);
-    assert!(elsewhere.stderr.contains("the endpoint answers for us-east-1"), "{}", elsewhere.stderr);
+    for look in [&["plan", "-f", &manifest][..], &["inspect", "orders"]] {
+        let elsewhere = sandbox.run(&[look, &["--region", "eu-west-1"]].concat());
+        assert_eq!((elsewhere.code, elsewhere.stderr.lines().count()), (Some(0), 1), "{}", elsewhere.stderr);
+        assert!(elsewhere.stderr.contains("the endpoint answers for us-east-1"), "{}", elsewhere.stderr);
+    }
     // One may look there, and not act.
     for act in [&["apply"][..], &["run"]] {
         let refused = sandbox.run(&[act, &["-f", &manifest, "--region", "eu-west-1"]].concat());
