@@ -94,6 +94,12 @@ fn equal_shards_that_are_all_a_little_too_full_are_not_doubled() {
     assert!(matches!(reason, StepReason::SplitsTooSlow { splits: 27, splits_left: 0, .. }), "{reason:?}");
     // Splits would make 54 of them; in 49 a quarter more would be 68.9 %.
     assert_eq!(called(&planned(&equal(&[100; 27]), UpdateShardCount::Emergency)), Some(49));
+    // Nor are there fewer where shards are packed to the target: 28 would be full at once.
+    let mut policy = ScalingPolicy::of_round_numbers("orders", 200);
+    policy.update_shard_count = UpdateShardCount::Emergency;
+    policy.tolerance_millionths = 0;
+    let in_force = policy.in_force(jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(called(&plan(&equal(&[71; 27]), &policy, &in_force)), Some(35));
     // But not while more and more is written, nor before what is expected: half as much again.
     let mut rising = equal(&[71; 27]);
     rising.merge_bars = vec![Hold::Rising { per_mille: 60 }];
