@@ -136,9 +136,14 @@ pub struct Demand {
     pub count_updates_minutes_ago: Vec<u32>,
     /// AWS's refusal, where it has just refused an UpdateShardCount.
     pub count_update_refused: Option<String>,
+    /// Whether the stream is known not to rise.
+    pub is_steady: bool,
     /// What the stream is expected to be offered, where the policy may follow it and the last days say more of it than
     /// the load of now.
     pub forecast: Option<Forecast>,
+    /// What merges expect of the next quarter of an hour, in thousandths of the load of now; 0 where they wait for nothing
+    /// that is foreseen.
+    pub foreseen_per_mille: u64,
     /// The target in the dimensions that learn theirs, where enough is known for one.
     pub learned_target: Option<Load>,
     /// The most shards that `behavior.scaleUp` allows now.
@@ -208,11 +213,6 @@ impl Demand {
         self.merge_bars.iter().filter(move |hold| !up || !matches!(hold, Hold::Rising { .. }))
     }
 
-    /// Whether the stream rises.
-    pub fn rises(&self) -> bool {
-        self.merge_bars.iter().any(|hold| matches!(hold, Hold::Rising { .. }))
-    }
-
     /// How often UpdateShardCount was called in the last 24 hours, as far as the shards tell.
     pub fn count_updates_made(&self) -> u32 {
         u32::try_from(self.count_updates_minutes_ago.len()).unwrap_or(u32::MAX)
@@ -276,7 +276,13 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
 
     let readers = Readers::of(snapshot, policy, window, open.len());
     let rise = Rise::read(&totals, span.len(), windows);
+    let is_steady = rise.is_some_and(|rise| rise.per_mille == 0);
+    let rise = rise.unwrap_or_default();
     let forecast = if is_silent { None } else { forecast(snapshot, policy, rise) };
+    let in_force = policy.in_force(now);
+    // At the most shards that there may be, merges make room for heat, and wait for nothing that is not there.
+    let has_room = open.len() < in_force.bounds.max() as usize;
+    let foreseen_per_mille = forecast.as_ref().filter(|_| has_room).map_or(0, Forecast::next_per_mille);
     let learned_target = if policy.targets.learned.is_empty() { None } else { headroom::read(snapshot) };
     let view = View {
         snapshot,
@@ -284,7 +290,7 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         trigger: policy.limits(learned_target).trigger,
         windows,
         rise,
-        foreseen_per_mille: forecast.as_ref().map_or(0, Forecast::next_per_mille),
+        foreseen_per_mille,
         span,
         lineage: &lineage,
         reports: &reports,
@@ -296,7 +302,6 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
     let written = written(&totals, places.clone());
     verdicts.extend(large_records(&written));
 
-    let in_force = policy.in_force(now);
     let frozen = |scale_up| vec![Hold::Frozen { schedules: in_force.schedules.clone(), scale_up }];
     let mut merge_bars = readers.merge_bars.clone();
     if is_silent {
@@ -319,7 +324,9 @@ pub fn assess(snapshot: &Snapshot, policy: &ScalingPolicy) -> Demand {
         merges_in_the_last_day: limits::merges_in_the_last_day(snapshot, &lineage, &updates),
         count_updates_minutes_ago: updates.calls.iter().map(|by| minutes_between(*by, now)).collect(),
         count_update_refused: snapshot.update_shard_count_refused.clone(),
+        is_steady,
         forecast,
+        foreseen_per_mille,
         learned_target,
         scale_up_limit: limits::scale_up_limit(snapshot, &lineage, &policy.scale_up, current),
         scale_down_limit: limits::scale_down_limit(snapshot, &lineage, &policy.scale_down, current),

@@ -95,7 +95,9 @@ impl Rules<'_> {
                 found.push(StepFlaw::MergeOfUnmeasured { shard, evidence });
             }
         }
-        for by_peak in [false, true] {
+        // What was higher, or is to come, is no reason against more shards.
+        let by = if up { &[false][..] } else { &[false, true] };
+        for &by_peak in by {
             found.extend(self.load_flaws(range, &owners, is_cut, by_peak));
         }
         found

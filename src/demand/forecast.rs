@@ -191,7 +191,7 @@ mod tests {
     use super::super::fixture::{FIRST, Story, percent, policy};
     use super::super::{Demand, assess};
     use super::*;
-    use crate::policy::UpdateShardCount;
+    use crate::policy::{ShardBounds, UpdateShardCount};
 
     /// A stream that in each minute, counted from now on backwards, was offered so many percent of a shard, for so
     /// many days; now is so many minutes after a quarter of the clock.
@@ -378,6 +378,12 @@ mod tests {
         let peaks = rising.each_ref().map(|demand| demand.shards[0].peak_loads());
         assert_eq!(loads, [loads[0]; 3]);
         assert_eq!(peaks, [loads[0], loads[0], loads[0].scaled(next, 1_000)]);
+        // At the most shards that there may be, merges make room for heat, and do not wait.
+        let mut full = policy();
+        (full.update_shard_count, full.bounds) =
+            (UpdateShardCount::Auto, ShardBounds::new(1, 1).expect("one"));
+        let full = assess(&stream(12, 0, |minute| daily(minute + 180)), &full);
+        assert_eq!((full.shards[0].peak_loads(), full.foreseen_per_mille), (loads[0], 0));
         // What falls is no reason to merge sooner: what was higher fades as it does without.
         let falling = demanded(&stream(12, 0, |minute| daily(minute - 180)));
         let peaks = falling.map(|demand| demand.shards[0].peak_loads());

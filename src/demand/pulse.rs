@@ -30,7 +30,7 @@ impl Pulse {
         let totals = Totals::read(metrics, Span { start, end, known_from: start });
         let minutes = windows.minutes();
         let cells: Vec<Cell> = (0..minutes).map(|place| Cell::of_totals(totals.at(place))).collect();
-        let rise = Rise::read(&totals, minutes, windows);
+        let rise = Rise::read(&totals, minutes, windows).unwrap_or_default();
         let ingest = Ingest::of(&cells, windows, rise);
         let loads = |offered: Offered| offered.loads(offered.to_be_read, windows.mean);
         let is_known = ingest.window != Evidence::Unknown;

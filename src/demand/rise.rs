@@ -33,17 +33,14 @@ pub(super) struct Rise {
 }
 
 impl Rise {
-    /// The rise at the end of the totals; none where one of the minutes is not known.
-    pub(super) fn read(totals: &Totals, minutes: usize, windows: Windows) -> Rise {
+    /// The rise at the end of the totals; `None` where one of the minutes is not known, or none is to be believed.
+    pub(super) fn read(totals: &Totals, minutes: usize, windows: Windows) -> Option<Rise> {
         let mean = |end: usize| {
             let mut minutes = (end.checked_sub(windows.mean)?..end).map(|place| totals.fullness(place));
             minutes.try_fold(0, |sum: u64, of_minute| Some(sum.saturating_add(of_minute?)))
         };
-        let newest_and_before = || Some((mean(minutes)?, mean(minutes.checked_sub(1)?)?));
-        match newest_and_before() {
-            Some((newest, before)) if windows.up == 0 => Rise::between(before, newest),
-            _ => Rise::default(),
-        }
+        let (newest, before) = (mean(minutes)?, mean(minutes.checked_sub(1)?)?);
+        (windows.up == 0).then(|| Rise::between(before, newest))
     }
 
     /// What follows from two windows, one minute apart.

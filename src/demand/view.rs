@@ -23,8 +23,7 @@ pub(super) struct View<'a> {
     pub(super) trigger: Loads,
     pub(super) windows: Windows,
     pub(super) rise: Rise,
-    /// What the next quarter of an hour is expected to bring, in thousandths of the load of now; 0 where nothing is
-    /// foreseen.
+    /// As [`super::Demand::foreseen_per_mille`].
     pub(super) foreseen_per_mille: u64,
     pub(super) span: Span,
     pub(super) lineage: &'a Lineage<'a>,
@@ -70,7 +69,8 @@ impl View<'_> {
         let loads =
             |offered: Offered| offered.loads(self.readers.read_bytes(offered.to_be_read), self.windows.mean);
         let now = loads(ingest.now);
-        let peak = loads(ingest.peak).max(now.scaled(self.foreseen_per_mille, 1_000));
+        let foreseen = loads(self.rise.carry(ingest.mean)).scaled(self.foreseen_per_mille, 1_000);
+        let peak = loads(ingest.peak).max(foreseen);
         let heat = Heat {
             lineage: self.lineage,
             source: match self.policy.metrics.source {

@@ -35,7 +35,8 @@ pub struct Watchpoints {
     targets: Loads,
     /// What the stream has when the next shard is at a target.
     rises_to: Loads,
-    /// What the peak of the stream has to fall to for the next two neighbours to fit together.
+    /// What the peak of the stream has to fall to for the next two neighbours to fit together. (Where it is something
+    /// foreseen that they wait for, the next slot of the clock sees it pass.)
     falls_to: Loads,
     /// Whether neighbours fit together, and wait for the stream to rise no more.
     ends_rising: bool,

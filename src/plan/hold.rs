@@ -97,7 +97,7 @@ pub enum Hold {
         /// By how many thousandths the loads of shards are raised for it.
         per_mille: u64,
     },
-    /// A merge waits for what the next quarter of an hour is expected to bring: a split would undo it.
+    /// A merge waits for what the next quarter of an hour is expected to bring: more than shards are packed to.
     LoadForeseen {
         /// The load that is expected, in thousandths of that of now.
         expected_per_mille: u64,

@@ -3,6 +3,7 @@
 use super::grid::{Grid, Rules, fill};
 use super::optimum::Tiling;
 use crate::demand::Demand;
+use crate::demand::forecast::Forecast;
 use crate::plan::{Evidence, Hold, Verdict};
 use crate::policy::{InForce, ScalingPolicy};
 
@@ -33,14 +34,10 @@ pub(super) fn held_back(
         let (low, high) = ideal.around(position);
         let pack = policy.limits(demand.learned_target).pack;
         if holds.len() == before && !grid.peaks(low, high).within(pack) {
-            let foreseen = demand.forecast.as_ref().filter(|forecast| {
-                !grid.loads(low, high).scaled(forecast.next_per_mille(), 1_000).within(pack)
-            });
-            holds.push(match foreseen {
-                Some(forecast) => Hold::LoadForeseen {
-                    expected_per_mille: forecast.next_per_mille(),
-                    course: forecast.course,
-                },
+            let expected_per_mille = demand.foreseen_per_mille;
+            let is_foreseen = !grid.loads(low, high).scaled(expected_per_mille, 1_000).within(pack);
+            holds.push(match demand.forecast.as_ref().filter(|_| is_foreseen) {
+                Some(Forecast { course, .. }) => Hold::LoadForeseen { expected_per_mille, course: *course },
                 None => {
                     Hold::Stabilizing { window_seconds: policy.scale_down.stabilization_window.as_secs() }
                 }

@@ -213,6 +213,7 @@ fn each_guard_holds_its_step_back_and_says_why() {
     // Together 20 %, of which three times as much is to come, or as much: above 56 % both bar them.
     for (expected, reason) in [(3_000, "LoadForeseen"), (1_000, "Stabilizing")] {
         let per_mille = vec![expected; SLOTS];
+        was_busy.foreseen_per_mille = expected;
         was_busy.forecast = Some(Forecast { per_mille, course: Course::Both });
         let proposal = plan_within(&was_busy, 1, 200);
         assert_eq!((kinds(&proposal), reasons(&proposal)), (String::new(), vec![reason]));

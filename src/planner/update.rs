@@ -12,7 +12,8 @@
 //! - **kept**: a shard as it is (up to rounding, [`HashKeyRange::leeway`]);
 //! - **part**: within one shard that may be split; or
 //! - **joined**: over several shards, none of which anything bars from merges (but a rise, on the way up), and
-//!   which it takes parts of only where they may be split. Its load must be no higher than where shards are packed to, or
+//!   which it takes parts of only where they may be split. Its load (of fewer shards than before, the one that decides
+//!   merges too) must be no higher than where shards are packed to, or
 //!   than one of the shards that it takes from; and no higher than the ceiling, or than one of these,
 //!   even if each part whose load is a share were as dense as the densest shard (held all of the shard's
 //!   load, where no cut can relieve it).
@@ -30,7 +31,7 @@
 //!
 //! so never for less than S₀·s > 2U: 13 splits at 30 s and 180 s. Of the counts from n + S₀ up, for heat that grows is
 //! not to find fewer shards than splits would have made, the one is taken that leaves least heat for least time, and of
-//! these the cheapest. Where the stream does not rise, fewer than n + S₀ may be called for: equal shards that are all a
+//! these the cheapest. Where the stream is known not to rise, fewer than n + S₀ may be called for: equal shards that are all a
 //! little too full need a split each, and a few more of them would do. Then [`GROWTH_PER_MILLE`] more, or what a forecast
 //! expects within two hours, must leave no range above its target.
 //!
@@ -292,7 +293,7 @@ impl Chooser<'_> {
         let most = self.counts().1;
         let as_many_as_splits = from.saturating_add(splits).min(most);
         let soon = demand.forecast.as_ref().map_or(0, soon_per_mille);
-        let grown = (!demand.rises()).then_some(soon.max(1_000 + GROWTH_PER_MILLE));
+        let grown = demand.is_steady.then_some(soon.max(1_000 + GROWTH_PER_MILLE));
         let best = (from + 1..=most)
             .filter_map(|to| Some((to, self.left_by(to)?)))
             .filter(|(to, left)| *to >= as_many_as_splits || grown.is_some_and(|grown| left.bears(grown)))
@@ -406,7 +407,8 @@ impl Chooser<'_> {
         let fits = |at: usize, load: Loads| {
             load.within(rules.limits.pack.max(was[at])) && (load + more[at]).within(ceiling.max(was[at]))
         };
-        (fits(0, now.loads) && fits(1, now.peak_loads)).then_some(now.loads)
+        let fits_then = || to > self.from() || fits(1, now.peak_loads);
+        (fits(0, now.loads) && fits_then()).then_some(now.loads)
     }
 
     /// Whether a part of the shard or all of it may be joined with a neighbour.

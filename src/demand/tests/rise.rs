@@ -50,6 +50,7 @@ fn merges_wait_while_the_stream_rises_and_calls_to_more_shards_do_not() {
         story.pass(20, |_| percent(20)).pass(1, |_| percent(share));
         let demand = assess(&story.snapshot(), &by_the_minute());
         assert_eq!(demand.bars_on_joins(true).count(), 0);
+        assert_eq!(demand.is_steady, demand.merge_bars.is_empty());
         demand.merge_bars
     };
     assert_eq!(bars(22), [Hold::Rising { per_mille: 140 }]);
@@ -94,7 +95,8 @@ fn without_a_minute_to_compare_with_there_is_no_rise() {
         let before = series.values.len() - 2;
         series.values[before] = None;
     }
-    assert_eq!(heat(&assess(&snapshot, &policy)), [4_000]);
+    let unknown = assess(&snapshot, &policy);
+    assert_eq!((heat(&unknown), unknown.is_steady), (vec![4_000], false), "nor is it known to be steady");
 }
 
 #[test]

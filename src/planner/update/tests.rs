@@ -102,7 +102,7 @@ fn equal_shards_that_are_all_a_little_too_full_are_not_doubled() {
     assert_eq!(called(&plan(&equal(&[71; 27]), &policy, &in_force)), Some(35));
     // But not while more and more is written, nor before what is expected: half as much again.
     let mut rising = equal(&[71; 27]);
-    rising.merge_bars = vec![Hold::Rising { per_mille: 60 }];
+    rising.is_steady = false;
     assert_eq!(called(&planned(&rising, UpdateShardCount::Emergency)), Some(54));
     assert_eq!(called(&planned(&expecting(&[71; 27], 1_500), UpdateShardCount::Auto)), Some(42));
 }

@@ -27,7 +27,7 @@ pub(super) fn section(report: &Report, ids: Ids) -> Markup {
         @if !plan.before.is_empty() {
             section id=(ids.of("shards")) tabindex="-1" {
                 h2 { "Shards" }
-                p.note { "Loads in percent of a shard’s ceilings, measured where nothing else is said. Peaks, which merges are decided on, are the highest in the stabilization window." }
+                p.note { "Loads in percent of a shard’s ceilings, measured where nothing else is said. Peaks, which merges are decided on, are the highest in the stabilization window, or what is foreseen where that is more." }
                 (folded(report, "Now", plan.before.len(), &now))
                 @if !plan.steps().is_empty() { (folded(report, "After the plan", plan.after.len(), &after)) }
             }

@@ -34,6 +34,7 @@ fn with_calls(case: &Case) -> Case {
     let seed = case.seed;
     if seed.is_multiple_of(11) {
         case.demand.merge_bars.push(Hold::Rising { per_mille: 60 });
+        case.demand.is_steady = false;
     }
     if !seed.is_multiple_of(4) {
         spread_evenly(&mut case, 40 + seed * 37 % 160);
@@ -168,7 +169,7 @@ fn hold_against_all_counts(case: &Case, [emergencies, fewer, foreseen]: [&mut us
             // Fewer than splits would leave are enough where the stream does not rise, and neither a quarter more nor
             // what is expected would make any of them hot.
             let expected = case.demand.forecast.as_ref().map_or(0.0, |forecast| forecast.per_mille[0] as f64);
-            let growth = if case.demand.rises() { f64::INFINITY } else { (expected / 1_000.0).max(1.25) };
+            let growth = if case.demand.is_steady { (expected / 1_000.0).max(1.25) } else { f64::INFINITY };
             let grown = |fullest: f64| fullest * growth;
             let enough = from + splits;
             let bears_growth = grown(chosen.3) < 1.000_1;
