@@ -75,7 +75,8 @@ pub struct KinesisStreamAutoscalerSpec {
     #[serde(default)]
     pub pace: Pace,
     /// Whether UpdateShardCount may be called: `Never`; `Emergency`, for heat that splits are too slow
-    /// for; `Auto`, also for what the last days let expect. Its IAM action cannot be scoped to one stream. Default: `Never`.
+    /// for; `Auto`, also for what the last days let expect, which merges wait for then. Its IAM action cannot be scoped to
+    /// one stream. Default: `Never`.
     #[serde(default = "update_shard_count")]
     pub update_shard_count: UpdateShardCount,
     /// Whether a shard that must be split is cut so that a neighbour with room can take one part, by a merge
