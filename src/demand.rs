@@ -37,9 +37,10 @@
 //! range on which more than 0.1 % were measured to be rejected in two of the last three minutes;
 //! its demand is at least the ceiling in the fuller dimension. The load that decides merges is the
 //! highest mean of any window within the stabilisation window, where each *fades* with its age: it
-//! counts in full as the newest and for nothing at the end; and no less than what a [`forecast`] expects of
-//! the next quarter of an hour. Read bytes are ingest bytes times pollers, whatever was read. Where the stream *rises*, all of that is raised to what it will be
-//! when a step can help ([`rise`]), and merges wait.
+//! counts in full as the newest and for nothing at the end; and, below the most shards there may be, no less than
+//! what a [`forecast`] expects of the next quarter of an hour. Read bytes are ingest bytes times pollers, whatever
+//! was read. Where the stream *rises*, all of that is raised to what it will be when a step can help ([`rise`]),
+//! and merges wait.
 //!
 //! *Evidence* is `Unknown` if a minute of the window is; else `Estimated` if any minute of the
 //! stabilisation window is unknown, or any of its newest three estimated; else `Measured`. Unknown
@@ -141,8 +142,8 @@ pub struct Demand {
     /// What the stream is expected to be offered, where the policy may follow it and the last days say more of it than
     /// the load of now.
     pub forecast: Option<Forecast>,
-    /// What merges expect of the next quarter of an hour, in thousandths of the load of now; 0 where they wait for nothing
-    /// that is foreseen.
+    /// What merges expect of the next quarter of an hour, in thousandths of the load of now; 0 where they wait
+    /// for nothing that is foreseen.
     pub foreseen_per_mille: u64,
     /// The target in the dimensions that learn theirs, where enough is known for one.
     pub learned_target: Option<Load>,

@@ -95,10 +95,10 @@ impl Rules<'_> {
                 found.push(StepFlaw::MergeOfUnmeasured { shard, evidence });
             }
         }
+        found.extend(self.load_flaws(range, &owners, is_cut, false));
         // What was higher, or is to come, is no reason against more shards.
-        let by = if up { &[false][..] } else { &[false, true] };
-        for &by_peak in by {
-            found.extend(self.load_flaws(range, &owners, is_cut, by_peak));
+        if !up {
+            found.extend(self.load_flaws(range, &owners, is_cut, true));
         }
         found
     }

@@ -372,6 +372,17 @@ fn a_call_passes_up_by_what_is_settled_and_down_by_what_is_measured() {
     let mut down = Case::sound();
     down.call_for_less();
     assert_eq!(down.check(), Ok(()));
+    // Where two shards meet, both had half a shard's load: no range may have that again, but on the way up.
+    let met = |case: &mut Case| {
+        for (shard, segment) in [(0, 3), (1, 0)] {
+            case.shard(shard).segments[segment].peak_loads.ingest_bytes = Load(500_000);
+        }
+        case.describe();
+    };
+    met(&mut up);
+    assert_eq!(up.check(), Ok(()));
+    met(&mut down);
+    assert_eq!(found_in(&down), ["raises load", "may exceed the ceiling"]);
     // What rejects is bound by maxShards alone.
     up.demand.scale_up_limit = 4;
     up.shard(3).rejecting = true;

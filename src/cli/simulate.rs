@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, ValueEnum};
 use jiff::SignedDuration;
 use serde::Serialize;
 
@@ -40,10 +40,13 @@ const CALM_TOLERANCE_MILLIONTHS: u32 = 200_000;
 
 /// Play a trace against a policy in virtual time, and against its peers with --compare
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    mut_args(told_what_is_negative),
+    after_help = "\
 The policy is the production one: it sees what CloudWatch would show, and nothing else. A trace is a CSV of \
 `epoch_seconds,value`, or of `epoch_seconds,one,two,…` with a column a tenant, whose keys are their own. Two runs \
-with the same arguments give the same output.")]
+with the same arguments give the same output."
+)]
 pub(super) struct SimulateArgs {
     /// The policy: a KinesisStreamAutoscaler manifest; without one, the defaults up to 200 shards
     #[arg(short = 'f', long = "filename", value_name = "FILE")]
@@ -84,38 +87,38 @@ enum Format {
 #[command(next_help_heading = "Load")]
 struct LoadFlags {
     /// What the trace's peak stands for, in shard-units: what one shard takes
-    #[arg(long, value_name = "UNITS", default_value_t = 60.0, value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "UNITS", default_value_t = 60.0, value_parser = positive)]
     peak: f64,
     /// Which quantile of the trace is its peak, 0 to 1 [default: 0.999 where the largest value is more than half as
     /// much again, else 1]
-    #[arg(long, value_name = "QUANTILE", value_parser = share, allow_negative_numbers = true)]
+    #[arg(long, value_name = "QUANTILE", value_parser = share)]
     peak_quantile: Option<f64>,
     /// Cut what lies above so many shard-units [default: thrice the peak]
-    #[arg(long, value_name = "UNITS", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "UNITS", value_parser = positive)]
     clip: Option<f64>,
     /// Bytes of a record: under 1,000 records bind, else bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_048_576), allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     record_bytes: u32,
     /// Partition keys
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000), allow_negative_numbers = true)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     keys: u32,
     /// Their Zipf skew: the k-th most frequent key weighs k^-skew
-    #[arg(long, value_name = "SKEW", default_value_t = 0.6, value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SKEW", default_value_t = 0.6, value_parser = not_negative)]
     skew: f64,
     /// Partition keys of a tenant
-    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     keys_per_tenant: u32,
     /// Bursts shorter than a minute: the standard deviation of a tick's rate, as a share of its mean
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative)]
     noise: f64,
     /// Days of the trace that are left out at its beginning
-    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0, value_parser = not_negative)]
     offset: f64,
     /// Days that are played [default: all]
-    #[arg(long, value_name = "DAYS", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DAYS", value_parser = positive)]
     days: Option<f64>,
     /// Where the keys fall, and the noise
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
@@ -123,20 +126,26 @@ struct LoadFlags {
 #[command(next_help_heading = "Stream")]
 struct StreamFlags {
     /// Seconds that a split or merge takes, rounded up to whole ticks
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     step_seconds: u32,
     /// Seconds that an UpdateShardCount takes, rounded up to whole ticks
-    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=36_000), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..=36_000))]
     update_seconds: u32,
     /// Seconds from the end of a minute until its metrics are public; reshard itself waits 120 for them
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=3_600), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     metric_delay: u32,
     /// The share of rejected records that is put again in the next tick, 0 to 1; R and rejected % count each attempt
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     retries: f64,
     /// Seconds of a tick of the simulation; a part of a minute
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = part_of_a_minute, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = part_of_a_minute)]
     tick: u32,
+}
+
+/// A number below 0 is a wrong value of its option, and no option that nobody knows.
+fn told_what_is_negative(argument: Arg) -> Arg {
+    let takes_a_value = argument.get_action().takes_values();
+    argument.allow_negative_numbers(takes_a_value)
 }
 
 fn number(text: &str, is_right: impl Fn(f64) -> bool, right: &str) -> Result<f64, String> {

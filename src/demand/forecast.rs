@@ -378,6 +378,13 @@ mod tests {
         let peaks = rising.each_ref().map(|demand| demand.shards[0].peak_loads());
         assert_eq!(loads, [loads[0]; 3]);
         assert_eq!(peaks, [loads[0], loads[0], loads[0].scaled(next, 1_000)]);
+        // Of the load of now, and not of the least in a while, which is what who waits to add shards goes by.
+        let mut patient = policy();
+        patient.update_shard_count = UpdateShardCount::Auto;
+        patient.scale_up.stabilization_window = std::time::Duration::from_secs(1_800);
+        let patient = assess(&stream(12, 0, |minute| daily(minute + 180)), &patient);
+        assert!(patient.shards[0].loads().ingest_bytes < loads[0].ingest_bytes);
+        assert_eq!(patient.shards[0].peak_loads(), peaks[2]);
         // At the most shards that there may be, merges make room for heat, and do not wait.
         let mut full = policy();
         (full.update_shard_count, full.bounds) =

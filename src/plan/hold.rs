@@ -381,15 +381,11 @@ impl fmt::Display for Hold {
                 "merges wait: the load was higher within the stabilization window ({window_seconds} s), and that has not faded yet"
             ),
             Hold::Rising { per_mille } => {
-                let (percent, tenths) = (per_mille / 10, per_mille % 10);
-                write!(f, "merges wait: writes rise, by {percent}.{tenths} % until a step can help")
+                write!(f, "merges wait: writes rise, by {} until a step can help", percent(*per_mille))
             }
             Hold::LoadForeseen { expected_per_mille, course } => {
-                let (percent, tenths) = (expected_per_mille / 10, expected_per_mille % 10);
-                write!(
-                    f,
-                    "merges wait: within 15 min {percent}.{tenths} % of the load of now is expected, by {course}"
-                )
+                let percent = percent(*expected_per_mille);
+                write!(f, "merges wait: within 15 min {percent} of the load of now is expected, by {course}")
             }
             Hold::RateLimited { scale_up: true, limit } => {
                 write!(f, "behavior.scaleUp allows at most {limit} shards now")
@@ -443,6 +439,11 @@ impl fmt::Display for Hold {
             ),
         }
     }
+}
+
+/// Thousandths in percent.
+fn percent(per_mille: u64) -> String {
+    format!("{}.{} %", per_mille / 10, per_mille % 10)
 }
 
 /// Adds the shards that are not there yet.

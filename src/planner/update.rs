@@ -12,13 +12,13 @@
 //! - **kept**: a shard as it is (up to rounding, [`HashKeyRange::leeway`]);
 //! - **part**: within one shard that may be split; or
 //! - **joined**: over several shards, none of which anything bars from merges (but a rise, on the way up), and
-//!   which it takes parts of only where they may be split. Its load (of fewer shards than before, the one that decides
-//!   merges too) must be no higher than where shards are packed to, or
+//!   which it takes parts of only where they may be split. Its load must be no higher than where shards are packed to, or
 //!   than one of the shards that it takes from; and no higher than the ceiling, or than one of these,
 //!   even if each part whose load is a share were as dense as the densest shard (held all of the shard's
 //!   load, where no cut can relieve it).
-//!   Fewer shards than before need measurements over the whole stabilisation window, as merges do; more
-//!   shards take no capacity away, and for them the window that decides splits must be measured.
+//!   Fewer shards than before need measurements over the whole stabilisation window, as merges do, and the load that
+//!   decides merges must be no higher either. More shards take no capacity away, and for them the load of now
+//!   decides, and the window that decides splits must be measured.
 //!
 //! So where loads are estimates yet, only a doubling of equal ranges is left, which merges nothing.
 //!
@@ -29,11 +29,11 @@
 //!
 //! > H₀·S₀·s/2 > H₀·U + H₁·S₁·s/2,
 //!
-//! so never for less than S₀·s > 2U: 13 splits at 30 s and 180 s. Of the counts from n + S₀ up, for heat that grows is
-//! not to find fewer shards than splits would have made, the one is taken that leaves least heat for least time, and of
-//! these the cheapest. Where the stream is known not to rise, fewer than n + S₀ may be called for: equal shards that are all a
-//! little too full need a split each, and a few more of them would do. Then [`GROWTH_PER_MILLE`] more, or what a forecast
-//! expects within two hours, must leave no range above its target.
+//! so never for less than S₀·s > 2U: 13 splits at 30 s and 180 s. Of the counts from n + S₀ up, for heat that
+//! grows is not to find fewer shards than splits would have made, the one is taken that leaves least heat for
+//! least time, and of these the cheapest. Where the stream is known not to rise, fewer than n + S₀ may be called
+//! for: equal shards that are all a little too full need a split each, and a few more of them would do. Then
+//! [`GROWTH_PER_MILLE`] more, or what a forecast expects within two hours, must leave no range above its target.
 //!
 //! **Auto** also makes the call that [`foresight`] finds worth it for what comes. Where the past tells nothing of
 //! that, only emergencies are called for: what is cheaper now need not be in an hour. Calls are few, and
@@ -191,6 +191,11 @@ impl Steps {
     }
 }
 
+/// By how many millionths of a target a load lies above it that is so full.
+fn heat(filled: u128) -> u128 {
+    filled.saturating_sub(1_000_000)
+}
+
 /// The most that is expected soon, in thousandths of the load of now.
 fn soon_per_mille(forecast: &Forecast) -> u64 {
     forecast.per_mille.iter().take(SOON_SLOTS).copied().max().unwrap_or(0)
@@ -282,7 +287,7 @@ impl Chooser<'_> {
         if serial_seconds <= 2 * pace.update_seconds {
             return None;
         }
-        let heat: u128 = demand.shards.iter().map(|shard| self.heat(shard.loads())).sum();
+        let heat: u128 = demand.shards.iter().map(|shard| heat(self.filled(shard.loads()))).sum();
         // Twice the heat that is left on the average, times its seconds.
         let by_splits = heat.saturating_mul(u128::from(serial_seconds));
         let by_call = |left: &Left| {
@@ -349,8 +354,8 @@ impl Chooser<'_> {
             let loads = self.admissible(range, to)?;
             let parts = fill(loads, self.options.rules.limits.part).div_ceil(1_000_000);
             let splits = u32::try_from(parts.saturating_sub(1)).unwrap_or(u32::MAX);
-            let filled = fill(loads, self.options.rules.limits.trigger);
-            let heat = filled.saturating_sub(1_000_000);
+            let filled = self.filled(loads);
+            let heat = heat(filled);
             left.fullest = left.fullest.max(filled);
             left.splits = left.splits.saturating_add(splits);
             left.heat = left.heat.saturating_add(heat);
@@ -359,9 +364,9 @@ impl Chooser<'_> {
         (to != self.from()).then_some(left)
     }
 
-    /// By how many millionths of a target a load lies above its targets.
-    fn heat(&self, loads: Loads) -> u128 {
-        fill(loads, self.options.rules.limits.trigger).saturating_sub(1_000_000)
+    /// How full a load is, in millionths of its target.
+    fn filled(&self, loads: Loads) -> u128 {
+        fill(loads, self.options.rules.limits.trigger)
     }
 
     /// The load of one of `to` equal ranges, if it may be a shard.

@@ -209,6 +209,21 @@ fn a_part_may_be_as_dense_as_the_densest_shard_and_must_stay_under_the_ceiling()
     }
 }
 
+#[test]
+fn what_was_higher_or_is_to_come_bars_no_call_to_more_shards() {
+    // 55 are the most, and 20 splits would be 10 minutes. Of 54, a range between two of 40 % would have 30 %, or 56 % if
+    // it were as dense as the densest; with twice as much, 111 %.
+    let mut demand = equal(&[[75; 20], [40; 20]].concat());
+    let mut policy = ScalingPolicy::of_round_numbers("orders", 55);
+    policy.update_shard_count = UpdateShardCount::Emergency;
+    let in_force = policy.in_force(jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(called(&plan(&demand, &policy, &in_force)), Some(54));
+    for segment in demand.shards.iter_mut().flat_map(|shard| &mut shard.segments) {
+        segment.peak_loads = segment.loads.scaled(2, 1);
+    }
+    assert_eq!(called(&plan(&demand, &policy, &in_force)), Some(54));
+}
+
 /// Equal shards, and a forecast of so many thousandths of their load from the first slot on.
 fn expecting(percents: &[u32], per_mille: u64) -> Demand {
     let forecast = Forecast { per_mille: vec![per_mille; SLOTS], course: Course::Yesterday };
