@@ -16,6 +16,7 @@ use crate::quota::Dimension;
 
 mod gist;
 mod hold;
+mod sentence;
 mod step;
 mod verdict;
 
