@@ -15,6 +15,7 @@ use crate::snapshot::Snapshot;
 mod count;
 mod description;
 mod known;
+mod passing;
 mod replay;
 mod rules;
 mod violation;

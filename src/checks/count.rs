@@ -145,14 +145,16 @@ impl Rules<'_> {
         let raised = raised.filter(|(_, load, limit)| load > limit);
         let exceeding = by_dimension(most, ceiling.max(was)).filter(|(_, load, limit)| load > limit);
         raised
-            .map(|(dimension, load, _)| {
+            .map(|(dimension, load, limit)| {
                 let fell = self.fell(dimension, load);
-                StepFlaw::RaisesLoad { dimension, load, fell }
+                match by_peak {
+                    true => StepFlaw::PeakAbovePackLimit { dimension, load, limit, fell },
+                    false => StepFlaw::RaisesLoad { dimension, load, fell },
+                }
             })
-            .chain(exceeding.map(|(dimension, load, _)| StepFlaw::MayExceedCeiling {
-                range,
-                dimension,
-                load,
+            .chain(exceeding.map(|(dimension, load, _)| {
+                let at_peak = by_peak;
+                StepFlaw::MayExceedCeiling { range, dimension, load, at_peak }
             }))
             .collect()
     }

@@ -246,7 +246,7 @@ impl Rules<'_> {
             for (dimension, load, limit) in by_dimension(peaks, self.limits.pack) {
                 if load > limit {
                     let fell = self.fell(dimension, load);
-                    found.push(StepFlaw::MergeAbovePackLimit { dimension, load, limit, fell });
+                    found.push(StepFlaw::PeakAbovePackLimit { dimension, load, limit, fell });
                 }
             }
         }

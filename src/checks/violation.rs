@@ -298,14 +298,18 @@ pub enum StepFlaw {
         /// The fewest that are allowed now.
         limit: u32,
     },
-    /// At its peak the merged shard would lie above where shards are packed to.
-    #[error("{} peak at {load} in the merged shard, and {limit} is the limit{}", dimension.label(), since(fell))]
-    MergeAbovePackLimit {
+    /// At its peak, past or foreseen, what is joined would lie above where shards are packed to.
+    #[error(
+        "{} peak, lately or as foreseen, at {load} in what it joins, and {limit} is the limit{}",
+        dimension.label(),
+        since(fell)
+    )]
+    PeakAbovePackLimit {
         /// The dimension.
         dimension: Dimension,
         /// The peak in it.
         load: Load,
-        /// Up to where shards are packed.
+        /// Up to where shards are packed, or what was there.
         limit: Load,
         /// The target that has fallen, where the peak was no obstacle by the older one.
         fell: Option<TargetFell>,
@@ -357,7 +361,7 @@ pub enum StepFlaw {
     JustRefused(String),
     /// A range would hold more than the ceiling, and than what was there, if the parts of shards in it
     /// were as dense as the densest shard.
-    #[error("{} may reach {load} in {range}", dimension.label())]
+    #[error("{} may reach {load} in {range}{}", dimension.label(), if *at_peak { " at their peak" } else { "" })]
     MayExceedCeiling {
         /// The range.
         range: HashKeyRange,
@@ -365,6 +369,8 @@ pub enum StepFlaw {
         dimension: Dimension,
         /// What the load may be in it.
         load: Load,
+        /// Whether that is at a peak, past or foreseen, and not now.
+        at_peak: bool,
     },
     /// Metrics are to be turned on that the policy leaves to the owner.
     #[error("metrics.enhancedMonitoring does not leave them to reshard")]

@@ -226,7 +226,7 @@ impl Job {
         }
         let snapshot = observe::observe(plane, policy).await?.snapshot;
         in_its_region(plane.region(), &snapshot.summary.arn)?;
-        approved.expire(policy, snapshot.observed_at)?;
+        approved.expire(policy, &snapshot)?;
         let mut decision = decide::decide(&snapshot, policy)?;
         // The loads that the plan tells of are those of its own time.
         decision.demand.summary.rise_per_mille = 0;

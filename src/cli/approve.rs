@@ -12,7 +12,7 @@ use super::selection::Named;
 use super::status::can_ask;
 use crate::operator::cluster;
 use crate::operator::object::APPROVE;
-use crate::operator::status::{PlanState, PlanStatus};
+use crate::operator::status::PlanStatus;
 use crate::units::duration;
 
 /// Approve the plan of a resource of the cluster that waits for it, after a look at it
@@ -35,12 +35,9 @@ pub(super) struct ApproveArgs {
 pub(super) async fn run(arguments: &ApproveArgs, output: &Output) -> anyhow::Result<Outcome> {
     let (cluster, object) = arguments.resource.find().await?;
     let (key, now) = (object.key(), Timestamp::now());
-    let status = object.status();
-    if let Some(plan) = status.plan.as_ref().filter(|plan| is_under_way(plan))
-        && arguments.hash.as_deref().is_none_or(|hash| hash == plan.hash.as_str())
-        && object.annotation(APPROVE) == Some(plan.hash.as_str())
-    {
-        output.result(&format!("{key}: the plan {} is approved already\n", plan.hash))?;
+    let named = object.annotation(APPROVE).filter(|_| cluster::is_approved(&object, now));
+    if let Some(hash) = named.filter(|named| arguments.hash.as_deref().is_none_or(|hash| hash == *named)) {
+        output.result(&format!("{key}: the plan {hash} is approved already\n"))?;
         return Ok(Outcome::Done);
     }
     let plan = match cluster::waiting(&object, arguments.hash.as_deref(), now) {
@@ -61,10 +58,6 @@ pub(super) async fn run(arguments: &ApproveArgs, output: &Output) -> anyhow::Res
     }
     output.result(&format!("{key}: approved the plan {}\n", plan.hash))?;
     Ok(Outcome::Done)
-}
-
-fn is_under_way(plan: &PlanStatus) -> bool {
-    matches!(plan.state, PlanState::AwaitingApproval | PlanState::Approved | PlanState::Running)
 }
 
 /// The plan, as it is approved.

@@ -12,7 +12,8 @@ use super::outcome::Outcome;
 use super::output::Output;
 use super::selection::Named;
 use crate::manifest;
-use crate::operator::object::{APPROVE, Autoscaler};
+use crate::operator::cluster;
+use crate::operator::object::Autoscaler;
 use crate::operator::status::{ConditionStatus, PlanState, Status};
 use crate::policy::{Mode, ScalingPolicy};
 use crate::resource::FieldError;
@@ -61,11 +62,12 @@ struct Document<'a> {
 pub(super) async fn run(arguments: &StatusArgs, output: &Output) -> anyhow::Result<Outcome> {
     let (_, object) = arguments.resource.find().await?;
     let (key, policy, status) = (object.key(), object.policy(), object.status());
-    let next = next(&object, &policy, &status, &arguments.resource.arguments(&key));
+    let now = Timestamp::now();
+    let next = next(&object, &policy, &status, &arguments.resource.arguments(&key), now);
     let text = match arguments.output {
         Format::Table => {
             let facts = Facts { object: &object, policy: policy.as_ref().ok(), status: &status };
-            page(&facts, next.as_deref(), Timestamp::now(), output.style())
+            page(&facts, next.as_deref(), now, output.style())
         }
         format => {
             let document = Document {
@@ -92,6 +94,7 @@ fn next(
     policy: &Result<ScalingPolicy, Vec<FieldError>>,
     status: &Status,
     arguments: &str,
+    now: Timestamp,
 ) -> Option<String> {
     let policy = match policy {
         Ok(policy) => policy,
@@ -115,8 +118,11 @@ fn next(
     }
     let plan = status.plan.as_ref()?;
     match plan.state {
-        PlanState::AwaitingApproval if object.annotation(APPROVE) == Some(plan.hash.as_str()) => None,
-        PlanState::AwaitingApproval => Some(format!("reshard approve {arguments}")),
+        PlanState::AwaitingApproval => match cluster::waiting(object, None, now) {
+            Ok(_) if cluster::is_approved(object, now) => None,
+            Ok(_) => Some(format!("reshard approve {arguments}")),
+            Err(why) => Some(why.to_string()),
+        },
         PlanState::Planned => Some(format!(
             "only shown, for the mode is DryRun; have it carried out by: kubectl patch ksa {arguments} --type merge -p '{{\"spec\":{{\"mode\":\"Apply\"}}}}'"
         )),
@@ -133,6 +139,7 @@ pub(super) fn can_ask() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operator::object::APPROVE;
     use crate::operator::status::{Condition, PlanStatus};
 
     fn said(spec: serde_json::Value, change: impl FnOnce(&mut Status, &mut Autoscaler)) -> Option<String> {
@@ -149,7 +156,8 @@ mod tests {
         };
         let mut status = Status { conditions: vec![ready], ..Status::default() };
         change(&mut status, &mut object);
-        next(&object, &object.policy(), &status, "orders -n payments")
+        object.status = serde_json::to_value(&status).expect("plain data");
+        next(&object, &object.policy(), &status, "orders -n payments", Timestamp::UNIX_EPOCH)
     }
 
     fn spec() -> serde_json::Value {
@@ -184,6 +192,13 @@ mod tests {
             object.metadata.annotations = Some([(APPROVE.to_owned(), hash)].into());
         });
         assert_eq!(approved, None, "the operator's turn");
+        let used_up = said(spec(), |status, object| {
+            plan(status, PlanState::AwaitingApproval);
+            let hash = status.plan.as_ref().expect("a plan").hash.as_str().to_owned();
+            status.last_handled_approval = Some(hash.clone());
+            object.metadata.annotations = Some([(APPROVE.to_owned(), hash)].into());
+        });
+        assert!(used_up.as_ref().is_some_and(|said| said.contains("reshard.dev/approve-")), "{used_up:?}");
         let silent = said(spec(), |status, _| status.conditions.clear()).expect("something is wrong");
         assert!(silent.contains("does the operator run"), "{silent}");
         let stalled = said(spec(), |status, _| {

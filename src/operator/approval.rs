@@ -9,9 +9,10 @@
 //! A standing plan that has not begun ends when it expires, when it no longer fits the open ranges
 //! or the generation, and when it has become wrong:
 //! - *unsafe*: the checks veto a step of it under today's demand. What passes with time (lag, late
-//!   metrics, rates, a freeze) vetoes nothing, it lets the plan wait; and so does a merged shard
-//!   above where shards are packed to, as long as it stays within its target. A learned target that
-//!   has fallen since lets the plan neither wait nor fall, as long as no shard would lie above it.
+//!   metrics, rates, a freeze, a peak that was or is foreseen) vetoes nothing, it lets the plan wait;
+//!   and so does a merged shard above where shards are packed to by the load of now, as long as it
+//!   stays within its target. A learned target that has fallen since lets the plan neither wait nor
+//!   fall, as long as no shard would lie above it.
 //! - *no longer worth it*: the fresh decision, free to split, wants no split at all, and every shard
 //!   that the plan splits is back below where shards are packed to. Between that and the target
 //!   nothing changes: this is the band in which nothing flutters.
@@ -170,6 +171,15 @@ pub fn consider(question: &Question<'_>) -> Answer {
 pub(super) fn stands(plan: &PlanStatus) -> bool {
     let open = matches!(plan.state, PlanState::AwaitingApproval | PlanState::Approved | PlanState::Running);
     open && plan.expires_at.is_some()
+}
+
+/// Whether somebody waits for what is decided: the plan that stands is approved, or the annotation, which is
+/// `named`, has just approved it. What is used up approves nothing for as long as it stays there.
+pub(super) fn is_awaited(status: &Status, named: Option<&str>) -> bool {
+    let names = |plan: &PlanStatus| {
+        named == Some(plan.hash.as_str()) && named != status.last_handled_approval.as_deref()
+    };
+    status.plan.as_ref().is_some_and(|plan| stands(plan) && (was_approved(plan) || names(plan)))
 }
 
 /// Whether the plan was approved, as far as its state says.

@@ -4,6 +4,7 @@
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 
+use super::approval;
 use super::connect::{self, ApiCalls, ClusterOptions, ConnectError, Connection};
 use super::elector::{self, HolderError, Timing};
 use super::object::{APPROVE, Autoscaler, Key};
@@ -99,6 +100,15 @@ pub enum NotApproved {
         namespace: String,
         /// Its name.
         name: String,
+    },
+    /// That approval has been taken back, and the operator has not seen it yet.
+    #[error(
+        "the plan {hash} was approved before and has ended; that approval was taken back, which the operator has \
+         still to take in: try again in a minute"
+    )]
+    NotYetTakenBack {
+        /// The plan.
+        hash: PlanHash,
     },
 }
 
@@ -218,14 +228,24 @@ pub fn waiting(
     if let Some(at) = plan.expires_at.filter(|at| *at <= now) {
         return Err(NotApproved::Expired { hash: hash(), at });
     }
-    if last_handled_approval.as_deref() == Some(plan.hash.as_str())
-        && object.annotation(APPROVE) == Some(plan.hash.as_str())
-    {
+    let named = object.annotation(APPROVE);
+    if last_handled_approval.as_deref() == Some(plan.hash.as_str()) {
+        if named != Some(plan.hash.as_str()) {
+            return Err(NotApproved::NotYetTakenBack { hash: hash() });
+        }
         let Key { namespace, name } = object.key();
         let (namespace, name) = (namespace.to_string(), name.to_string());
         return Err(NotApproved::UsedUp { hash: hash(), namespace, name });
     }
     Ok(plan)
+}
+
+/// Whether the plan of `object` is approved, and will be or is carried out for it: the annotation names it, and
+/// has not been used up, or come too late.
+pub fn is_approved(object: &Autoscaler, now: jiff::Timestamp) -> bool {
+    let Some(plan) = object.status().plan else { return false };
+    object.annotation(APPROVE) == Some(plan.hash.as_str())
+        && (approval::was_approved(&plan) || waiting(object, None, now).is_ok())
 }
 
 #[cfg(test)]
@@ -298,5 +318,37 @@ mod tests {
             status.last_handled_approval = Some(hash);
         });
         assert!(told.ends_with("kubectl annotate ksa orders -n payments reshard.dev/approve-"), "{told}");
+    }
+
+    #[test]
+    fn an_approval_that_was_taken_back_has_to_be_seen_first() {
+        let told = refused(|_, status| {
+            let hash = plan(status).hash.as_str().to_owned();
+            status.last_handled_approval = Some(hash);
+        });
+        assert!(told.ends_with("try again in a minute"), "{told}");
+    }
+
+    #[test]
+    fn a_plan_is_approved_where_the_annotation_names_it_and_is_not_used_up() {
+        let names = |object: &mut Autoscaler, status: &mut Status| {
+            let hash = plan(status).hash.as_str().to_owned();
+            object.metadata.annotations = Some([(APPROVE.to_owned(), hash.clone())].into());
+            hash
+        };
+        let is_approved = |(object, _): (Autoscaler, PlanHash)| is_approved(&object, Timestamp::UNIX_EPOCH);
+        assert!(!is_approved(object(|_, _| {})));
+        assert!(is_approved(object(|object, status| {
+            names(object, status);
+        })));
+        assert!(!is_approved(object(|object, status| {
+            status.last_handled_approval = Some(names(object, status));
+        })));
+        assert!(is_approved(object(|object, status| {
+            names(object, status);
+            // Expiry bounds the start.
+            plan(status).state = PlanState::Running;
+            plan(status).expires_at = Some(Timestamp::UNIX_EPOCH);
+        })));
     }
 }

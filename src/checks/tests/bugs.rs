@@ -55,7 +55,7 @@ kinds! {
     V::Step { flaw: F::BelowMinShards { .. }, .. } => "below min",
     V::Step { flaw: F::AboveScaleUpLimit { .. }, .. } => "scale-up limit",
     V::Step { flaw: F::BelowScaleDownLimit { .. }, .. } => "scale-down limit",
-    V::Step { flaw: F::MergeAbovePackLimit { .. }, .. } => "above pack limit",
+    V::Step { flaw: F::PeakAbovePackLimit { .. }, .. } => "peak above pack limit",
     V::Step { flaw: F::RaisesLoad { .. }, .. } => "raises load",
     V::Step { flaw: F::OtherCount { .. }, .. } => "other count",
     V::Step { flaw: F::CountOutOfReach { .. }, .. } => "count out of reach",
@@ -171,7 +171,7 @@ pub(super) const BUGS: &[Bug] = &[
     ("scale-up limit", |c| c.demand.scale_up_limit = 4),
     ("scale-up limit", |c| { c.demand.scale_up_limit = 4; c.shard(2).rejecting = true; }),
     ("scale-down limit", |c| c.demand.scale_down_limit = 5),
-    ("above pack limit", |c| {
+    ("peak above pack limit", |c| {
         for segment in &mut c.shard(0).segments { segment.peak_loads.read_bytes = Load(150_000) }
         c.describe();
     }),
@@ -200,7 +200,7 @@ pub(super) const BUGS: &[Bug] = &[
         }
         c.call(3);
     }),
-    ("raises load", |c| { c.call_for_less(); c.demand.shards[2] = shard_demand((2, 600_000)); c.demand.shards[3] = shard_demand((3, 700_000)); c.describe(); }),
+    ("raises load", |c| { c.call_for_less(); c.demand.shards[2] = shard_demand((2, 600_000)); c.demand.shards[3] = shard_demand((3, 700_000)); c.without_peaks(); c.describe(); }),
     ("above max", |c| { c.policy.bounds = bounds(2, 5); c.call(6); }),
     ("below min", |c| { c.policy.bounds = bounds(4, 6); c.call_for_less(); }),
     ("scale-up limit", |c| { c.demand.scale_up_limit = 5; c.call(6); }),

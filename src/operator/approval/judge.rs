@@ -2,14 +2,12 @@
 //! taken.
 
 use super::{Approval, Ending, Question, is_current, recover, was_approved};
-use crate::checks::{StepFlaw, Violation, check_steps};
+use crate::checks::{Violation, check_steps};
 use crate::decision::Decision;
 use crate::demand::ShardDemand;
 use crate::hash_key::HashKeyRange;
-use crate::load::{Load, Loads};
 use crate::operator::status::{PlanStatus, Targets};
 use crate::plan::{Evidence, Hold, PlanIdentity, Step, StepReason};
-use crate::quota::Dimension;
 use crate::vetted;
 
 /// What becomes of a standing plan.
@@ -74,10 +72,10 @@ fn not_begun(
     }
     let mut waits = None;
     for violation in violations(question, plan, identity) {
-        match weigh(&violation, question.decision.plan.limits.trigger) {
-            Weight::Wrong => return Err(Ending::Unsafe(violation.to_string())),
-            Weight::Passing => waits = waits.or(Some(in_short(&violation))),
+        if !violation.may_pass(question.decision.plan.limits.trigger) {
+            return Err(Ending::Unsafe(violation.to_string()));
         }
+        waits = waits.or(Some(in_short(&violation)));
     }
     let fresh = &question.decision.plan;
     if !fresh.steps().is_empty() && !vetted::needs_approval(question.policy, fresh) {
@@ -103,22 +101,10 @@ fn begun(
 ) -> Result<Option<String>, Ending> {
     let start: Vec<HashKeyRange> = question.decision.demand.shards.iter().map(|shard| shard.range).collect();
     let left = PlanIdentity { start, steps: identity.steps[done..].to_vec(), ..identity.clone() };
-    for violation in violations(question, plan, &left) {
-        let wrong = match &violation {
-            Violation::Step {
-                step: Step::Merge { .. },
-                flaw: StepFlaw::RaisesLoad { dimension, load, .. },
-                ..
-            } => above_target(*dimension, *load, question.decision.plan.limits.trigger),
-            Violation::Step { flaw, .. } => matches!(
-                flaw,
-                StepFlaw::Frozen | StepFlaw::AboveMaxShards { .. } | StepFlaw::BelowMinShards { .. }
-            ),
-            _ => false,
-        };
-        if wrong {
-            return Err(Ending::Unsafe(violation.to_string()));
-        }
+    let targets = question.decision.plan.limits.trigger;
+    let mut found = violations(question, plan, &left).into_iter();
+    if let Some(violation) = found.find(|violation| violation.stops_what_has_begun(targets)) {
+        return Err(Ending::Unsafe(violation.to_string()));
     }
     let fresh = &question.decision.plan;
     let heat_waits_for_nothing = !fresh.steps().is_empty() && !vetted::needs_approval(question.policy, fresh);
@@ -138,90 +124,13 @@ fn violations(question: &Question<'_>, plan: &PlanStatus, identity: &PlanIdentit
         .map_or_else(Vec::new, |violations| violations.as_slice().to_vec())
 }
 
-/// What a veto means for a plan that has not begun.
-enum Weight {
-    /// It passes with time: the plan waits.
-    Passing,
-    /// The plan is wrong.
-    Wrong,
-}
-
-fn weigh(violation: &Violation, targets: Loads) -> Weight {
-    let passing = match violation {
-        Violation::ShardCountMismatch { .. }
-        | Violation::NotActive { .. }
-        | Violation::Suspended
-        | Violation::OnDemand
-        | Violation::MergeBudget { .. } => true,
-        Violation::Format { .. }
-        | Violation::Stream { .. }
-        | Violation::CreationTime { .. }
-        | Violation::Generation { .. }
-        | Violation::Hash { .. }
-        | Violation::Start { .. }
-        | Violation::DemandOfOtherShards
-        | Violation::Segments { .. }
-        | Violation::NotExactCover { .. }
-        | Violation::StepBudget { .. }
-        | Violation::ExplanationCount { .. }
-        | Violation::Explanation { .. }
-        | Violation::ProjectedRanges { .. }
-        | Violation::ProjectedLoads { .. }
-        | Violation::OverstatedEvidence { .. }
-        | Violation::Limits
-        | Violation::Desired { .. } => false,
-        Violation::Step { flaw, .. } => match flaw {
-            StepFlaw::Stopped(_)
-            | StepFlaw::SplitBarred(_)
-            | StepFlaw::MergeBarred(_)
-            | StepFlaw::Frozen
-            | StepFlaw::SplitGuarded { .. }
-            | StepFlaw::MergeGuarded { .. }
-            | StepFlaw::MergeOfUnmeasured { .. }
-            | StepFlaw::MergeOfUnknownPart { .. }
-            | StepFlaw::AboveScaleUpLimit { .. }
-            | StepFlaw::BelowScaleDownLimit { .. }
-            | StepFlaw::CallBudget { .. }
-            | StepFlaw::JustRefused(_) => true,
-            StepFlaw::MergeAbovePackLimit { dimension, load, .. }
-            | StepFlaw::RaisesLoad { dimension, load, .. } => !above_target(*dimension, *load, targets),
-            StepFlaw::NoSuchShard(_)
-            | StepFlaw::OtherCount { .. }
-            | StepFlaw::CountOutOfReach { .. }
-            | StepFlaw::CountNotAllowed
-            | StepFlaw::NotAlone
-            | StepFlaw::MayExceedCeiling { .. }
-            | StepFlaw::IllegalSplitPoint
-            | StepFlaw::CutsSegment(_)
-            | StepFlaw::NotAdjacent
-            | StepFlaw::AboveMaxShards { .. }
-            | StepFlaw::BelowMinShards { .. }
-            | StepFlaw::MonitoringNotManaged
-            | StepFlaw::NoMetrics
-            | StepFlaw::MetricIsOn(_) => false,
-        },
-    };
-    if passing { Weight::Passing } else { Weight::Wrong }
-}
-
 /// What bars a step, without the step: people see the plan beside it.
 fn in_short(violation: &Violation) -> String {
-    match violation {
-        Violation::Step { flaw, .. } => match flaw {
-            StepFlaw::Stopped(hold)
-            | StepFlaw::SplitBarred(hold)
-            | StepFlaw::MergeBarred(hold)
-            | StepFlaw::SplitGuarded { hold, .. }
-            | StepFlaw::MergeGuarded { hold, .. } => hold.to_string(),
-            flaw => flaw.to_string(),
-        },
-        violation => violation.to_string(),
+    match (violation.hold(), violation) {
+        (Some(hold), _) => hold.to_string(),
+        (None, Violation::Step { flaw, .. }) => flaw.to_string(),
+        (None, violation) => violation.to_string(),
     }
-}
-
-fn above_target(dimension: Dimension, load: Load, targets: Loads) -> bool {
-    let at = Dimension::SPLITTABLE.iter().position(|of| *of == dimension);
-    at.is_none_or(|at| load > targets.as_array()[at])
 }
 
 /// A shard that the fresh plan has to split for its heat, and no step of the standing one splits.

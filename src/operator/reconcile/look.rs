@@ -259,11 +259,7 @@ impl<P: Planes> Shared<P> {
     fn look_closely_if_asked(&self, session: &mut Session, object: &Autoscaler, before: &Status) {
         let token = object.annotation(RECONCILE_AT);
         let asked = token.is_some() && token != before.last_handled_reconcile_at.as_deref();
-        let standing = before.plan.as_ref().filter(|plan| approval::stands(plan));
-        let named = object.annotation(APPROVE);
-        let decides =
-            standing.is_some_and(|plan| approval::was_approved(plan) || named == Some(plan.hash.as_str()));
-        if asked || decides {
+        if asked || approval::is_awaited(before, object.annotation(APPROVE)) {
             session.observer.look_closely();
         }
     }

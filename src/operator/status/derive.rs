@@ -40,6 +40,10 @@ impl Status {
         if pass.token.is_some() {
             status.last_handled_reconcile_at = pass.token.clone();
         }
+        // Taken back, it is no more: the same value given again is a new approval.
+        if status.last_handled_approval != pass.approval {
+            status.last_handled_approval = None;
+        }
         match &pass.outcome {
             Outcome::Idle { .. } | Outcome::Failed(_) => {}
             Outcome::Blocked(blocked) => status.is_blocked(blocked, pass.approval.as_deref()),

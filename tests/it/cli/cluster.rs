@@ -74,7 +74,7 @@ impl Kubernetes {
             .unwrap();
     }
 
-    fn annotate(&self, name: &str, annotation: &str, value: &str) {
+    fn annotate(&self, name: &str, annotation: &str, value: Option<&str>) {
         let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
         self.runtime.block_on(self.api("payments").patch(name, &PatchParams::default(), &patch)).unwrap();
     }
@@ -173,11 +173,11 @@ fn the_plan_that_stands_is_carried_out_once_the_annotation_approves_it() {
     let waits = apply();
     let asks = format!("as proposed: waits for approval; approve it with the annotation {APPROVE}={hash}");
     assert!(waits.contains(&asks) && !waits.contains("done in"), "{waits}");
-    cluster.annotate("orders", APPROVE, "0123456789abcdef");
+    cluster.annotate("orders", APPROVE, Some("0123456789abcdef"));
     let other = apply();
     let asks = format!("names 0123456789abcdef, the plan is {hash}: nothing is done");
     assert!(other.contains(&asks) && !other.contains("done in"), "{other}");
-    cluster.annotate("orders", APPROVE, hash);
+    cluster.annotate("orders", APPROVE, Some(hash));
     let done = apply();
     assert_eq!(done.matches(": done in ").count(), steps, "{done}");
     assert!(done.contains(&format!("the plan {hash} (as proposed): all its steps are done")), "{done}");
@@ -224,6 +224,28 @@ fn exactly_the_plan_that_waits_is_approved() {
     assert_eq!(cluster.approval("orders").as_deref(), Some(HASH));
     let again = cluster.run(NOBODY, &["approve", "orders", "--yes"]);
     assert_eq!((again.code, again.stdout.contains("is approved already")), (Some(0), true));
+}
+
+#[test]
+fn an_approval_that_is_used_up_approves_nothing_until_it_is_taken_back_and_that_is_seen() {
+    let cluster = Kubernetes::start();
+    cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Approve"}));
+    let mut status = waiting();
+    status["lastHandledApproval"] = json!(HASH);
+    cluster.status("orders", status);
+    cluster.annotate("orders", APPROVE, Some(HASH));
+    let taking_back = format!("kubectl annotate ksa orders -n payments {APPROVE}-");
+    let told = cluster.told(&["approve", "orders", "--yes"]);
+    assert!(told.contains("has ended") && told.contains(&taking_back), "{told}");
+    let next = cluster.run(NOBODY, &["status", "orders", "-o", "json"]).stdout;
+    assert!(next.contains(&taking_back), "{next}");
+
+    cluster.annotate("orders", APPROVE, None);
+    let told = cluster.told(&["approve", "orders", "--yes"]);
+    assert!(told.contains("try again in a minute"), "{told}");
+    assert_eq!(cluster.approval("orders"), None);
+    cluster.status("orders", json!({"lastHandledApproval": null}));
+    assert_eq!(cluster.run(NOBODY, &["approve", "orders", "--yes"]).code, Some(0));
 }
 
 #[test]

@@ -26,6 +26,21 @@ fn an_approval_is_good_for_one_plan_once() {
 }
 
 #[test]
+fn a_decision_is_awaited_while_an_approval_is_good_and_not_once_it_is_used_up() {
+    let mut world = World::hot();
+    let awaited = |world: &World| is_awaited(&world.status, world.approval.as_deref());
+    world.pass();
+    assert!(!awaited(&world), "nobody has approved it");
+    world.approve();
+    assert!(awaited(&world));
+    world.status.last_handled_approval = world.approval.clone();
+    assert!(!awaited(&world), "each look at the shards is billed");
+    world.status.last_handled_approval = None;
+    world.pass();
+    assert!(awaited(&world), "it runs");
+}
+
+#[test]
 fn the_approval_of_another_plan_approves_nothing_and_is_told() {
     let mut world = World::hot();
     world.approval = Some("0123456789abcdef".to_owned());

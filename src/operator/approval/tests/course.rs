@@ -84,6 +84,26 @@ fn a_merge_that_would_be_above_its_target_now_is_unsafe_and_between_it_waits() {
 }
 
 #[test]
+fn a_peak_past_or_foreseen_lets_an_approved_merge_wait_until_it_is_over() {
+    let mut world = World::cold();
+    world.pass();
+    world.approve();
+    let peaks = |world: &mut World, load| {
+        for segment in world.decision.demand.shards.iter_mut().flat_map(|shard| &mut shard.segments) {
+            segment.peak_loads = Loads::from_array([Load(load); 3]);
+        }
+    };
+    // Four segments a shard, two shards: 80 % in all, where 70 is the target.
+    peaks(&mut world, 100_000);
+    let answer = world.pass();
+    assert_eq!((ending(&answer), index(&answer), world.state()), (None, None, Some(PlanState::Approved)));
+    let message = world.status.plan.as_ref().and_then(|plan| plan.message.clone()).unwrap_or_default();
+    assert!(message.contains("at 80.0 % in what it joins"), "{message}");
+    peaks(&mut world, 25_000);
+    assert_eq!(index(&world.pass()), Some(0));
+}
+
+#[test]
 fn a_learned_target_that_falls_ends_an_approved_plan_only_where_a_shard_would_lie_above_it() {
     let world = |then| {
         let mut world = World::cold();

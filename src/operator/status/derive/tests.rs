@@ -116,6 +116,19 @@ fn a_token_is_answered_by_any_pass() {
 }
 
 #[test]
+fn an_approval_that_is_taken_back_may_be_given_again_whatever_the_pass_that_sees_it() {
+    let used_up = Status { last_handled_approval: Some("9f3c2a1b5d6e7f80".to_owned()), ..Status::default() };
+    let idle = |approval: Option<&str>| {
+        let mut idle = pass(Outcome::Idle { metrics_requested: 0 });
+        idle.approval = approval.map(str::to_owned);
+        used_up.after(&idle, at(100)).last_handled_approval
+    };
+    assert_eq!(idle(Some("9f3c2a1b5d6e7f80")), used_up.last_handled_approval, "it stays there");
+    assert_eq!(idle(None), None);
+    assert_eq!(idle(Some("0123456789abcdef")), None);
+}
+
+#[test]
 fn a_step_of_the_replica_before_is_in_the_status_once_though_a_pass_writes_twice() {
     let sample = fixtures::one_hot_shard();
     let mut decided = decided(&sample);
