@@ -24,6 +24,7 @@ mod crd;
 mod decide;
 mod demo;
 mod documents;
+mod heed;
 mod inspect;
 mod narrator;
 mod operator;

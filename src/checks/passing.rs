@@ -85,10 +85,9 @@ impl StepFlaw {
             | StepFlaw::BelowScaleDownLimit { .. }
             | StepFlaw::CallBudget { .. }
             | StepFlaw::JustRefused(_)
-            | StepFlaw::PeakAbovePackLimit { fell: None, .. }
+            | StepFlaw::PeakAbovePackLimit { .. }
             | StepFlaw::MayExceedCeiling { at_peak: true, .. } => true,
-            StepFlaw::PeakAbovePackLimit { dimension, load, fell: Some(_), .. }
-            | StepFlaw::RaisesLoad { dimension, load, .. } => !is_above(*dimension, *load, targets),
+            StepFlaw::RaisesLoad { dimension, load, .. } => !is_above(*dimension, *load, targets),
             StepFlaw::NoSuchShard(_)
             | StepFlaw::OtherCount { .. }
             | StepFlaw::CountOutOfReach { .. }

@@ -12,6 +12,7 @@ use super::approved::Approved;
 use super::aws::AwsFlags;
 use super::decide;
 use super::documents;
+use super::heed::{Heed, Heeded};
 use super::narrator::Narrator;
 use super::outcome::{self, Outcome};
 use super::output::Output;
@@ -73,10 +74,13 @@ struct LeaseFlags {
 }
 
 impl LeaseFlags {
+    fn lease(&self) -> LeaseName {
+        LeaseName { namespace: self.lease_namespace.clone(), name: self.lease_name.clone() }
+    }
+
     /// Two that act on one stream undo each other's work: where an operator is at it, it goes first.
     async fn stand_back(&self, cluster: &Cluster) -> anyhow::Result<()> {
-        let (namespace, name) = (self.lease_namespace.clone(), self.lease_name.clone());
-        match cluster.operator(&LeaseName { namespace, name }).await? {
+        match cluster.operator(&self.lease()).await? {
             None => Ok(()),
             Some(holder) => bail!(
                 "the operator {holder} holds the Lease {}/{} and acts on the cluster's resources: reshard status \
@@ -101,6 +105,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 struct Job {
     stream: Selected,
     plan: Option<Approved>,
+    heeded: Option<Heeded>,
     aws: AwsFlags,
     wait: Option<Duration>,
     stop: StopSignal,
@@ -112,8 +117,8 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
     let Selections { mut selected, faults, cluster } = arguments.selection.read().await?;
     let mut worst = outcome::told(&faults, output);
     selected.retain(|stream| allowed(stream, output));
-    if let Some(cluster) = cluster.filter(|_| !selected.is_empty()) {
-        arguments.lease.stand_back(&cluster).await?;
+    if let Some(cluster) = cluster.as_ref().filter(|_| !selected.is_empty()) {
+        arguments.lease.stand_back(cluster).await?;
     }
     let plans = arguments.plan.as_deref().map(documents::plans).transpose()?;
     let plan_of = |stream: &Selected| match &plans {
@@ -133,7 +138,13 @@ pub(super) async fn run(arguments: &ApplyArgs, output: &Arc<Output>) -> anyhow::
     let turns = Turns::default();
     let mut tasks = JoinSet::new();
     for (stream, plan) in jobs {
+        let heeded = |cluster: Cluster| {
+            let Origin::Cluster { key, .. } = &stream.origin else { return None };
+            let (lease, key) = (arguments.lease.lease(), key.clone());
+            Some(Heeded { cluster, lease, key, standing: stream.standing.clone()? })
+        };
         let job = Job {
+            heeded: cluster.clone().and_then(heeded),
             stream,
             plan,
             aws: arguments.aws.clone(),
@@ -181,8 +192,9 @@ impl Job {
         let plane = self.aws.connect(&self.stream).await?;
         let narrator = Narrator::new(name, &self.output);
         let tell = |event: &Event<'_>| narrator.tell(event);
+        let heed = Heed::begin(self.heeded.clone(), self.stop.clone());
         let executor = Executor::new(&plane, policy)
-            .with_stop(self.stop.clone())
+            .with_stop(heed.stop())
             .with_turns(self.turns.clone())
             .with_progress(&tell);
         let standing =
@@ -209,7 +221,7 @@ impl Job {
             }
         };
         let told = standing.as_ref().map(Judged::told).unwrap_or_default();
-        self.conclude(&report, told, &narrator)
+        self.conclude(&report, told, heed.why(), &narrator)
     }
 
     /// The stream as it is now, if what is left of an approved plan may still be carried out.
@@ -240,11 +252,13 @@ impl Job {
         Ok(snapshot)
     }
 
-    /// Says how it ended; `told` is of the plan that stands in the cluster.
+    /// Says how it ended; `told` is of the plan that stands in the cluster, `stopped` what has happened to the
+    /// resource there.
     fn conclude(
         &self,
         report: &RunReport,
         mut told: Vec<String>,
+        stopped: Option<&str>,
         narrator: &Narrator,
     ) -> anyhow::Result<Outcome> {
         let steps = match report.done.len() {
@@ -273,7 +287,8 @@ impl Job {
                 })
             }
             End::Stopped => {
-                narrator.say(&format!("{steps}; {}", report.end));
+                let why = stopped.map(|why| format!(": {why}")).unwrap_or_default();
+                narrator.say(&format!("{steps}; {}{why}", report.end));
                 Ok(Outcome::Failed)
             }
             End::CannotObserve(_)

@@ -15,6 +15,8 @@ use crate::snapshot::Snapshot;
 /// cluster: the stream shows how far the plan has come.
 #[derive(Debug, Clone)]
 pub(super) struct Standing {
+    /// Which resource, and which of its specs.
+    version: (Option<String>, i64),
     status: Status,
     approval: Option<String>,
 }
@@ -37,12 +39,27 @@ struct State {
 impl Standing {
     /// Of this resource.
     pub fn of(object: &Autoscaler) -> Standing {
-        Standing { status: object.status(), approval: object.annotation(APPROVE).map(str::to_owned) }
+        Standing {
+            version: version(object),
+            status: object.status(),
+            approval: object.annotation(APPROVE).map(str::to_owned),
+        }
+    }
+
+    /// What somebody has done to the resource since, which is `now` like this: what it said is not what it says.
+    pub fn changed(&self, now: Option<&Autoscaler>) -> Option<&'static str> {
+        let Some(now) = now.filter(|now| now.metadata.deletion_timestamp.is_none()) else {
+            return Some("the resource was deleted");
+        };
+        if self.version != version(now) {
+            return Some("the resource has changed");
+        }
+        (self.approval.as_deref() != now.annotation(APPROVE)).then_some("the approval has changed")
     }
 
     /// It is about to be judged.
     pub fn begin(&self) -> Judged {
-        let Standing { status, approval } = self.clone();
+        let Standing { status, approval, .. } = self.clone();
         let state = State { status, told: Vec::new(), last: Approval::None };
         Judged { approval, state: Mutex::new(state) }
     }
@@ -69,6 +86,12 @@ impl Judged {
         let Answer { ended, plan, leave, approval, handled } = answer;
         if let Some((plan, ending)) = ended {
             state.told.push(format!("the plan {} ({}): {ending}", plan.hash, plan.summary));
+            if self.approval.as_deref() == Some(plan.hash.as_str()) {
+                // It would approve the same plan again when that is next wanted.
+                state.told.push(format!(
+                    "its approval is used up, which nobody notes without an operator: remove the annotation {APPROVE}"
+                ));
+            }
         }
         state.status.plan = plan;
         state.status.last_handled_approval = handled;
@@ -110,6 +133,10 @@ impl Judged {
     }
 }
 
+fn version(object: &Autoscaler) -> (Option<String>, i64) {
+    (object.metadata.uid.clone(), object.generation())
+}
+
 /// The steps of `plan` from `index` on, as a plan that starts from the shards as they are now.
 fn left(plan: &Plan, index: usize, snapshot: &Snapshot, decision: &Decision) -> Plan {
     let steps = plan.steps().get(index..).unwrap_or_default().to_vec();
@@ -128,5 +155,35 @@ fn left(plan: &Plan, index: usize, snapshot: &Snapshot, decision: &Decision) -> 
         limits,
         before,
         after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    #[test]
+    fn what_somebody_does_to_a_resource_is_a_change_and_what_is_written_to_its_status_is_none() {
+        let mut object = Autoscaler::default();
+        object.metadata.uid = Some("7".to_owned());
+        object.metadata.generation = Some(3);
+        object.metadata.annotations = Some([(APPROVE.to_owned(), "9f3c2a1b5d6e7f80".to_owned())].into());
+        let standing = Standing::of(&object);
+        let after = |change: fn(&mut Autoscaler)| {
+            let mut now = object.clone();
+            change(&mut now);
+            standing.changed(Some(&now))
+        };
+        assert_eq!(after(|now| now.status = serde_json::json!({"observedGeneration": 3})), None);
+        assert_eq!(after(|now| now.metadata.generation = Some(4)), Some("the resource has changed"));
+        assert_eq!(after(|now| now.metadata.uid = Some("8".to_owned())), Some("the resource has changed"));
+        assert_eq!(after(|now| now.metadata.annotations = None), Some("the approval has changed"));
+        let deleted = Some("the resource was deleted");
+        let at = |now: &mut Autoscaler| {
+            now.metadata.deletion_timestamp = Some(Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+        };
+        assert_eq!((after(at), standing.changed(None)), (deleted, deleted));
     }
 }

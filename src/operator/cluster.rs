@@ -135,6 +135,15 @@ impl Cluster {
         api.get(&key.name).await.map_err(|error| self.failed(key.to_string(), &error))
     }
 
+    /// The resource `key`, where there still is one.
+    ///
+    /// # Errors
+    /// [`ClusterError::Call`], where it may not be read, too.
+    pub async fn find(&self, key: &Key) -> Result<Option<Autoscaler>, ClusterError> {
+        let api: Api<Autoscaler> = Api::namespaced(self.0.client.clone(), &key.namespace);
+        api.get_opt(&key.name).await.map_err(|error| self.failed(key.to_string(), &error))
+    }
+
     /// All resources of all namespaces, by namespace and name.
     ///
     /// # Errors

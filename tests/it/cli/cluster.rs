@@ -1,5 +1,8 @@
 //! The command line against resources of a cluster: the API server in memory, behind HTTP.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, Patch, PatchParams};
@@ -180,10 +183,32 @@ fn the_plan_that_stands_is_carried_out_once_the_annotation_approves_it() {
     cluster.annotate("orders", APPROVE, Some(hash));
     let done = apply();
     assert_eq!(done.matches(": done in ").count(), steps, "{done}");
-    assert!(done.contains(&format!("the plan {hash} (as proposed): all its steps are done")), "{done}");
+    let used_up = format!(
+        "the plan {hash} (as proposed): all its steps are done; its approval is used up, which nobody notes \
+         without an operator: remove the annotation {APPROVE}"
+    );
+    assert!(done.contains(&used_up), "{done}");
     // What is done is not done again.
     let again = apply();
     assert!(again.contains("all its steps are done") && !again.contains("done in"), "{again}");
+}
+
+#[test]
+fn what_somebody_does_to_the_resource_ends_the_work_on_its_stream() {
+    let (cluster, sandbox) = (Kubernetes::start(), Sandbox::with_a_hot_shard());
+    let mut spec = json!({"maxShards": 16, "mode": "Apply"});
+    cluster.apply("payments", "orders", &spec);
+    // By the clock on the wall it would wait for an hour.
+    let mut command = reshard(&sandbox.url, &["apply", "orders", "--wait", "--timeout", "1h"]);
+    command.env("KUBECONFIG", cluster.files.path("kubeconfig")).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.by_ref().any(|line| line.contains(": done in ")), "it has begun");
+    spec["suspend"] = json!(true);
+    cluster.apply("payments", "orders", &spec);
+    let last = lines.last().unwrap_or_default();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{last}");
+    assert!(last.ends_with("done; stopped: the resource has changed"), "{last}");
 }
 
 #[test]
