@@ -66,8 +66,8 @@ pub struct SandboxOptions {
     /// keys (0: a single key), and after how long it moves, such as 0.5 or 0.5:0.01 or 0.5:0.01:10m
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE[:WIDTH[:MOVES]]"))]
     pub hot_spot: Option<HotSpotOption>,
-    /// Who reads the stream, separated by commas: NAME=polling[:INTERVAL], NAME=firehose, NAME=lambda
-    /// or NAME=efo, such as billing=polling:1s,archive=firehose
+    /// Who reads the stream, separated by commas: NAME=polling or NAME=polling:INTERVAL, NAME=firehose,
+    /// NAME=lambda or NAME=efo, such as billing=polling:1s,archive=firehose
     #[cfg_attr(feature = "cli", arg(long, value_name = "LIST", value_delimiter = ','))]
     pub consumers: Vec<ConsumerOption>,
     /// A consumer that begins at the oldest record, so long after the start
