@@ -205,7 +205,7 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
                 _ => tries >= self.options.tries,
             };
             if last_try {
-                return Err(match self.used_up_quota(&error).await {
+                return Err(match self.used_up_quota(step, &error).await {
                     Some(quota) => quota,
                     None => ExecuteError::NotNow { tries, error },
                 });
@@ -215,9 +215,9 @@ impl<'a, P: ControlPlane> Executor<'a, P> {
     }
 
     /// AWS says LimitExceeded for rates and for the shard quota alike; `DescribeLimits` tells them
-    /// apart, where it is allowed.
-    async fn used_up_quota(&self, error: &RequestError) -> Option<ExecuteError> {
-        if error.class != ErrorClass::LimitExceeded {
+    /// apart, where it is allowed. A step that adds no shard is refused for its rate alone.
+    async fn used_up_quota(&self, step: &Step, error: &RequestError) -> Option<ExecuteError> {
+        if error.class != ErrorClass::LimitExceeded || step.shard_delta() <= 0 {
             return None;
         }
         let ShardLimits { shard_limit: limit, open_shard_count: open } =

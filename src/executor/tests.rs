@@ -137,6 +137,24 @@ async fn each_try_after_a_refusal_for_now_comes_after_a_fresh_look_and_they_are_
 }
 
 #[tokio::test]
+async fn a_used_up_quota_stands_against_a_split_and_a_merge_waits_for_its_rate() {
+    let [low, high] = halves();
+    let (range, at) = (low, HashKey(1 << 126));
+    for (step, is_quota) in [(Step::Split { range, at }, true), (Step::Merge { low, high }, false)] {
+        let plane = TestPlane::new(2);
+        plane.state().refusals = vec![ErrorClass::LimitExceeded; 20];
+        plane.state().shard_limit = 2;
+        let error = execute(&plane, vec![step]).await.expect_err("it is refused");
+        let expected = match error {
+            ExecuteError::ShardQuota { limit: 2, open: 2 } => is_quota,
+            ExecuteError::NotNow { tries: 5, .. } => !is_quota,
+            _ => false,
+        };
+        assert!(expected, "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_for_now_that_passes_is_overcome() {
     let plane = TestPlane::new(1);
     plane.state().refusals = vec![ErrorClass::LimitExceeded, ErrorClass::ResourceInUse];

@@ -97,6 +97,8 @@ pub(crate) struct State {
     pub(crate) faults: Vec<(usize, Fault)>,
     /// Errors that reshards are answered with, first to last.
     pub(crate) refusals: Vec<ErrorClass>,
+    /// The account's quota of shards.
+    pub(crate) shard_limit: u32,
     /// The error that every UpdateShardCount is answered with.
     pub(crate) refuses_counts: Option<ErrorClass>,
     pub(crate) page_size: usize,
@@ -158,6 +160,7 @@ impl TestPlane {
             reshards: 0,
             faults: Vec::new(),
             refusals: Vec::new(),
+            shard_limit: 500,
             refuses_counts: None,
             page_size: 1_000,
             ignores_filters: false,
@@ -492,7 +495,8 @@ impl ControlPlane for TestPlane {
 
     async fn describe_limits(&self) -> Result<Reply<ShardLimits>, RequestError> {
         self.request("DescribeLimits", |state| {
-            Ok(ShardLimits { shard_limit: 500, open_shard_count: state.summary.open_shard_count as u32 })
+            let open_shard_count = state.summary.open_shard_count as u32;
+            Ok(ShardLimits { shard_limit: state.shard_limit, open_shard_count })
         })
         .await
     }
