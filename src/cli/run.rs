@@ -63,6 +63,7 @@ pub(super) async fn run(arguments: &RunArgs, output: &Arc<Output>) -> anyhow::Re
             alone,
             offset: MARGIN + GAP * place,
             clock_speed: arguments.aws.clock_speed(),
+            seen: false,
             steps: 0,
         };
         tasks.spawn(stream_loop.run());
@@ -90,6 +91,8 @@ struct StreamLoop<P> {
     offset: Duration,
     /// How many times faster than ours the clock of AWS runs: 1, but for a sandbox.
     clock_speed: u32,
+    /// Whether the stream has been observed: names, credentials and endpoints are right.
+    seen: bool,
     steps: usize,
 }
 
@@ -125,23 +128,23 @@ impl<P: ControlPlane> StreamLoop<P> {
         Ok(self.output.sentences(&format!("{name}: stopped, {steps} done"))?)
     }
 
-    /// Passes until the stop signal. The first pass of a single stream must succeed: what is wrong
-    /// with names, credentials and endpoints shows at once, and is told once. Of several, none is
-    /// given up silently: a failing one is told of and tried again in each round of its interval.
+    /// Passes until the stop signal. The first look at a single stream must succeed: what is wrong
+    /// with names, credentials and endpoints shows at once, and is told once. Whatever fails later, a
+    /// step of the first pass too, is told of and tried again in each round of the interval; and so is
+    /// everything where there are several streams, of which none is given up silently.
     async fn passes(&mut self) -> anyhow::Result<()> {
         let mut observer = Observer::gated();
-        let (mut succeeded, mut turn, mut refused) = (false, None, None);
+        let (mut turn, mut refused) = (None, None);
         while !self.stop.is_set() {
             let next = match self.pass(&mut observer, turn.take(), refused.take()).await {
                 Ok(next) => next,
-                Err(error) if succeeded || !self.alone => {
+                Err(error) if self.seen || !self.alone => {
                     outcome::failed(&error, &self.output);
                     self.lines.interrupted();
                     Next::Rest
                 }
                 Err(error) => return Err(error),
             };
-            succeeded = true;
             match next {
                 Next::LookAgain => {}
                 Next::AwaitTurn { scope, urgency } => turn = self.turn(&mut observer, &scope, urgency).await,
@@ -184,6 +187,7 @@ impl<P: ControlPlane> StreamLoop<P> {
         let Observation { mut snapshot, level, metrics_requested } =
             seen.with_context(|| format!("stream {name} in {}", self.region))?;
         in_its_region(&self.region, &snapshot.summary.arn).with_context(|| format!("stream {name}"))?;
+        self.seen = true;
         tracing::debug!(stream = name, metrics_requested, ?level, "observed");
         if level == MetricLevel::Stream {
             if let Some(line) = self.lines.idle(&snapshot) {

@@ -24,6 +24,7 @@ fn cold_stream(turns: usize, stop: StopSignal) -> StreamLoop<TestPlane> {
         alone: true,
         offset: Duration::ZERO,
         clock_speed: 1,
+        seen: false,
         steps: 0,
     }
 }
@@ -169,6 +170,19 @@ async fn of_several_streams_a_first_pass_that_fails_is_told_of_and_tried_again()
             ended.expect("it is stopped");
             assert!(stream.steps > 0, "{requests} requests and no step");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_single_stream_whose_first_step_fails_has_been_seen_and_is_tried_again() {
+    for class in [ErrorClass::Throttled, ErrorClass::AccessDenied] {
+        let (handle, stop) = stop_signal();
+        let mut stream = cold_stream(1, stop);
+        // As many as a step is tried.
+        stream.plane.state().refusals = vec![class; 5];
+        let (ended, ()) = tokio::join!(stream.passes(), stops_after(1_000, &handle));
+        ended.unwrap_or_else(|error| panic!("{class:?}: {error:#}"));
+        assert!(stream.steps > 0, "{class:?}");
     }
 }
 
