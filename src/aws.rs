@@ -93,7 +93,7 @@ impl AwsControlPlane {
         let output =
             outcome.map_err(|error| error::classify(operation, action, &self.caller, &seen, &error))?;
         // A reply that cannot be read says nothing of whether the request took effect.
-        let broken = |message: Broken| RequestError { operation, class: ErrorClass::Ambiguous, message };
+        let broken = |why: Broken| RequestError::new(operation, ErrorClass::Ambiguous, why);
         let at = seen.date.ok_or_else(|| broken("the reply has no valid Date".to_owned()))?;
         Ok(Reply { value: convert(output).map_err(broken)?, at })
     }
@@ -121,10 +121,9 @@ impl AwsControlPlane {
         turn: &Pace,
     ) -> Result<aws_sdk_kinesis::config::Builder, RequestError> {
         let deadline = Instant::now() + self.timeouts.write;
-        tokio::time::timeout_at(deadline, turn.take()).await.map_err(|_| RequestError {
-            operation,
-            class: ErrorClass::LimitExceeded,
-            message: "not sent: too many calls of this account and region wait for their turn".to_owned(),
+        tokio::time::timeout_at(deadline, turn.take()).await.map_err(|_| {
+            let why = "not sent: too many calls of this account and region wait for their turn";
+            RequestError::new(operation, ErrorClass::LimitExceeded, why)
         })?;
         let left = deadline.saturating_duration_since(Instant::now());
         let timeouts = self.timeouts.writes(left);
@@ -141,7 +140,7 @@ fn name_and_arn(stream: &StreamId) -> (Option<String>, Option<String>) {
 }
 
 fn refused(operation: &'static str, message: String) -> RequestError {
-    RequestError { operation, class: ErrorClass::Invalid, message }
+    RequestError::new(operation, ErrorClass::Invalid, message)
 }
 
 impl ControlPlane for AwsControlPlane {

@@ -2,6 +2,7 @@
 //! is a crash point which tests can name. Implemented by `aws` over the real protocols and by
 //! `simulator` in virtual time.
 
+use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -341,6 +342,30 @@ pub struct RequestError {
     pub class: ErrorClass,
     /// AWS's code and text, or what happened on the way.
     pub message: String,
+    /// Which request it was, where AWS has answered. It is another each time, and no part of what is
+    /// said: the same failure reads the same. Who wants to know it asks for the source of the error.
+    #[source]
+    pub request_id: Option<RequestId>,
+}
+
+impl RequestError {
+    /// A failure of which AWS has said nothing.
+    pub fn new(operation: &'static str, class: ErrorClass, message: impl Into<String>) -> Self {
+        RequestError { operation, class, message: message.into(), request_id: None }
+    }
+}
+
+/// AWS's name for one request, by which its support finds it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("request {0}")]
+pub struct RequestId(pub String);
+
+impl RequestId {
+    /// That of the request whose failure `error` tells of.
+    pub fn of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e str> {
+        let mut sources = std::iter::successors(error.source(), |error| (*error).source());
+        sources.find_map(|source| source.downcast_ref().map(|RequestId(id)| id.as_str()))
+    }
 }
 
 /// What kind of failure a request met.

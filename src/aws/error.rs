@@ -5,11 +5,11 @@ use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesis::operation::RequestId;
+use aws_sdk_kinesis::operation::RequestId as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::exchange::Seen;
-use crate::control_plane::{ErrorClass, RequestError};
+use crate::control_plane::{ErrorClass, RequestError, RequestId};
 
 /// In whose name a request was made, for messages.
 #[derive(Debug, Clone)]
@@ -42,6 +42,7 @@ pub(super) fn classify<E>(
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
+    let request_id = error.raw_response().and_then(|raw| raw.request_id()).map(|id| RequestId(id.to_owned()));
     let (class, message) = match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
@@ -53,10 +54,9 @@ where
                 (None, Some(message)) => format!("HTTP {status}: {message}"),
                 (None, None) => format!("HTTP {status} without an error code"),
             };
-            let id = service.raw().request_id().map(|id| format!(" (request {id})")).unwrap_or_default();
-            (class, explain(class, action, caller, format!("{text}{id}")))
+            (class, explain(class, action, caller, text))
         }
-        _ if seen.sent_to.is_none() => before_sending(caller, error),
+        _ if seen.sent_to.is_none() => return before_sending(operation, caller, error),
         SdkError::DispatchFailure(failure) if never_connected(error) => {
             let endpoint = seen.sent_to.as_deref().unwrap_or("the endpoint");
             let message = if is_name_resolution(error) {
@@ -74,7 +74,7 @@ where
         }
         _ => (ErrorClass::Ambiguous, format!("no usable reply from {}: {}", to(seen), root_cause(error))),
     };
-    RequestError { operation, class, message }
+    RequestError { request_id, ..RequestError::new(operation, class, message) }
 }
 
 fn to(seen: &Seen) -> &str {
@@ -82,13 +82,14 @@ fn to(seen: &Seen) -> &str {
 }
 
 /// A request that never left: no credentials, no endpoint, or parameters that cannot be sent.
-fn before_sending<E: Error + 'static>(caller: &Caller, error: &E) -> (ErrorClass, String) {
+fn before_sending<E: Error + 'static>(operation: &'static str, caller: &Caller, error: &E) -> RequestError {
     let Some(refusal) = no_credentials(error) else {
-        return (ErrorClass::Invalid, format!("the request cannot be made: {}", chain_text(error)));
+        let why = format!("the request cannot be made: {}", chain_text(error));
+        return RequestError::new(operation, ErrorClass::Invalid, why);
     };
     // The session of the role says itself what STS answered.
-    if let Some(RequestError { class, message, .. }) = find::<RequestError>(refusal) {
-        return (*class, message.clone());
+    if let Some(said) = find::<RequestError>(refusal) {
+        return RequestError { operation, ..said.clone() };
     }
     // The chain of providers lists all that it tried, a line each.
     let chain = chain_text(refusal).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -104,7 +105,7 @@ fn before_sending<E: Error + 'static>(caller: &Caller, error: &E) -> (ErrorClass
     let is_said =
         caller.role_arn.is_none() && (chain == none || chain.contains("no credentials found in chain"));
     let message = if is_said { remedy } else { format!("{remedy}: {chain}") };
-    (ErrorClass::Credentials, message)
+    RequestError::new(operation, ErrorClass::Credentials, message)
 }
 
 /// The part of `error` that is about credentials, if any is.

@@ -66,7 +66,8 @@ impl Session {
                 &error,
             ))
         })?;
-        let broken = |what: &str| self.explain(refusal(ErrorClass::Unreachable, what.to_owned()));
+        let broken =
+            |what: &str| self.explain(RequestError::new("AssumeRole", ErrorClass::Unreachable, what));
         let given = output.credentials().ok_or_else(|| broken("the reply has no credentials"))?;
         let expiry = SystemTime::try_from(*given.expiration())
             .map_err(|_| broken("the credentials expire at no time that can be"))?;
@@ -81,27 +82,26 @@ impl Session {
 
     /// The error of a call that had to wait for this session: nothing of that call was sent,
     /// whatever became of STS's.
-    fn explain(&self, RequestError { class, message, .. }: RequestError) -> RequestError {
+    fn explain(&self, error: RequestError) -> RequestError {
         let AssumedRole { role_arn, external_id, .. } = &self.role;
-        match class {
+        let RequestError { class, message, .. } = &error;
+        let message = match class {
             ErrorClass::AccessDenied => {
                 let condition = match external_id {
                     Some(id) => format!(" with the external ID {id} (sts:ExternalId)"),
                     None => String::new(),
                 };
                 let trust = format!("its trust policy has to allow sts:AssumeRole to this caller{condition}");
-                refusal(class, format!("sts:AssumeRole of {role_arn} is not allowed: {message}; {trust}"))
+                format!("sts:AssumeRole of {role_arn} is not allowed: {message}; {trust}")
             }
-            ErrorClass::Ambiguous => {
-                refusal(ErrorClass::Unreachable, format!("sts:AssumeRole of {role_arn}: {message}"))
-            }
-            _ => refusal(class, format!("sts:AssumeRole of {role_arn}: {message}")),
-        }
+            _ => format!("sts:AssumeRole of {role_arn}: {message}"),
+        };
+        let class = match class {
+            ErrorClass::Ambiguous => ErrorClass::Unreachable,
+            class => *class,
+        };
+        RequestError { class, message, ..error }
     }
-}
-
-fn refusal(class: ErrorClass, message: String) -> RequestError {
-    RequestError { operation: "AssumeRole", class, message }
 }
 
 fn lasts(credentials: &Credentials) -> bool {

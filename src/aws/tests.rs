@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::server::{Answer, Asked, Server};
 use super::*;
-use crate::control_plane::{DataPoint, MetricOf, MetricQuery, MetricStatus, Period, ShardFilter};
+use crate::control_plane::{DataPoint, MetricOf, MetricQuery, MetricStatus, Period, RequestId, ShardFilter};
 use crate::snapshot::{Minute, StreamMetric};
 
 mod emulator;
@@ -86,6 +86,16 @@ async fn each_error_of_kinesis_has_its_class_and_a_split_is_sent_once() {
         assert!(error.message.contains(code) && error.message.contains("said AWS"), "{error}");
         assert_eq!(server.requests().len(), 1, "{code}: sent once");
     }
+}
+
+#[tokio::test]
+async fn the_same_refusal_reads_the_same_and_its_source_says_which_request_it_was() {
+    let server = Server::start(vec![Answer::error(400, "LimitExceededException", "").repeated()]).await;
+    let plane = plane(&server).await;
+    let [first, second] = [split(&plane).await, split(&plane).await].map(|split| split.expect_err("refused"));
+    assert_eq!(first.to_string(), second.to_string());
+    let ids = [&first, &second].map(|error| RequestId::of(error));
+    assert_eq!(ids, [Some("request-1"), Some("request-2")]);
 }
 
 #[tokio::test]

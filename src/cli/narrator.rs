@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::output::{Output, Spinner};
-use crate::control_plane::ErrorClass;
+use crate::control_plane::{ErrorClass, RequestId};
 use crate::executor::{Event, StepOutcome};
 use crate::report::{Report, StepReport};
 
@@ -58,7 +58,11 @@ impl Narrator {
 
     /// Tells of an event.
     pub fn tell(&self, event: &Event<'_>) {
-        tracing::info!(stream = self.stream, "{event}");
+        let request_id = match event {
+            Event::NotAccepted { error } => RequestId::of(*error),
+            _ => None,
+        };
+        tracing::info!(stream = self.stream, request_id, "{event}");
         let mut told = self.told();
         match event {
             Event::Planned { .. } => {}

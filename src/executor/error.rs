@@ -45,7 +45,7 @@ pub enum ExecuteError {
     },
     /// The stream could not be looked at.
     #[error("the stream cannot be read: {0}")]
-    CannotLook(ObserveError),
+    CannotLook(#[source] ObserveError),
     /// There is no such stream any more.
     #[error("the stream does not exist (any more)")]
     StreamGone,
@@ -136,6 +136,7 @@ pub enum ExecuteError {
         /// How often it was sent.
         tries: u32,
         /// The last refusal.
+        #[source]
         error: RequestError,
     },
     /// It was sent, and what became of it could not be seen. **It may still take effect**; nothing

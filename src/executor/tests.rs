@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
-use crate::control_plane::{GetMetricData, MetricQuery, ShardFilter};
+use crate::control_plane::{GetMetricData, MetricQuery, RequestId, ShardFilter};
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::load::{Load, Loads};
-use crate::observe::test_plane::{ARN, Fault, TestPlane, policy};
+use crate::observe::test_plane::{ARN, Fault, TestPlane, error, policy};
 use crate::observe::{Observer, list_shards};
 use crate::plan::{Evidence, Hold, PLAN_FORMAT, PlanIdentity, RangeLoad};
 use crate::policy::{Allow, Schedule};
@@ -170,6 +170,20 @@ async fn what_is_not_allowed_stops_at_once() {
         let error = execute(&plane, vec![split_whole()]).await.expect_err("it is refused");
         assert!(error.to_string().contains("SplitShard"), "{error}");
         assert_eq!(count(&plane, "SplitShard"), 1);
+    }
+}
+
+#[test]
+fn the_source_of_an_error_says_which_request_failed_and_its_words_do_not() {
+    let request_id = Some(RequestId("6d70b9d2".to_owned()));
+    let refused = RequestError { request_id, ..error("SplitShard", ErrorClass::Throttled) };
+    for error in [
+        ExecuteError::CannotLook(refused.clone().into()),
+        ExecuteError::NotNow { tries: 5, error: refused.clone() },
+        ExecuteError::AccessDenied(refused),
+    ] {
+        assert_eq!(RequestId::of(&error), Some("6d70b9d2"), "{error:?}");
+        assert!(!error.to_string().contains("6d70b9d2"), "{error}");
     }
 }
 

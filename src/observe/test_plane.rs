@@ -241,7 +241,7 @@ impl TestPlane {
 }
 
 pub(crate) fn error(operation: &'static str, class: ErrorClass) -> RequestError {
-    RequestError { operation, class, message: format!("{class:?}") }
+    RequestError::new(operation, class, format!("{class:?}"))
 }
 
 fn new_shard(number: usize, range: HashKeyRange, parents: &[ShardId]) -> Shard {

@@ -70,7 +70,8 @@ pub fn log(pass: &Pass, took: Duration, new: bool) {
             tracing::debug!(reason = blocked.reason(), "not looked after: {blocked}");
         }
         Outcome::Failed(failure) => {
-            tracing::warn!(reason = failure.reason(), took_ms, "the pass failed: {failure}");
+            let (reason, request_id) = (failure.reason(), failure.request_id());
+            tracing::warn!(reason, request_id, took_ms, "the pass failed: {failure}");
         }
         Outcome::Idle { metrics_requested } => {
             tracing::debug!(took_ms, metrics_requested, "nothing to look into");
@@ -82,7 +83,10 @@ pub fn log(pass: &Pass, took: Duration, new: bool) {
                 Act::Stepped(stepped) if stepped.is_done() => {
                     tracing::info!(plan = stepped.plan.as_str(), took_ms, "{stepped}");
                 }
-                Act::Stepped(stepped) => tracing::warn!(plan = stepped.plan.as_str(), took_ms, "{stepped}"),
+                Act::Stepped(stepped) => {
+                    let (plan, request_id) = (stepped.plan.as_str(), stepped.request_id());
+                    tracing::warn!(plan, request_id, took_ms, "{stepped}");
+                }
                 Act::Unconfirmed(why) => tracing::warn!(plan, "no step: {why}"),
                 Act::AwaitsTurn => tracing::info!(plan, "a step waits for its turn"),
                 Act::Nothing | Act::Begins if new => tracing::info!(plan, took_ms, "{summary}"),

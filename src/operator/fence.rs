@@ -34,13 +34,12 @@ impl<P> Fenced<P> {
             return Ok(());
         }
         // As if there were no way there: nothing was sent.
-        let class = ErrorClass::Unreachable;
-        let message = format!(
+        let why = format!(
             "not sent: this replica leads for {} s more at the most, and a reply may take {} s",
             remaining.as_secs(),
             self.write_timeout.as_secs()
         );
-        Err(RequestError { operation, class, message })
+        Err(RequestError::new(operation, ErrorClass::Unreachable, why))
     }
 }
 

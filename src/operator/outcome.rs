@@ -11,7 +11,7 @@ use super::approval::Answer;
 use super::foreign::Foreign;
 use super::object::Key;
 use super::status::{ShardCounts, TopShard};
-use crate::control_plane::{ErrorClass, RequestError};
+use crate::control_plane::{ErrorClass, RequestError, RequestId};
 use crate::executor::{ExecuteError, StepOutcome};
 use crate::observe::ObserveError;
 use crate::plan::{Hold, PlanHash, Step};
@@ -193,6 +193,14 @@ impl Failure {
         }
     }
 
+    /// AWS's name for the request that failed.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Failure::Unobserved(error) => RequestId::of(error),
+            _ => None,
+        }
+    }
+
     /// Whether it stays until somebody changes something.
     pub fn needs_a_person(&self) -> bool {
         match self {
@@ -225,6 +233,11 @@ impl Stepped {
             Ok(StepOutcome::Overtaken(_)) => "Overtaken",
             Err(error) => step_reason(error),
         }
+    }
+
+    /// AWS's name for the request that it refused.
+    pub fn request_id(&self) -> Option<&str> {
+        self.result.as_ref().err().and_then(|error| RequestId::of(error))
     }
 
     /// How long it took by AWS's clock, where that is known; else by ours.

@@ -12,7 +12,7 @@ use super::api::{
 use super::{ApiError, ApiErrorCode, Cloud};
 use crate::control_plane::{
     ControlPlane, DataPoint, ErrorClass, GetMetricData, ListShards, MetricPage, MetricResult, MetricStatus,
-    Reply, RequestError, ShardFilter, ShardLimits, ShardPage, StreamId,
+    Reply, RequestError, RequestId, ShardFilter, ShardLimits, ShardPage, StreamId,
 };
 use crate::hash_key::{HashKey, HashKeyRange};
 use crate::snapshot::{ShardMetric, Statistic};
@@ -46,7 +46,12 @@ impl SimulatedControlPlane {
         match send(&mut cloud) {
             Ok(value) => Ok(Reply { value, at }),
             Err(error) => {
-                Err(RequestError { operation, class: class_of(error.code), message: error.to_string() })
+                let has_answered = error.code != ApiErrorCode::ReplyLost;
+                let request_id = RequestId(format!("{:x}-{:x}", at.as_second(), cloud.calls_in_all()));
+                Err(RequestError {
+                    request_id: has_answered.then_some(request_id),
+                    ..RequestError::new(operation, class_of(error.code), error.to_string())
+                })
             }
         }
     }

@@ -206,6 +206,11 @@ impl Cloud {
         self.faults.counts.get(&operation).copied().unwrap_or(0)
     }
 
+    /// How many calls were made in all.
+    pub(super) fn calls_in_all(&self) -> u64 {
+        self.faults.counts.values().sum()
+    }
+
     /// The way of every request: counted, struck by faults, held to its rate, and only then done.
     pub(super) fn call<T>(
         &mut self,

@@ -13,6 +13,7 @@ mod foresight;
 pub mod fuse;
 mod heed;
 pub mod plane;
+mod refusals;
 mod replicas;
 mod rig;
 mod scale;

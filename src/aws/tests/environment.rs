@@ -74,7 +74,7 @@ async fn what_is_missing_in_the_environment_is_named() {
         [("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("AWS_PROFILE", "prod")];
     let output = run(&nowhere).await;
     assert!(
-        output.contains("the profile prod gives none; is it in ~/.aws/config or ~/.aws/credentials?\" "),
+        output.contains("the profile prod gives none; is it in ~/.aws/config or ~/.aws/credentials?\""),
         "{output}"
     );
 }

@@ -134,6 +134,7 @@ async fn a_role_that_may_not_be_assumed_says_what_its_trust_policy_lacks_and_is_
     for part in [ROLE, "sts:AssumeRole", "external ID prod/payments", "arn:aws:iam::1:user/op"] {
         assert!(error.message.contains(part), "{part} in {error}");
     }
+    assert_eq!(RequestId::of(&error), Some("request-1"), "STS's");
     look(&plane_of(&pool, "payments.orders")).await.expect("the trust policy was put right");
 }
 

@@ -167,7 +167,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let answer = {
+    let (answer, number) = {
         let mut shared = shared.lock().expect("not poisoned");
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let target = target.unwrap_or_default().to_owned();
@@ -175,14 +175,16 @@ async fn answer(
         let key_id = signature.and_then(|text| text.split("Credential=").nth(1)?.split('/').next());
         let key_id = key_id.unwrap_or_default().to_owned();
         shared.asked.push(Asked { path: uri.path().to_owned(), target, key_id, body });
-        match shared.answers.first() {
+        let answer = match shared.answers.first() {
             Some(answer) if answer.repeated => answer.clone(),
             Some(_) => shared.answers.remove(0),
             None => Answer::error(400, "ValidationException", "the test has no more answers"),
-        }
+        };
+        (answer, shared.asked.len())
     };
     let Some(body) = answer.body else { return std::future::pending().await };
     let mut response = Response::builder().status(answer.status).header("content-type", answer.content_type);
+    response = response.header("x-amzn-requestid", format!("request-{number}"));
     if answer.content_type == "application/cbor" {
         response = response.header("smithy-protocol", "rpc-v2-cbor");
     }

@@ -51,11 +51,7 @@ async fn full() -> Metrics {
     plane.describe_stream_summary(&StreamId::Name("orders".to_owned())).await.expect("a summary");
     metrics.aws_called(
         "SplitShard",
-        Some(&RequestError {
-            operation: "SplitShard",
-            class: ErrorClass::LimitExceeded,
-            message: String::new(),
-        }),
+        Some(&RequestError::new("SplitShard", ErrorClass::LimitExceeded, "")),
         Duration::from_millis(20),
     );
     metrics.api_called(&ApiCall {

@@ -57,9 +57,5 @@ pub(crate) fn stepped(sample: &Sample, result: Result<StepOutcome, ExecuteError>
 
 /// A request that AWS does not allow.
 pub(crate) fn denied() -> RequestError {
-    RequestError {
-        operation: "SplitShard",
-        class: ErrorClass::AccessDenied,
-        message: "kinesis:SplitShard is not allowed".to_owned(),
-    }
+    RequestError::new("SplitShard", ErrorClass::AccessDenied, "kinesis:SplitShard is not allowed")
 }
