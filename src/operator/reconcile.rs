@@ -32,7 +32,8 @@ mod tell;
 const SOON: Duration = Duration::from_secs(15);
 /// Between two looks where somebody has to change something first.
 const SELDOM: Duration = Duration::from_secs(600);
-/// Until a resource is tried again whose namespace has not been seen, or whose status not read.
+/// Until a resource is tried again whose namespace has not been seen, or whose status not read, or
+/// first not written.
 const SHORTLY: Duration = Duration::from_secs(5);
 
 /// What all passes share.
@@ -201,15 +202,19 @@ fn next_of(outcome: &Outcome, policy: &Result<ScalingPolicy, Vec<FieldError>>, s
         Outcome::Blocked(_) => Rest::After(SELDOM),
         Outcome::Failed(failure) if failure.needs_a_person() => Rest::After(interval.max(SELDOM)),
         Outcome::Failed(_) => {
-            let longer = 1 << session.failures.saturating_sub(1).min(4);
-            Rest::After((interval * longer).min(SELDOM.max(interval)))
+            let doublings = session.failures.saturating_sub(1).min(4);
+            Rest::After(doubled(interval, doublings).min(SELDOM.max(interval)))
         }
         Outcome::Idle { .. } => Rest::Interval(interval),
         Outcome::Decided(decided) => match &decided.act {
             // It was there before anything was sent: what was observed may be behind, for a while.
             Act::Stepped(stepped) if stepped.result == Ok(StepOutcome::AlreadyDone) => Rest::After(SHORTLY),
             Act::Stepped(stepped) if stepped.is_done() => return Next::LookAgain,
-            Act::Unconfirmed(_) => Rest::After(SHORTLY),
+            // Most often the watch is behind, for a moment. What lasts, a right that is missing or a
+            // definition that is old, would have the shards' metrics read and billed each time.
+            Act::Unconfirmed(_) => {
+                Rest::After(doubled(SHORTLY, session.unconfirmed.saturating_sub(1)).min(SELDOM))
+            }
             _ if decided.stops.contains(&Hold::OnDemandStream) => Rest::After(interval.max(SELDOM)),
             _ if decided.stops.iter().any(|stop| matches!(stop, Hold::StreamNotActive { .. })) => {
                 Rest::After(interval.min(SOON))
@@ -218,4 +223,9 @@ fn next_of(outcome: &Outcome, policy: &Result<ScalingPolicy, Vec<FieldError>>, s
         },
     };
     Next::Rest(rest)
+}
+
+/// So many times twice as long.
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times))
 }

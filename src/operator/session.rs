@@ -37,6 +37,8 @@ pub struct Session {
     pub resolved: Option<Claim>,
     /// How many passes in a row have failed.
     pub failures: u32,
+    /// How many steps in a row the API server has not confirmed.
+    pub unconfirmed: u32,
     /// For what the above holds: another generation or another identity starts anew.
     owner: Option<(i64, Identity)>,
     status: Option<Known>,

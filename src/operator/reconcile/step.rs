@@ -47,9 +47,11 @@ impl<P: Planes> Shared<P> {
         let begins = Outcome::Decided(Box::new(decided.clone()));
         let pass = pass_of(key, &view.object, begins);
         if let Err(why) = self.confirm(session, view, &pass).await {
+            session.unconfirmed = session.unconfirmed.saturating_add(1);
             decided.act = Act::Unconfirmed(why);
             return;
         }
+        session.unconfirmed = 0;
         let Work { plane, plan, index, action, why, urgency: _, observed_at, looked } = work;
         let plane = match self.plane(&self.identity(key, policy, Some(&plan))).await {
             Ok(named) => named,

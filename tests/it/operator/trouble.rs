@@ -111,6 +111,39 @@ async fn whoever_takes_over_reads_what_the_leader_before_has_written_though_its_
     next.stop().await;
 }
 
+/// The seconds between the passes whose writes were refused, since the log was cleared.
+fn rests(cluster: &dyn Cluster) -> Vec<u64> {
+    let log = cluster.wire().log();
+    let refused: Vec<_> = log.iter().filter(|sent| sent.code == Some(403)).map(|sent| sent.at).collect();
+    // A pass whose step is not confirmed writes twice.
+    let between = refused.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_secs());
+    between.filter(|seconds| *seconds > 1).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_the_api_server_does_not_confirm_is_tried_ever_more_seldom_until_it_does() {
+    let memory = Memory::start(0);
+    let rig = Rig::start(&memory).await;
+    rig.stream("orders", 2, even(1_200_000)).await;
+    rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
+    let operator = rig.operator();
+    rig.until_seen("orders").await;
+    for (load, shards) in [(2_400_000, 4), (4_800_000, 8)] {
+        let forbidden = Fault::new(When::Always, Effect::Refuse(Refused::Forbidden));
+        memory.wire().fault(forbidden.of("operator").on(&[Verb::Patch]).to(STATUSES));
+        memory.wire().clear_log();
+        let asked = rig.reshards_asked();
+        rig.load("orders", even(load));
+        rig.pass_minutes(60).await;
+        let rests = rests(&memory);
+        assert!(rests.starts_with(&[5, 10, 20, 40, 80, 160, 320, 600]), "{rests:?}");
+        assert_eq!((rests.iter().max(), rig.reshards_asked()), (Some(&600), asked));
+        memory.wire().heal();
+        rig.until_shards("orders", shards).await;
+    }
+    operator.stop().await;
+}
+
 on_every_cluster! {
     async fn refusals_of_all_kinds_only_delay(cluster: &dyn Cluster) {
         for refused in

@@ -65,6 +65,7 @@ pub enum Effect {
 /// How a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
+    Forbidden,
     Conflict,
     Gone,
     /// Ask again after so many seconds.
@@ -166,6 +167,7 @@ impl Refused {
     /// The reply of a server that refuses so.
     pub(super) fn reply(self) -> Reply {
         let mut refusal = match self {
+            Refused::Forbidden => Refusal::new(403, "Forbidden", "the user may not do that"),
             Refused::Conflict => Refusal::new(409, "Conflict", "the object has been modified"),
             Refused::Gone => Refusal::expired("too old resource version"),
             Refused::TooManyRequests(_) => Refusal::new(429, "TooManyRequests", "too many requests"),
