@@ -8,11 +8,11 @@
 
 use jiff::Timestamp;
 
-use super::approval::Approval;
+use super::approval::{Approval, Leave};
 use super::outcome::{Act, Decided, Failure, Outcome, Pass};
-use super::status::{Condition, ConditionStatus, PlanState};
+use super::status::{Condition, ConditionStatus, PlanState, RecentStep, Status};
 use crate::executor::ExecuteError;
-use crate::plan::{Hold, Verdict};
+use crate::plan::{Hold, Step, Verdict};
 use crate::policy::Mode;
 use crate::stream::StreamStatus;
 
@@ -31,6 +31,8 @@ const TYPES: [&str; 10] = [
 ];
 /// Those that are there only while they are true.
 const ONLY_WHILE_TRUE: [&str; 2] = ["Reconciling", "Stalled"];
+/// Those that a step which fails turns.
+const TURNED_BY_A_STEP: [&str; 4] = ["Ready", "Stalled", "AbleToScale", "ScalingLimited"];
 
 /// What is said of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +43,16 @@ struct Said {
     message: String,
 }
 
-/// The conditions after `pass`; `before` are those that stand, `now` is when the pass ended. Where
-/// a status does not change, its transition time stays.
-pub fn after(before: &[Condition], pass: &Pass, now: Timestamp) -> Vec<Condition> {
+/// The conditions after `pass`; `before` is the status that stands, `now` is when the pass ended.
+/// Where a condition's status does not change, its transition time stays.
+pub fn after(before: &Status, pass: &Pass, now: Timestamp) -> Vec<Condition> {
     let said = say(&pass.outcome);
+    let is_open = is_open(&before.recent_steps, &pass.outcome);
     let merged = |r#type: &str| {
-        let old = before.iter().find(|condition| condition.r#type == r#type);
+        let old = before.conditions.iter().find(|condition| condition.r#type == r#type);
+        if is_open && old.is_some() && TURNED_BY_A_STEP.contains(&r#type) {
+            return old.cloned();
+        }
         let Some(said) = said.iter().find(|said| said.r#type == r#type) else {
             let goes = ONLY_WHILE_TRUE.contains(&r#type) && !matches!(pass.outcome, Outcome::Idle { .. });
             return old.filter(|_| !goes).cloned();
@@ -62,6 +68,22 @@ pub fn after(before: &[Condition], pass: &Pass, now: Timestamp) -> Vec<Condition
         })
     };
     TYPES.into_iter().filter_map(merged).collect()
+}
+
+/// Whether it is open yet what the conditions of steps come to, so that they stay: a step of a kind of
+/// which the last one has failed is about to be tried again, or a refused call is about to be made up
+/// for. To say meanwhile that all is well would turn them twice at each try.
+fn is_open(recent: &[RecentStep], outcome: &Outcome) -> bool {
+    let Outcome::Decided(decided) = outcome else { return false };
+    match (&decided.act, &decided.answer.leave) {
+        (Act::Begins | Act::AwaitsTurn, Leave::Step { plan, index }) => {
+            let kind = plan.steps().get(*index).map(Step::kind);
+            let last = recent.iter().find(|step| Some(&*step.kind) == kind);
+            last.is_some_and(|step| !step.is_done())
+        }
+        (Act::Stepped(stepped), _) => matches!(stepped.result, Err(ExecuteError::CountRefused(_))),
+        _ => false,
+    }
 }
 
 /// Whether a condition says that all is well in its respect.

@@ -213,6 +213,13 @@ pub struct RecentStep {
     pub seconds: u64,
 }
 
+impl RecentStep {
+    /// Whether the stream has shown the step.
+    pub fn is_done(&self) -> bool {
+        matches!(&*self.result, "Done" | "AlreadyDone")
+    }
+}
+
 /// A condition, as Kubernetes has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

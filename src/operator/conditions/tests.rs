@@ -15,6 +15,12 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("in range")
 }
 
+/// The conditions after a pass where these stand, and no step was taken.
+fn after(before: &[Condition], pass: &Pass, now: Timestamp) -> Vec<Condition> {
+    let before = Status { conditions: before.to_vec(), ..Status::default() };
+    super::after(&before, pass, now)
+}
+
 /// The conditions that are true, or false where that is bad, with their reasons.
 fn told(conditions: &[Condition]) -> Vec<String> {
     let notable = |condition: &&Condition| !is_well(condition);
@@ -213,4 +219,78 @@ fn what_a_failed_pass_knows_nothing_about_stays() {
     let failed = Outcome::Failed(Failure::TooSlow(std::time::Duration::from_secs(120)));
     let later = after(&before, &pass(failed), at(200));
     assert_eq!(reason(&later, "ConsumerLagging"), "ConsumerLagging");
+}
+
+/// A status after a pass.
+fn next(before: &Status, decided: Decided, second: i64) -> Status {
+    before.after(&pass_of(decided), at(second))
+}
+
+/// A decision on which the first step of the sample's plan may be taken.
+fn with_leave(sample: &Sample, act: Act) -> Decided {
+    let mut decided = decided(sample);
+    decided.answer.leave = Leave::Step { plan: Box::new(sample.plan.clone()), index: 0 };
+    decided.act = act;
+    decided
+}
+
+#[test]
+fn while_a_step_that_has_failed_is_tried_again_what_it_has_turned_stays() {
+    let sample = fixtures::one_hot_shard();
+    let fails = || stepped(&sample, Err(ExecuteError::AccessDenied(denied())));
+    let first = next(&Status::default(), with_leave(&sample, Act::Begins), 100);
+    assert_eq!(told(&first.conditions), Vec::<String>::new(), "nothing has failed yet");
+    let failed = next(&first, with_leave(&sample, fails()), 200);
+    let expected = ["Ready AwsAccessDenied", "Stalled AwsAccessDenied", "AbleToScale AwsAccessDenied"];
+    assert_eq!(told(&failed.conditions), expected);
+    for act in [Act::AwaitsTurn, Act::Begins, fails()] {
+        let again = next(&failed, with_leave(&sample, act.clone()), 300);
+        assert_eq!(again.conditions, failed.conditions, "{act:?}");
+    }
+    // What a step has no part in is said anew.
+    let mut hot = with_leave(&sample, Act::Begins);
+    hot.report.plan.holds.push(Hold::ConsumerLagging { consumer: None, lag_millis: 2, limit_millis: 1 });
+    let lags = next(&failed, hot, 300);
+    assert_eq!(reason(&lags.conditions, "ConsumerLagging"), "ConsumerLagging");
+
+    let took = std::time::Duration::from_secs(30);
+    let done = next(&failed, with_leave(&sample, stepped(&sample, Ok(StepOutcome::Done { took }))), 400);
+    assert_eq!(told(&done.conditions), Vec::<String>::new(), "and goes when one succeeds");
+}
+
+#[test]
+fn a_call_that_is_refused_before_each_split_turns_nothing() {
+    let split = fixtures::one_hot_shard();
+    let mut call = split.clone();
+    call.plan.identity.steps = vec![Step::UpdateShardCount { from: 4, to: 8 }];
+    let refused = || stepped(&call, Err(ExecuteError::CountRefused(denied())));
+    let made_up_for = |act| {
+        let mut decided = with_leave(&split, act);
+        decided.report.plan.holds.push(Hold::UpdateShardCountRefused { message: denied().to_string() });
+        decided
+    };
+    let done = || {
+        let took = std::time::Duration::from_secs(30);
+        stepped(&split, Ok(StepOutcome::Done { took }))
+    };
+    let mut status = next(&Status::default(), with_leave(&call, Act::Begins), 100);
+    status = next(&status, with_leave(&call, refused()), 100);
+    assert_eq!(told(&status.conditions), Vec::<String>::new(), "what is decided instead will tell");
+    let limited = next(&status, made_up_for(Act::Begins), 100).conditions;
+    assert_eq!(told(&limited), ["ScalingLimited UpdateShardCountRefused"]);
+    for _ in 0..2 {
+        for decided in [
+            made_up_for(Act::Begins),
+            made_up_for(done()),
+            with_leave(&call, Act::Begins),
+            with_leave(&call, refused()),
+        ] {
+            status = next(&status, decided, 200);
+            let limits = |conditions: &[Condition]| {
+                conditions.iter().find(|one| one.r#type == "ScalingLimited").map(|one| one.status)
+            };
+            assert_eq!(limits(&status.conditions), limits(&limited));
+            assert_eq!(told(&status.conditions), told(&limited));
+        }
+    }
 }

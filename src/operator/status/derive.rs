@@ -36,7 +36,7 @@ impl Status {
     pub fn after(&self, pass: &Pass, now: Timestamp) -> Status {
         let mut status = self.clone();
         status.observed_generation = Some(pass.generation);
-        status.conditions = conditions::after(&self.conditions, pass, whole_second(now));
+        status.conditions = conditions::after(self, pass, whole_second(now));
         if pass.token.is_some() {
             status.last_handled_reconcile_at = pass.token.clone();
         }

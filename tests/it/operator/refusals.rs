@@ -1,6 +1,9 @@
-//! AWS refuses the same again and again: it is told once and not at each try.
+//! AWS refuses the same again and again: it is told once and not at each try, and conditions stand.
 
-use reshard::operator::status::Condition;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reshard::operator::status::{Condition, ConditionStatus, Status};
 use reshard::simulator::fault::{Effect, Fault, Operation, When};
 use reshard::simulator::{ApiError, ApiErrorCode};
 use serde_json::json;
@@ -16,8 +19,14 @@ fn refuse(rig: &Rig<'_>, operation: Operation, code: ApiErrorCode) {
     rig.account.cloud().inject(Fault { operation, when: When::Always, effect });
 }
 
+/// How the conditions stand that a step which fails turns, and since when.
+fn turned(status: &Status) -> [Option<(ConditionStatus, Timestamp)>; 3] {
+    ["Ready", "Stalled", "AbleToScale"]
+        .map(|of| condition(status, of).map(|one| (one.status, one.last_transition_time)))
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_split_that_aws_keeps_refusing_is_told_once_in_ten_minutes() {
+async fn a_split_that_aws_keeps_refusing_is_told_once_in_ten_minutes_and_turns_its_conditions_once() {
     for (code, able) in
         [(ApiErrorCode::AccessDenied, "AwsAccessDenied"), (ApiErrorCode::InvalidArgument, "NotNow")]
     {
@@ -28,9 +37,12 @@ async fn a_split_that_aws_keeps_refusing_is_told_once_in_ten_minutes() {
         refuse(&rig, Operation::SplitShard, code);
         let operator = rig.operator();
         let refused = |one: Option<&Condition>| one.is_some_and(|one| one.reason == able);
-        rig.until("orders", "refused", |status| refused(condition(status, "AbleToScale"))).await;
-        let asked = rig.calls(Operation::SplitShard);
-        rig.pass_minutes(30).await;
+        let status = rig.until("orders", "refused", |status| refused(condition(status, "AbleToScale"))).await;
+        let (first, asked) = (turned(&status), rig.calls(Operation::SplitShard));
+        for _ in 0..30 * 60 {
+            rig.account.clock.sleep(Duration::from_secs(1)).await;
+            assert_eq!(turned(&rig.status("orders").await), first, "{able}");
+        }
         let tries = rig.calls(Operation::SplitShard) - asked;
         let told = rig.told("orders", &format!("Split{able}")).await;
         assert!(tries >= 6 && told <= 4, "{able}: {tries} tries, told {told} times");
