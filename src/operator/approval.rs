@@ -339,11 +339,8 @@ pub fn untold(snapshot: &Snapshot, status: &Status) -> Option<(PlanIdentity, usi
         return None;
     }
     let (identity, done) = recover(snapshot, plan)?;
-    let told = |step: &RecentStep| {
-        step.plan == plan.hash.as_str()
-            && step.number == Some(done)
-            && matches!(&*step.result, "Done" | "AlreadyDone")
-    };
+    let told =
+        |step: &RecentStep| step.plan == plan.hash.as_str() && step.number == Some(done) && step.is_done();
     (done > 0 && !status.recent_steps.iter().any(told)).then(|| (identity, done - 1))
 }
 

@@ -175,10 +175,7 @@ impl Page {
         self.section("RECENT STEPS");
         for step in &status.recent_steps {
             let head = format!("  {:>14}  ", format!("{} ago", self.age(step.at)));
-            let tone = match step.result.as_str() {
-                "Done" | "AlreadyDone" => Tone::Plain,
-                _ => Tone::Warning,
-            };
+            let tone = if step.is_done() { Tone::Plain } else { Tone::Warning };
             let RecentStep { step, why, kind: _, result, plan: _, number: _, at: _, seconds } = step;
             let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
             let text = format!("{step}{why}: {result} ({})", duration(*seconds));
