@@ -57,29 +57,31 @@ impl Heed {
 }
 
 async fn heed(heeded: Heeded, stop: StopSignal, handle: StopHandle, why: Arc<OnceLock<String>>) {
-    let mut unread = 0;
-    loop {
-        tokio::select! {
-            () = stop.given() => break,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-        match heeded.look().await {
-            Ok(None) => unread = 0,
-            Ok(Some(told)) => {
-                let _first = why.set(told);
-                break;
-            }
-            Err(_) if unread + 1 < MOST_UNREAD => unread += 1,
-            Err(error) => {
-                let _first = why.set(format!("the resource cannot be read any more: {error}"));
-                break;
-            }
+    // A look may take as long as a Lease that was left behind: whoever asks for the end does not wait for it.
+    tokio::select! {
+        () = stop.given() => {}
+        told = heeded.until_it_ends_the_work() => {
+            let _first = why.set(told);
         }
     }
     handle.stop();
 }
 
 impl Heeded {
+    /// Looks at it until something has happened to it that ends the work, and says what.
+    async fn until_it_ends_the_work(&self) -> String {
+        let mut unread = 0;
+        loop {
+            tokio::time::sleep(EVERY).await;
+            match self.look().await {
+                Ok(None) => unread = 0,
+                Ok(Some(told)) => return told,
+                Err(_) if unread + 1 < MOST_UNREAD => unread += 1,
+                Err(error) => return format!("the resource cannot be read any more: {error}"),
+            }
+        }
+    }
+
     /// What has happened to it that ends the work.
     async fn look(&self) -> anyhow::Result<Option<String>> {
         let now = self.cluster.find(&self.key).await?;

@@ -47,11 +47,10 @@ struct Said {
 /// Where a condition's status does not change, its transition time stays.
 pub fn after(before: &Status, pass: &Pass, now: Timestamp) -> Vec<Condition> {
     let said = say(&pass.outcome);
-    let is_open = is_open(&before.recent_steps, &pass.outcome);
     let merged = |r#type: &str| {
         let old = before.conditions.iter().find(|condition| condition.r#type == r#type);
-        if is_open && old.is_some() && TURNED_BY_A_STEP.contains(&r#type) {
-            return old.cloned();
+        if let Some(old) = old.filter(|old| stays(old, &before.recent_steps, &pass.outcome)) {
+            return Some(old.clone());
         }
         let Some(said) = said.iter().find(|said| said.r#type == r#type) else {
             let goes = ONLY_WHILE_TRUE.contains(&r#type) && !matches!(pass.outcome, Outcome::Idle { .. });
@@ -70,20 +69,21 @@ pub fn after(before: &Status, pass: &Pass, now: Timestamp) -> Vec<Condition> {
     TYPES.into_iter().filter_map(merged).collect()
 }
 
-/// Whether it is open yet what the conditions of steps come to, so that they stay: a step of a kind of
-/// which the last one has failed is about to be tried again, or a refused call is about to be made up
-/// for. To say meanwhile that all is well would turn them twice at each try.
-fn is_open(recent: &[RecentStep], outcome: &Outcome) -> bool {
+/// Whether a condition stays because it is open yet what it comes to: it says how the last step of a kind has
+/// failed, and such a step is about to be tried again; or a refused call is about to be made up for. To say
+/// meanwhile that all is well would turn it twice at each try.
+fn stays(old: &Condition, recent: &[RecentStep], outcome: &Outcome) -> bool {
     let Outcome::Decided(decided) = outcome else { return false };
-    match (&decided.act, &decided.answer.leave) {
+    let is_open = match (&decided.act, &decided.answer.leave) {
         (Act::Begins | Act::AwaitsTurn, Leave::Step { plan, index }) => {
             let kind = plan.steps().get(*index).map(Step::kind);
             let last = recent.iter().find(|step| Some(&*step.kind) == kind);
-            last.is_some_and(|step| !step.is_done())
+            last.is_some_and(|step| !step.is_done() && step.result == old.reason)
         }
         (Act::Stepped(stepped), _) => matches!(stepped.result, Err(ExecuteError::CountRefused(_))),
         _ => false,
-    }
+    };
+    is_open && TURNED_BY_A_STEP.contains(&&*old.r#type)
 }
 
 /// Whether a condition says that all is well in its respect.

@@ -328,7 +328,7 @@ fn step_reason(error: &ExecuteError) -> &'static str {
         ExecuteError::Frozen { .. } => "Frozen",
         ExecuteError::AccessDenied(_) => "AwsAccessDenied",
         ExecuteError::Refused(_) => "AwsRefuses",
-        ExecuteError::CountRefused(_) => "Refused",
+        ExecuteError::CountRefused(_) => "UpdateShardCountRefused",
         ExecuteError::ShardQuota { .. } => "ShardQuota",
         ExecuteError::NotNow { .. } => "NotNow",
         ExecuteError::Unconfirmed { .. } => "Unconfirmed",

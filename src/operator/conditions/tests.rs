@@ -6,6 +6,7 @@ use crate::executor::{ExecuteError, StepOutcome};
 use crate::observe::ObserveError;
 use crate::operator::approval::Answer;
 use crate::operator::object::Key;
+use crate::operator::outcome::Blocked;
 use crate::operator::outcome::fixture::{decided, denied, pass, pass_of, stepped};
 use crate::operator::status::PlanStatus;
 use crate::resource::FieldError;
@@ -82,11 +83,11 @@ fn what_somebody_has_to_change_is_stalled() {
     let all = |reason: &str| {
         ["Ready", "Stalled", "AbleToScale", "ScalingActive"].map(|of| format!("{of} {reason}")).to_vec()
     };
-    let invalid = of(Outcome::Blocked(super::super::outcome::Blocked::InvalidSpec(faults)));
+    let invalid = of(Outcome::Blocked(Blocked::InvalidSpec(faults)));
     assert_eq!(told(&invalid), all("InvalidSpec"));
     assert!(invalid[0].message.contains("spec.maxShards: is 0"));
     let rivals = vec![Key::new("payments", "twin")];
-    let conflict = of(Outcome::Blocked(super::super::outcome::Blocked::Conflict(rivals)));
+    let conflict = of(Outcome::Blocked(Blocked::Conflict(rivals)));
     assert_eq!(told(&conflict), all("Conflict"));
     assert!(conflict[0].message.contains("payments/twin"));
     let failure = Failure::Unobserved(ObserveError::Request(denied()));
@@ -252,6 +253,13 @@ fn while_a_step_that_has_failed_is_tried_again_what_it_has_turned_stays() {
     hot.report.plan.holds.push(Hold::ConsumerLagging { consumer: None, lag_millis: 2, limit_millis: 1 });
     let lags = next(&failed, hot, 300);
     assert_eq!(reason(&lags.conditions, "ConsumerLagging"), "ConsumerLagging");
+
+    // Nor has it a part in what was wrong since, and is cured.
+    let blocked =
+        failed.after(&pass(Outcome::Blocked(Blocked::Conflict(vec![Key::new("a", "twin")]))), at(300));
+    assert_eq!(reason(&blocked.conditions, "Stalled"), "Conflict");
+    let cured = next(&blocked, with_leave(&sample, Act::AwaitsTurn), 400);
+    assert_eq!(told(&cured.conditions), Vec::<String>::new());
 
     let took = std::time::Duration::from_secs(30);
     let done = next(&failed, with_leave(&sample, stepped(&sample, Ok(StepOutcome::Done { took }))), 400);

@@ -12,6 +12,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{CallError, Timing, holder_of, lease_duration};
 
+/// For how long an expired lease is watched at the most, whatever duration it gives: our operator's is a quarter of it.
+const MOST_WATCHED: Duration = Duration::from_secs(60);
+
 /// Why it is not known who holds a lease.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot tell who holds the lease {namespace}/{name}: {source}")]
@@ -46,9 +49,10 @@ pub async fn holder(
     if is_fresh(&lease, duration, now) {
         return Ok(Some(holder.to_owned()));
     }
+    let watched = duration.min(MOST_WATCHED);
     let mut waited = Duration::ZERO;
-    while waited < duration {
-        let pause = timing.retry.min(duration - waited);
+    while waited < watched {
+        let pause = timing.retry.min(watched - waited);
         sleep(pause).await;
         waited += pause;
         let Some((later, _)) = look(client, namespace, name, timing).await.map_err(wrap)? else {
