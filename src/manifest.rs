@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::policy::ScalingPolicy;
+use crate::policy::claim::Claim;
 use crate::resource::{FieldError, KinesisStreamAutoscaler, in_plain_words, join};
 
 mod decode;
@@ -188,17 +189,18 @@ fn parse(text: &str, file: &str) -> Result<Vec<Manifest>, ManifestError> {
 
 /// The manifest, unless one before it is about the same stream: two would undo each other's work.
 fn sole(manifest: Manifest, path: &str, before: &[Manifest]) -> Result<Manifest, Vec<FieldError>> {
-    let target = |manifest: &Manifest| (manifest.policy.stream.clone(), manifest.policy.role_arn.clone());
-    match before.iter().find(|other| target(other) == target(&manifest)) {
-        None => Ok(manifest),
-        Some(other) => Err(vec![FieldError {
-            path: join(path, "spec.streamRef"),
-            message: format!(
-                "`{}` is about the same stream: give each stream one resource",
-                other.resource.metadata.name
-            ),
-        }]),
-    }
+    let claim = Claim::of(&manifest.policy);
+    let rivals = |other: &&Manifest| Claim::of(&other.policy).may_be(&claim);
+    let Some(rival) = before.iter().find(rivals) else { return Ok(manifest) };
+    let name = &rival.resource.metadata.name;
+    let message = if Claim::of(&rival.policy).is_same(&claim) {
+        format!("`{name}` is about the same stream: give each stream one resource")
+    } else {
+        format!(
+            "`{name}` may be about the same stream: give each stream one resource, or both of these their region, or their ARN"
+        )
+    };
+    Err(vec![FieldError { path: join(path, "spec.streamRef"), message }])
 }
 
 /// The documents of a file that are not empty, whatever they describe; errors call it `file`.

@@ -46,7 +46,6 @@ pub mod agenda;
 pub mod api;
 pub mod approval;
 pub mod audience;
-pub mod claim;
 pub mod cluster;
 pub mod conditions;
 pub mod connect;

@@ -14,6 +14,7 @@ pub use self::targets::{LOWEST_LEARNED_TARGET, Limits, Targets};
 use crate::load::{Load, Loads};
 use crate::quota::{MAX_SHARDS, MIN_SHARDS, UPDATE_SHARD_COUNT_CALLS_PER_DAY};
 
+pub mod claim;
 pub mod defaults;
 mod schedule;
 mod targets;

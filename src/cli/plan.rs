@@ -168,7 +168,7 @@ fn hint(stream: &Selected, report: &Report, aws: &AwsFlags) -> String {
     match (report.plan.steps(), mode, stream) {
         ([], ..) => String::new(),
         (_, Mode::Approve, _) => format!(
-            "To approve it: reshard plan {given}{aws} -o json > plan.json, reshard apply {given}{aws} --plan plan.json\n"
+            "To approve it: reshard plan {given}{aws} -o json > plan.json && reshard apply {given}{aws} --plan plan.json\n"
         ),
         (_, Mode::DryRun, Origin::Cluster { .. }) => {
             "It is not carried out: spec.mode is DryRun. Set it to Approve or Apply\n".to_owned()

@@ -13,6 +13,7 @@ use crate::operator::cluster::Cluster;
 use crate::operator::connect::ClusterOptions;
 use crate::operator::object::{Autoscaler, Key};
 use crate::policy::ScalingPolicy;
+use crate::policy::claim::Claim;
 
 /// Streams by their files.
 #[derive(Debug, Args)]
@@ -211,24 +212,32 @@ fn read_files(files: &[PathBuf]) -> anyhow::Result<Vec<Selected>> {
     if faults.is_empty() { Ok(selected) } else { Err(Faults(faults).into()) }
 }
 
-/// Two resources for one stream would work against each other: what is wrong, by where they are.
+/// Two resources for one stream would work against each other: what is wrong, by where they are. Which stream it is
+/// that a name stands for, the environment says in part: what is open may be anything.
 fn doubled(selected: &[Selected]) -> BTreeMap<String, String> {
-    let mut seen: BTreeMap<_, &Origin> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Vec<(Claim, &Origin)>> = BTreeMap::new();
     let mut faults = BTreeMap::new();
     for Selected { origin, policy, standing: _ } in selected {
-        let stream = (&policy.stream.name, &policy.stream.region, &policy.stream.arn, &policy.role_arn);
-        let Some(first) = seen.insert(stream, origin) else { continue };
-        let (one, other) = (first.called(), origin.called());
-        let fault = |of: &str, other: &str| {
-            format!(
-                "{of}: the stream {} is also in {other}: one resource for each stream",
-                policy.stream.name
-            )
-        };
-        if matches!(origin, Origin::Cluster { .. }) {
-            faults.insert(one.clone(), fault(&one, &other));
+        let claim = Claim::of(policy);
+        let namesakes = seen.entry(&policy.stream.name).or_default();
+        for (rival, first) in namesakes.iter().filter(|(rival, _)| rival.may_be(&claim)) {
+            let (one, other) = (first.called(), origin.called());
+            let fault = |of: &str, other: &str| match rival.is_same(&claim) {
+                true => format!(
+                    "{of}: the stream {} is also in {other}: one resource for each stream",
+                    claim.name
+                ),
+                false => format!(
+                    "{of}: the stream {} may be that of {other}: one resource for each stream, or in both its region, or its ARN",
+                    claim.name
+                ),
+            };
+            if matches!(origin, Origin::Cluster { .. }) {
+                faults.insert(one.clone(), fault(&one, &other));
+            }
+            faults.insert(other.clone(), fault(&other, &one));
         }
-        faults.insert(other.clone(), fault(&other, &one));
+        namesakes.push((claim, origin));
     }
     faults
 }
@@ -255,6 +264,19 @@ mod tests {
             doubled(&twice).into_values().collect::<Vec<_>>(),
             ["b.yaml: the stream orders is also in a.yaml: one resource for each stream"]
         );
+        let spelled = |region: Option<&str>, arn: Option<&str>| {
+            let mut selected = selected(file("b.yaml"), "orders");
+            selected.policy.stream.region = region.map(str::to_owned);
+            selected.policy.stream.arn = arn.map(str::to_owned);
+            selected
+        };
+        let arn = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders";
+        let by_region = spelled(Some("eu-west-1"), None);
+        for other in [spelled(None, Some(arn)), spelled(None, None)] {
+            let told: Vec<_> = doubled(&[by_region.clone(), other]).into_values().collect();
+            assert!(told[0].contains("the stream orders may be that of b.yaml"), "{told:?}");
+        }
+        assert!(doubled(&[by_region, spelled(Some("eu-west-2"), None)]).is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::claim::Claim;
+use crate::policy::claim::Claim;
 
 /// The annotation of a namespace that names the streams that its resources may touch: ARN patterns.
 pub const STREAMS: &str = "reshard.dev/streams";

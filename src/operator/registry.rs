@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::watcher::Event;
 
 use super::access::{Access, Grants};
-use super::claim::Claim;
 use super::object::{APPROVE, Autoscaler, Key, RECONCILE_AT};
 use super::selector::LabelSelector;
 use crate::policy::ScalingPolicy;
+use crate::policy::claim::Claim;
 use crate::resource::FieldError;
 
 /// What the watches have told.

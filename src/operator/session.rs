@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::claim::Claim;
 use super::events::Event;
 use super::foreign::{self, Foreign, Tiling};
 use super::object::Autoscaler;
@@ -16,6 +15,7 @@ use super::planes::Identity;
 use super::status::{PlanState, PlanStatus, Status, Worth};
 use crate::observe::Observer;
 use crate::plan::Step;
+use crate::policy::claim::Claim;
 use crate::snapshot::Snapshot;
 use crate::stream::OpenShards;
 

@@ -5,10 +5,10 @@ use crate::cost::fixtures;
 use crate::executor::StepOutcome;
 use crate::operator::access::Grants;
 use crate::operator::approval::{Approval, Leave};
-use crate::operator::claim::Claim;
 use crate::operator::object::Key;
 use crate::operator::outcome::fixture::{decided, pass, pass_of, stepped};
 use crate::operator::status::PlanState;
+use crate::policy::claim::Claim;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("in range")

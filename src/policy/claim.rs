@@ -2,7 +2,7 @@
 //! region, account and name; a resource that gives a name alone leaves parts open until AWS has
 //! answered.
 
-use crate::policy::ScalingPolicy;
+use super::ScalingPolicy;
 
 /// A stream, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
