@@ -35,6 +35,9 @@ mod tests;
 Each stream has its own spec.interval and spec.mode: DryRun only shows, Approve shows (apply --plan \
 carries out), Apply acts; where approval.required is ScaleDown, Approve acts but for merges.
 
+With one stream the first look has to succeed: what is wrong with names, credentials and endpoints ends it. \
+Of several streams, and later, a failure is told, and the next pass tries again.
+
 A pass is told in one line where something is new, and every tenth in any case. Ctrl-C and SIGTERM \
 end after the step in flight.")]
 pub(super) struct RunArgs {

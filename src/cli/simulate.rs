@@ -87,14 +87,14 @@ enum Format {
 #[command(next_help_heading = "Load")]
 struct LoadFlags {
     /// What the trace's peak stands for, in shard-units: what one shard takes
-    #[arg(long, value_name = "UNITS", default_value_t = 60.0, value_parser = positive)]
+    #[arg(long, value_name = "UNITS", default_value_t = 60.0, value_parser = units)]
     peak: f64,
     /// Which quantile of the trace is its peak, 0 to 1 [default: 0.999 where the largest value is more than half as
     /// much again, else 1]
     #[arg(long, value_name = "QUANTILE", value_parser = share)]
     peak_quantile: Option<f64>,
     /// Cut what lies above so many shard-units [default: thrice the peak]
-    #[arg(long, value_name = "UNITS", value_parser = positive)]
+    #[arg(long, value_name = "UNITS", value_parser = units)]
     clip: Option<f64>,
     /// Bytes of a record: under 1,000 records bind, else bytes
     #[arg(long, value_name = "BYTES", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
@@ -155,6 +155,11 @@ fn number(text: &str, is_right: impl Fn(f64) -> bool, right: &str) -> Result<f64
 
 fn positive(text: &str) -> Result<f64, String> {
     number(text, |value| value > 0.0, "a number above 0")
+}
+
+/// Shards are held one by one: as many as no account has.
+fn units(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0 && value <= 1_000.0, "a number above 0, 1000 at the most,")
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {

@@ -46,7 +46,10 @@ fn worth(report: &Report) -> String {
         true => format!("{before} a month as before"),
         false => format!("{} a month ({before} → {after})", before.change_to(after)),
     };
-    format!("{}; {price}", heat(report, &report.plan.after, "is then"))
+    // What is turned away now is billed by what is written once it is taken.
+    let rejects = report.traffic.as_ref().is_some_and(|traffic| traffic.rejected_millionths > 0);
+    let of_what = if rejects { ", for the writes that are accepted now" } else { "" };
+    format!("{}; {price}{of_what}", heat(report, &report.plan.after, "is then"))
 }
 
 /// How many of `shards` are above a target, and how hot the hottest is.
@@ -66,10 +69,12 @@ fn heat(report: &Report, shards: &[RangeLoad], is: &str) -> String {
             format!("{above} of {} {are} above a target", count(shards.len(), "shard"))
         }
     };
-    let hottest = shards.iter().map(|shard| shard.loads.binding(targets));
-    match hottest.max_by_key(|(dimension, load)| hottest::used(*load, targets.of(*dimension))) {
-        Some((dimension, load)) => {
-            format!("{which}, the hottest at {} of its ceiling in {}", percent(load), dimension.label())
+    let hottest = shards.iter().map(|shard| (shard.loads.binding(targets), shard.evidence));
+    match hottest.max_by_key(|((dimension, load), _)| hottest::used(*load, targets.of(*dimension))) {
+        Some(((dimension, load), evidence)) => {
+            let estimated = if evidence == Evidence::Estimated { " (estimated)" } else { "" };
+            let load = percent(load);
+            format!("{which}, the hottest at {load}{estimated} of its ceiling in {}", dimension.label())
         }
         None => which,
     }
@@ -102,7 +107,7 @@ mod tests {
         );
         assert!(
             worth.starts_with(
-                "2 of 5 shards are then above a target, the hottest at 71.5 % of its ceiling in ingest bytes; +$"
+                "2 of 5 shards are then above a target, the hottest at 71.5 % (estimated) of its ceiling in ingest bytes; +$"
             ),
             "{worth}"
         );

@@ -97,11 +97,15 @@ pub fn html(title: &str, pictures: &[String]) -> String {
 impl Panel {
     fn frame(&self, svg: &mut String) {
         let Panel { top, height, label, highest } = self;
+        // What is little is not nothing.
+        let decimals =
+            if (f64::MIN_POSITIVE..0.1).contains(highest) { 1 - highest.log10().floor() as i32 } else { 1 };
+        let decimals = usize::try_from(decimals).unwrap_or(1);
         let _never_fails = write!(
             svg,
             "<text x=\"{LEFT}\" y=\"{}\" fill=\"#333\">{label}</text>\n\
              <rect x=\"{LEFT}\" y=\"{top}\" width=\"{WIDTH}\" height=\"{height}\" fill=\"none\" stroke=\"#bbb\"/>\n\
-             <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{highest:.1}</text>\n\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{highest:.decimals$}</text>\n\
              <text x=\"{}\" y=\"{}\" text-anchor=\"end\">0</text>\n",
             top - 6.0,
             LEFT - 6.0,

@@ -63,6 +63,19 @@ pub enum TraceError {
         /// How many lines are left: none, or one.
         left: usize,
     },
+    /// More than can be played.
+    #[error(
+        "the part that was asked for lasts {days:.0} days, the longest gap from {gap_start} to {gap_end}: {MOST_DAYS} days \
+         are the most"
+    )]
+    TooLong {
+        /// How long it is.
+        days: f64,
+        /// The time before the longest gap.
+        gap_start: i64,
+        /// The time after it.
+        gap_end: i64,
+    },
     /// Rates that cannot be reckoned with.
     #[error("the values of a line come to {total:e}, where 1e-100 to 1e100 is right")]
     OutOfReach {
@@ -73,9 +86,13 @@ pub enum TraceError {
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
+/// Days that are played at the most: a time that is mistyped leaves a gap of centuries, and each minute is held in
+/// memory.
+const MOST_DAYS: f64 = 1_000.0;
+
 impl Trace {
     /// Reads `epoch_seconds,value` lines, or `epoch_seconds,one,two,…` with a column a tenant. A header
-    /// line may lead.
+    /// line may lead, which holds no number.
     ///
     /// # Errors
     /// [`TraceError`] names the first line that is wrong and what would be right.
@@ -99,7 +116,8 @@ impl Trace {
                 return Err(wrong(format!("\"{line}\""), "`epoch_seconds,value`"));
             }
             if columns.is_empty() {
-                let is_header = time.parse::<i64>().is_err();
+                let is_number = |cell: &str| cell.parse::<f64>().is_ok();
+                let is_header = !is_number(time) && !cells.iter().any(|cell| is_number(cell));
                 let name = |(at, cell): (usize, &&str)| {
                     if is_header { (*cell).to_owned() } else { format!("column {}", at + 1) }
                 };
@@ -142,8 +160,8 @@ impl Trace {
     /// The part of the trace that lies within `span`, scaled to shard-units.
     ///
     /// # Errors
-    /// [`TraceError::NothingLeft`] if fewer than two lines lie in the part, [`TraceError::OutOfReach`] if what they
-    /// come to cannot be scaled.
+    /// [`TraceError::NothingLeft`] if fewer than two lines lie in the part, [`TraceError::TooLong`] if it cannot be
+    /// played, [`TraceError::OutOfReach`] if what they come to cannot be scaled.
     pub fn scaled(&self, span: Span, scale: Scale) -> Result<Trace, TraceError> {
         let first = self.samples.first().map_or(0, |sample| sample.0);
         let days_until = |at: i64| (at - first) as f64 / SECONDS_PER_DAY;
@@ -155,6 +173,12 @@ impl Trace {
         if samples.len() < 2 {
             let days = self.samples.last().map_or(0.0, |last| days_until(last.0));
             return Err(TraceError::NothingLeft { days, left: samples.len() });
+        }
+        let days = days_until(samples[samples.len() - 1].0) - days_until(samples[0].0);
+        if days > MOST_DAYS {
+            let gaps = samples.windows(2).map(|pair| (pair[0].0, pair[1].0));
+            let (gap_start, gap_end) = gaps.max_by_key(|(start, end)| end - start).unwrap_or_default();
+            return Err(TraceError::TooLong { days, gap_start, gap_end });
         }
         let total = |rates: &[f64]| rates.iter().sum::<f64>();
         let mut totals: Vec<f64> = samples.iter().map(|(_, rates)| total(rates)).collect();
@@ -259,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_of_centuries_is_told_before_anything_is_played() {
+        let trace = Trace::from_csv("1700000000,5\n1700000060,5\n9999999999,6\n").expect("good lines");
+        let error = trace.scaled(Span::default(), PEAK).expect_err("too long").to_string();
+        assert!(error.contains("96065 days, the longest gap from 1700000060 to 9999999999"), "{error}");
+        assert!(
+            trace.scaled(Span { offset_days: 0.0, days: Some(1.0) }, PEAK).is_ok(),
+            "the rest is not played"
+        );
+    }
+
+    #[test]
     fn values_that_cannot_be_scaled_are_refused() {
         for (value, said) in [("1e308", "1e308"), ("1e-320", "1e-320")] {
             let trace = Trace::from_csv(&format!("0,{value}\n60,{value}\n")).expect("numbers");
@@ -278,6 +313,11 @@ mod tests {
             ("1,2\n2,1,3", "line 2: 2 values, where as many as in the first line, 1, is right"),
             ("2,1\n2,1", "line 2: the time 2, where a time after that of the line before is right"),
             ("99999999999999,1", "line 1: the time 99999999999999, where seconds since 1970 is right"),
+            (
+                "2023-11-14T22:13:20Z,900\n2,1",
+                "line 1: the time \"2023-11-14T22:13:20Z\", where a whole number of seconds is right",
+            ),
+            ("1.5,900\n2,1", "line 1: the time \"1.5\", where a whole number of seconds is right"),
             ("", "a trace needs two lines of `epoch_seconds,value` at least, and one value above 0"),
             ("1,0\n2,0", "a trace needs two lines of `epoch_seconds,value` at least, and one value above 0"),
         ] {

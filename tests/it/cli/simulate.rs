@@ -176,7 +176,14 @@ fn what_is_wrong_is_told_in_one_line() {
         (vec!["--trace", &good, "--offset", "3"], "the trace lasts 0.01 days"),
         (vec!["--trace", &good, "-f", &two], "holds 2 resources: a simulation is of one"),
         (vec!["--trace", &good, "--tick", "7"], "'--tick <SECONDS>': a number of seconds that a minute"),
-        (vec!["--trace", &good, "--peak", "0"], "'--peak <UNITS>': a number above 0 is right"),
+        (
+            vec!["--trace", &good, "--peak", "0"],
+            "'--peak <UNITS>': a number above 0, 1000 at the most, is right",
+        ),
+        (
+            vec!["--trace", &good, "--peak", "1e300"],
+            "'--peak <UNITS>': a number above 0, 1000 at the most, is right",
+        ),
     ] {
         let ran = run(NOBODY, &[&["simulate"], &arguments[..]].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{arguments:?}");
