@@ -9,14 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::stream::{Shard, ShardId, StreamSummary};
 
+pub use self::consumer::ConsumerId;
 pub use self::quarters::{QUARTER_MINUTES, Quarters};
 pub use self::series::Series;
 
+mod consumer;
 mod quarters;
 mod series;
 
 /// The format of recorded snapshots; raised when an older one can no longer be read.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+pub const SNAPSHOT_FORMAT: u32 = 2;
 
 /// A stream as it was observed at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,8 +100,8 @@ pub struct MetricHistory {
     pub stream: BTreeMap<StreamMetric, Series>,
     /// Shard by shard, closed shards of the look-back included.
     pub shards: BTreeMap<ShardId, BTreeMap<ShardMetric, Series>>,
-    /// The lag of each declared consumer in milliseconds, by the consumer's name.
-    pub consumer_lag: BTreeMap<String, Series>,
+    /// The lag of each declared consumer in milliseconds.
+    pub consumer_lag: BTreeMap<ConsumerId, Series>,
     /// What was written over the last days, where a forecast is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarters: Option<Quarters>,

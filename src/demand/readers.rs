@@ -82,12 +82,12 @@ impl Readers {
     fn add_lag(&mut self, stream: Stream, policy: &ScalingPolicy) {
         let mut lags: Vec<(Option<String>, u64)> = Vec::new();
         let mut unknown = false;
-        for Consumer { name, .. } in &policy.consumers {
-            let series = stream.snapshot.metrics.consumer_lag.get(name);
+        for consumer in &policy.consumers {
+            let series = stream.snapshot.metrics.consumer_lag.get(&consumer.into());
             match series.filter(|series| series.complete).and_then(|series| stream.highest(series)) {
-                Some(lag) => lags.push((Some(name.clone()), lag)),
+                Some(lag) => lags.push((Some(consumer.name.clone()), lag)),
                 None => {
-                    self.merge_bars.push(Hold::ConsumerSilent { consumer: name.clone() });
+                    self.merge_bars.push(Hold::ConsumerSilent { consumer: consumer.name.clone() });
                     unknown = true;
                 }
             }

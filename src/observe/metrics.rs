@@ -195,7 +195,7 @@ fn put(history: &mut MetricHistory, query: MetricQuery, series: Series) {
             history.shards.entry(shard).or_default().insert(metric, series);
         }
         MetricQuery::ConsumerLag(consumer) => {
-            history.consumer_lag.insert(consumer.name, series);
+            history.consumer_lag.insert((&consumer).into(), series);
         }
     }
 }

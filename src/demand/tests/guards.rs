@@ -7,6 +7,12 @@ use crate::snapshot::{PastTopology, Series, StreamMetric};
 use crate::stream::ShardId;
 use std::time::Duration;
 
+const FIREHOSE: ConsumerKind = ConsumerKind::Firehose { transform: None };
+
+fn consumer(name: &str, kind: ConsumerKind) -> Consumer {
+    Consumer { name: name.to_owned(), kind }
+}
+
 fn lag(millis: u64) -> Series {
     Series::new(FIRST, vec![Some(millis); 20], true)
 }
@@ -14,18 +20,16 @@ fn lag(millis: u64) -> Series {
 #[test]
 fn lag_above_the_guard_bars_merges_and_the_largest_consumer_is_named() {
     let mut declared = policy();
-    declared.consumers = ["archive", "fraud"]
-        .map(|name| Consumer { name: name.to_owned(), kind: ConsumerKind::Firehose { transform: None } })
-        .to_vec();
+    let [archive, fraud] = ["archive", "fraud"].map(|name| consumer(name, FIREHOSE));
+    declared.consumers = vec![archive.clone(), fraud.clone()];
     let mut snapshot = two([40, 20]).snapshot();
-    snapshot.metrics.consumer_lag =
-        [("archive".to_owned(), lag(120_000)), ("fraud".to_owned(), lag(120_000))].into();
+    snapshot.metrics.consumer_lag = [&archive, &fraud].map(|of| (of.into(), lag(120_000))).into();
     assert!(assess(&snapshot, &declared).merge_bars.is_empty());
-    snapshot.metrics.consumer_lag.insert("fraud".to_owned(), lag(120_001));
+    snapshot.metrics.consumer_lag.insert((&fraud).into(), lag(120_001));
     let consumer = Some("fraud".to_owned());
     let expected = Hold::ConsumerLagging { consumer, lag_millis: 120_001, limit_millis: 120_000 };
     assert_eq!(assess(&snapshot, &declared).merge_bars, [expected]);
-    snapshot.metrics.consumer_lag.insert("fraud".to_owned(), lag(43_200_001));
+    snapshot.metrics.consumer_lag.insert((&fraud).into(), lag(43_200_001));
     assert!(
         assess(&snapshot, &declared)
             .verdicts
@@ -34,14 +38,29 @@ fn lag_above_the_guard_bars_merges_and_the_largest_consumer_is_named() {
 }
 
 #[test]
+fn consumers_of_one_name_and_two_types_lag_each_for_itself() {
+    let mut declared = policy();
+    let (function, delivery) = (consumer("orders", ConsumerKind::Lambda), consumer("orders", FIREHOSE));
+    declared.consumers = vec![function.clone(), delivery.clone()];
+    let mut snapshot = two([40, 20]).snapshot();
+    for (late, in_time) in [(&function, &delivery), (&delivery, &function)] {
+        snapshot.metrics.consumer_lag = [(late.into(), lag(46_800_000)), (in_time.into(), lag(0))].into();
+        let demand = assess(&snapshot, &declared);
+        assert_eq!(reasons(&demand.merge_bars), ["ConsumerLagging"], "{late:?} is late");
+        assert_eq!(demand.summary.lag_millis, Some(46_800_000), "{late:?} is late");
+    }
+}
+
+#[test]
 fn a_declared_consumer_without_data_bars_merges() {
     let mut declared = policy();
-    declared.consumers = vec![Consumer { name: "fraud".to_owned(), kind: ConsumerKind::EnhancedFanOut }];
+    let fraud = consumer("fraud", ConsumerKind::EnhancedFanOut);
+    declared.consumers = vec![fraud.clone()];
     let silent = [Hold::ConsumerSilent { consumer: "fraud".to_owned() }];
     let mut snapshot = two([40, 20]).snapshot();
     assert_eq!(assess(&snapshot, &declared).merge_bars, silent);
     let nothing = Series::new(FIRST, vec![None; 20], true);
-    snapshot.metrics.consumer_lag.insert("fraud".to_owned(), nothing);
+    snapshot.metrics.consumer_lag.insert((&fraud).into(), nothing);
     assert_eq!(assess(&snapshot, &declared).merge_bars, silent);
 }
 
@@ -66,7 +85,7 @@ fn a_lag_that_nobody_reports_is_taken_to_be_at_the_guard() {
     let mut story = two([40, 20]);
     story.split(0);
     let mut declared = policy();
-    declared.consumers = vec![Consumer { name: "fraud".to_owned(), kind: ConsumerKind::Lambda }];
+    declared.consumers = vec![consumer("fraud", ConsumerKind::Lambda)];
     let demand = assess(&story.snapshot(), &declared);
     let shards = vec![demand.shards[0].id.clone()];
     let expected = Hold::ParentsDraining { shards, until_age_seconds: 240 };
@@ -76,9 +95,10 @@ fn a_lag_that_nobody_reports_is_taken_to_be_at_the_guard() {
 #[test]
 fn a_consumers_partial_reply_is_no_reply() {
     let mut declared = policy();
-    declared.consumers = vec![Consumer { name: "fraud".to_owned(), kind: ConsumerKind::Lambda }];
+    let fraud = consumer("fraud", ConsumerKind::Lambda);
+    declared.consumers = vec![fraud.clone()];
     let mut snapshot = two([40, 20]).snapshot();
-    snapshot.metrics.consumer_lag.insert("fraud".to_owned(), Series { complete: false, ..lag(1) });
+    snapshot.metrics.consumer_lag.insert((&fraud).into(), Series { complete: false, ..lag(1) });
     assert_eq!(reasons(&assess(&snapshot, &declared).merge_bars), ["ConsumerSilent"]);
 }
 
