@@ -26,6 +26,9 @@ const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// How often a status is written of which only figures have changed.
 const FIGURES_AFTER: Duration = Duration::from_secs(600);
 
+/// Steps that are remembered as sent at the most, the latest: what they explain doubles with each.
+const MOST_SENT: usize = 8;
+
 /// What is kept of one resource.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -43,7 +46,7 @@ pub struct Session {
     owner: Option<(i64, Identity)>,
     status: Option<Known>,
     tiling: Option<Tiling>,
-    /// Steps that were sent since the tiling was seen.
+    /// The latest steps that were sent since the tiling was seen, each once.
     sent: Vec<Step>,
     events: VecDeque<(Timestamp, Event)>,
     told: VecDeque<(Instant, Event)>,
@@ -142,7 +145,9 @@ impl Session {
         if self.tiling.is_none() {
             let running = plan.filter(|plan| plan.state == PlanState::Running);
             let fits = |step: &&Step| step.resolve(&open).is_ok();
-            self.sent.extend(running.and_then(|plan| plan.steps.iter().find(fits)).cloned());
+            if let Some(step) = running.and_then(|plan| plan.steps.iter().find(fits)) {
+                self.remember(step);
+            }
         }
         let before = self.tiling.as_ref();
         let foreign = before.and_then(|before| foreign::between(before, &now, &self.sent));
@@ -158,12 +163,20 @@ impl Session {
     /// A step was sent, or may have been.
     pub fn stepped(&mut self, stepped: &Stepped) {
         if stepped.may_take_effect() {
-            self.sent.push(stepped.step.clone());
+            self.remember(&stepped.step);
         }
         if stepped.step.shard_delta() == 0 {
             // The open shards are the same; what is on is seen by a full pass only.
             self.observer.look_closely();
         }
+    }
+
+    /// Remembers that `step` was sent. A step that is lost is sent again and again while nothing moves.
+    fn remember(&mut self, step: &Step) {
+        self.sent.retain(|sent| sent != step);
+        self.sent.push(step.clone());
+        let forgotten = self.sent.len().saturating_sub(MOST_SENT);
+        self.sent.drain(..forgotten);
     }
 
     /// Takes in what is to be told, but for what was told a while ago.

@@ -176,6 +176,31 @@ fn a_step_that_another_replica_has_sent_is_nobody_elses() {
 }
 
 #[test]
+fn of_steps_that_are_lost_for_hours_the_latest_are_remembered_each_once() {
+    let mut sample = fixtures::even(20, 100_000);
+    let mut session = Session::new("1");
+    session.look(&sample.snapshot, None);
+    for place in (0..20).rev() {
+        fixtures::split(&mut sample, place);
+    }
+    let mut lost = |step: &Step| {
+        let Act::Stepped(mut stepped) = stepped(&sample, Ok(StepOutcome::Lost)) else { panic!("a step") };
+        stepped.step = step.clone();
+        session.stepped(&stepped);
+        session.sent.clone()
+    };
+    let steps = sample.plan.steps();
+    for step in [&steps[0]; 50] {
+        assert_eq!(lost(step), steps[..1]);
+    }
+    for (at, step) in steps.iter().enumerate() {
+        assert_eq!(lost(step), steps[(at + 1).saturating_sub(MOST_SENT)..=at], "{at}");
+    }
+    let again = &steps[14];
+    assert_eq!(lost(again).last(), Some(again), "what was sent last is forgotten last");
+}
+
+#[test]
 fn another_way_to_aws_starts_anew_and_another_generation_looks_closely() {
     let mut session = Session::new("1");
     let identity = |region: &str| Identity { region: Some(region.to_owned()), role: None };
