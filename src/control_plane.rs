@@ -379,7 +379,7 @@ pub enum ErrorClass {
     Throttled,
     /// `AccessDeniedException`: the action is not allowed.
     AccessDenied,
-    /// No credentials, or expired or malformed ones.
+    /// No credentials, or expired or malformed ones: not those that are late.
     Credentials,
     /// `ResourceNotFoundException`: no such stream or shard.
     NotFound,
@@ -387,7 +387,7 @@ pub enum ErrorClass {
     Invalid,
     /// A listing's token has expired: begin anew.
     ExpiredToken,
-    /// The endpoint could not be reached: nothing was sent.
+    /// The endpoint could not be reached, or who gives the credentials: nothing was sent.
     Unreachable,
     /// No reply, a broken one, or a server fault: whether it took effect is unknown. Read back.
     Ambiguous,

@@ -6,6 +6,8 @@ use std::io;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::RequestId as _;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::exchange::Seen;
@@ -93,6 +95,15 @@ fn before_sending<E: Error + 'static>(operation: &'static str, caller: &Caller, 
     }
     // The chain of providers lists all that it tried, a line each.
     let chain = chain_text(refusal).split_whitespace().collect::<Vec<_>>().join(" ");
+    if may_come(refusal) {
+        let whose = match (&caller.role_arn, &caller.profile) {
+            (Some(role), _) => format!(" for the role {role}"),
+            (None, Some(profile)) => format!(" of the profile {profile}"),
+            (None, None) => String::new(),
+        };
+        let why = format!("the AWS credentials{whose} do not come: {chain}");
+        return RequestError::new(operation, ErrorClass::Unreachable, why);
+    }
     let remedy = match (&caller.role_arn, &caller.profile) {
         (Some(role), _) => format!("no credentials for the role {role}"),
         (None, Some(profile)) => format!(
@@ -112,7 +123,31 @@ fn before_sending<E: Error + 'static>(operation: &'static str, caller: &Caller, 
 fn no_credentials<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     sources(error)
         .find(|source| source.is::<CredentialsError>())
-        .or_else(|| chain_text(error).contains("identity").then_some(error))
+        .or_else(|| (is_timeout(error) || chain_text(error).contains("identity")).then_some(error))
+}
+
+/// Whether the credentials may come by themselves: who gives them was not reached, or is in trouble.
+/// Where none are set up, the settings are wrong or STS says no, somebody has to change something.
+fn may_come(error: &(dyn Error + 'static)) -> bool {
+    // A profile wraps what the source of its credentials said.
+    match sources(error).filter_map(|source| source.downcast_ref()).last() {
+        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => false,
+        Some(_) => !is_refused_by_sts(error),
+        None => is_timeout(error),
+    }
+}
+
+/// Whether time ran out before a request was sent: what is waited for then is the credentials.
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    chain_text(error).contains("timed out")
+}
+
+/// Whether STS does not give the role that the token of a pod or a profile stands for.
+fn is_refused_by_sts(error: &(dyn Error + 'static)) -> bool {
+    let of_token = find::<AssumeRoleWithWebIdentityError>(error).and_then(ProvideErrorMetadata::code);
+    let of_profile = find::<AssumeRoleError>(error).and_then(ProvideErrorMetadata::code);
+    let class = of_token.or(of_profile).map(|code| class_of_code(code, 0));
+    matches!(class, Some(ErrorClass::AccessDenied | ErrorClass::Credentials))
 }
 
 fn explain(class: ErrorClass, action: &str, caller: &Caller, text: String) -> String {
@@ -128,7 +163,7 @@ fn explain(class: ErrorClass, action: &str, caller: &Caller, text: String) -> St
 }
 
 /// The class of an error code. Codes of Kinesis and CloudWatch come from their API references,
-/// those of every service from "Common error types". An unknown code is a refusal if the status
+/// that of a pod's token from that of STS, those of every service from "Common error types". An unknown code is a refusal if the status
 /// says so (4xx), else it is open whether the request took effect.
 fn class_of_code(code: &str, status: u16) -> ErrorClass {
     match code {
@@ -160,7 +195,8 @@ fn class_of_code(code: &str, status: u16) -> ErrorClass {
         | "IncompleteSignatureException"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
-        | "InvalidAccessKeyId" => ErrorClass::Credentials,
+        | "InvalidAccessKeyId"
+        | "InvalidIdentityToken" => ErrorClass::Credentials,
         "ResourceNotFoundException" | "ResourceNotFound" => ErrorClass::NotFound,
         "InvalidArgumentException"
         | "ValidationException"
@@ -215,7 +251,7 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    sources(error).find_map(|source| source.downcast_ref::<T>())
+    sources(error).find_map(|source| source.downcast_ref())
 }
 
 fn root_cause(error: &(dyn Error + 'static)) -> String {

@@ -2,9 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use aws_credential_types::credential_fn::provide_credentials_fn;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_credential_types::provider::error::CredentialsError;
 use serde_json::json;
 
 use self::server::{Answer, Asked, Server};
@@ -12,6 +9,7 @@ use super::*;
 use crate::control_plane::{DataPoint, MetricOf, MetricQuery, MetricStatus, Period, RequestId, ShardFilter};
 use crate::snapshot::{Minute, StreamMetric};
 
+mod credentials;
 mod emulator;
 mod environment;
 mod pool;
@@ -357,20 +355,6 @@ async fn an_endpoint_where_nobody_listens_or_that_does_not_exist_is_named() {
     let error = split(&plane).await.expect_err("there is no such name");
     assert_eq!(error.class, ErrorClass::Unreachable, "{error}");
     assert!(error.message.contains("is the region eu-west-1 right?"), "{error}");
-}
-
-#[tokio::test]
-async fn without_credentials_nothing_is_sent_and_the_message_says_how_to_give_them() {
-    let server = Server::start(vec![]).await;
-    let options = options(&server.url);
-    let mut base = connect::base(&options).await.expect("valid options");
-    let none = provide_credentials_fn(|| async { Err(CredentialsError::not_loaded("none in the chain")) });
-    let provider = SharedCredentialsProvider::new(none);
-    base.config = base.config.into_builder().credentials_provider(provider).build();
-    let plane = AwsPool::over(base, &options).default_plane().expect("a region");
-    let error = split(&plane).await.expect_err("no credentials");
-    assert_eq!((error.class, server.requests().len()), (ErrorClass::Credentials, 0), "{error}");
-    assert!(error.message.contains("AWS_PROFILE"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,3 +109,34 @@ async fn a_role_is_assumed_with_its_external_id_and_a_refusal_names_it() {
         assert!(asked.contains("ExternalId=cluster%2Fnamespace"), "{asked}");
     }
 }
+
+#[tokio::test]
+async fn a_pod_is_told_whether_its_credentials_are_refused_or_only_late() {
+    let file = std::env::temp_dir().join(format!("reshard-token-{}", std::process::id()));
+    std::fs::write(&file, "token").expect("a token");
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().expect("text"));
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/reshard");
+    let said = |code: &str| {
+        let reply =
+            format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error></ErrorResponse>");
+        Answer::text(403, &reply).repeated()
+    };
+    let region = [("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
+    for (code, class) in [
+        ("AccessDenied", "Credentials"),
+        ("InvalidIdentityToken", "Credentials"),
+        ("Throttling", "Unreachable"),
+    ] {
+        let sts = Server::start(vec![said(code)]).await;
+        let output = run(&[region[0], region[1], token, role, ("AWS_ENDPOINT_URL_STS", &sts.url)]).await;
+        assert!(
+            output.contains(&format!("class: {class}")) && output.contains("credentials"),
+            "{code}: {output}"
+        );
+        assert!(!sts.requests().is_empty(), "{code}: STS was asked");
+    }
+    let agent = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/v1/credentials");
+    let output = run(&[region[0], region[1], agent]).await;
+    assert!(output.contains("class: Unreachable") && output.contains("credentials do not come"), "{output}");
+    std::fs::remove_file(&file).expect("it is there");
+}
