@@ -85,7 +85,8 @@ fn cluster_id(given: Option<&str>) -> anyhow::Result<String> {
 pub(super) async fn run(arguments: &OperatorArgs) -> anyhow::Result<Outcome> {
     let cluster_id = cluster_id(arguments.aws.cluster_id())?;
     let prices = documents::prices(arguments.prices.as_deref())?;
-    let metrics = Metrics::new(arguments.per_shard_metrics);
+    let lease = arguments.lease_name.clone().unwrap_or_else(|| arguments.selector.lease_name());
+    let metrics = Metrics::new(&lease, arguments.per_shard_metrics);
     let cluster = ClusterOptions { context: arguments.context.clone(), ..ClusterOptions::default() };
     let connection = connect::connect(&cluster, metrics.api_calls()).await?;
     let aws = arguments.aws.own_options();
@@ -104,7 +105,6 @@ pub(super) async fn run(arguments: &OperatorArgs) -> anyhow::Result<Outcome> {
 
     let instance = elector::identity(&std::env::var("HOSTNAME").unwrap_or_else(|_| "reshard".to_owned()));
     let namespace = arguments.lease_namespace.clone().unwrap_or_else(|| connection.namespace.clone());
-    let lease = arguments.lease_name.clone().unwrap_or_else(|| arguments.selector.lease_name());
     let (handle, leadership) = leadership();
     let client = connection.client.clone();
     let elector =

@@ -59,9 +59,9 @@ struct Inner {
 }
 
 impl Metrics {
-    /// No series yet but those of the process. With `per_shard` each shard has its own, too: 150 or
-    /// so for a stream of 50 shards.
-    pub fn new(per_shard: bool) -> Self {
+    /// No series yet but those of a process that asks for the Lease `lease`. With `per_shard` each
+    /// shard has its own, too: 150 or so for a stream of 50 shards.
+    pub fn new(lease: &str, per_shard: bool) -> Self {
         let resources = Arc::new(Mutex::new(Resources::new(per_shard)));
         let passes: Histograms<1> = Family::new_with_constructor(|| Histogram::new(PASS_BUCKETS));
         let steps: Histograms<1> = Family::new_with_constructor(|| Histogram::new(STEP_BUCKETS));
@@ -81,7 +81,7 @@ impl Metrics {
             api_throttles: Family::default(),
             api_duration: api,
         };
-        inner.register();
+        inner.register(lease);
         Metrics(Arc::new(inner))
     }
 
@@ -180,11 +180,16 @@ impl Metrics {
 }
 
 impl Inner {
-    fn register(&mut self) {
+    fn register(&mut self, lease: &str) {
         let registry = &mut self.registry;
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that runs", build);
-        registry.register("leader", "Whether this replica leads: of all, one says 1", self.leader.clone());
+        // Each selector has a Lease of its own, and one job may scrape the replicas of all of them.
+        registry.sub_registry_with_label(("lease".into(), lease.to_owned().into())).register(
+            "leader",
+            "Whether this replica leads: of all that ask for one Lease, one says 1",
+            self.leader.clone(),
+        );
         registry.register_with_unit(
             "reconcile_duration",
             "How long passes take, by what they came to",

@@ -202,13 +202,16 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_are_open_metrics_text() {
-        let metrics = Metrics::new(false);
+        let metrics = Metrics::new("reshard", false);
         metrics.leading(true);
         let (address, _stop, _served) = serve(metrics_routes(metrics)).await;
         let reply = exchange(address, METRICS).await;
         assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
         assert!(reply.contains("content-type: application/openmetrics-text; version=1.0.0"), "{reply}");
-        assert!(reply.contains("\nreshard_leader 1\n") && reply.ends_with("# EOF\n"), "{reply}");
+        assert!(
+            reply.contains("\nreshard_leader{lease=\"reshard\"} 1\n") && reply.ends_with("# EOF\n"),
+            "{reply}"
+        );
         assert!(exchange(address, HEALTH).await.starts_with("HTTP/1.1 404"), "probes are elsewhere");
         let posted = exchange(address, "POST /metrics HTTP/1.1\r\ncontent-length: 0\r\n\r\n").await;
         assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
@@ -249,7 +252,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_sends_slowly_or_nothing_keeps_nobody_waiting() {
-        let (address, _stop, _served) = serve(metrics_routes(Metrics::new(false))).await;
+        let (address, _stop, _served) = serve(metrics_routes(Metrics::new("reshard", false))).await;
         let silent: Vec<_> = (0..MOST_CONNECTIONS + 5)
             .map(|_| std::net::TcpStream::connect(address).expect("connected"))
             .collect();
@@ -263,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_waits_for_replies_and_not_for_the_slow() {
-        let (address, stop, served) = serve(metrics_routes(Metrics::new(false))).await;
+        let (address, stop, served) = serve(metrics_routes(Metrics::new("reshard", false))).await;
         let _silent = std::net::TcpStream::connect(address).expect("connected");
         stop.send(()).expect("it runs");
         tokio::time::timeout(Duration::from_secs(3), served).await.expect("it ends").expect("well");

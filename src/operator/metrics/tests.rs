@@ -39,7 +39,7 @@ fn condition(of: &str, status: ConditionStatus) -> Condition {
 
 /// Metrics with at least one sample of everything there is.
 async fn full() -> Metrics {
-    let metrics = Metrics::new(true);
+    let metrics = Metrics::new("reshard", true);
     metrics.leading(true);
     for name in ["orders", "clicks"] {
         metrics.passed("payments", name, "Decided", Duration::from_millis(30));
@@ -85,7 +85,7 @@ async fn everything_is_told_with_namespace_and_name() {
         assert!(orders.contains(&line), "{line} in\n{}", orders.join("\n"));
     }
     for line in [
-        "reshard_leader 1",
+        "reshard_leader{lease=\"reshard\"} 1",
         "reshard_aws_requests_total{operation=\"DescribeStreamSummary\",result=\"Ok\"} 1",
         "reshard_aws_requests_total{operation=\"SplitShard\",result=\"LimitExceeded\"} 1",
         "reshard_aws_throttles_total{operation=\"SplitShard\"} 1",
@@ -110,7 +110,7 @@ async fn the_series_of_a_deleted_resource_disappear_and_no_others() {
 
 #[test]
 fn what_is_not_known_any_more_is_not_told() {
-    let metrics = Metrics::new(false);
+    let metrics = Metrics::new("reshard", false);
     metrics.decided("payments", "orders", &report());
     metrics.conditions("payments", "orders", &[condition("Ready", ConditionStatus::True)]);
     metrics.conditions("payments", "orders", &[condition("Ready", ConditionStatus::False)]);
@@ -126,7 +126,7 @@ fn what_is_not_known_any_more_is_not_told() {
 #[test]
 fn each_shard_is_told_of_only_where_that_is_wanted() {
     for per_shard in [false, true] {
-        let metrics = Metrics::new(per_shard);
+        let metrics = Metrics::new("reshard", per_shard);
         metrics.decided("payments", "orders", &report());
         let shards = metrics.render().lines().filter(|line| line.contains("shard=\"")).count();
         assert_eq!(shards, if per_shard { 4 * 3 } else { 0 });

@@ -127,7 +127,7 @@ async fn probes_and_metrics_ask_for_what_is_answered_on_a_port_that_is_open() {
     let port = &container["ports"][0];
     assert_eq!((&port["name"], &port["containerPort"]), (&json!("http"), &json!(8080)));
     let routes = probe_routes(Heartbeat::default(), Duration::from_secs(60), Readiness::default())
-        .merge(metrics_routes(Metrics::new(false)));
+        .merge(metrics_routes(Metrics::new("reshard", false)));
     let mut paths = vec!["/metrics".to_owned()];
     for probe in ["livenessProbe", "readinessProbe"] {
         let get = &container[probe]["httpGet"];

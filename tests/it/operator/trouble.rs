@@ -252,7 +252,7 @@ on_every_cluster! {
         let rig = Rig::start(cluster).await;
         rig.stream("orders", 2, even(4_800_000)).await;
         rig.put("orders", rig.spec("orders", "Apply", json!({}))).await;
-        let metrics = Metrics::new(true);
+        let metrics = Metrics::new("reshard", true);
         let audience = Arc::new(metrics.clone());
         let operator = rig.operator_that_tells("operator", Leadership::always(), "", audience);
         rig.until_reshards_are_asked(2).await;
