@@ -1,5 +1,7 @@
 //! The forms of names: streams, regions and ARNs by AWS's rules, objects by Kubernetes' (RFC 1123).
 
+use super::ranges::CONSUMER_NAME_LENGTH;
+
 /// What a stream's ARN says.
 pub(super) struct StreamArn<'a> {
     /// The region.
@@ -32,6 +34,16 @@ pub(super) fn is_role_arn(arn: &str) -> bool {
 /// A stream name: `[a-zA-Z0-9_.-]{1,128}` (CreateStream).
 pub(super) fn is_stream_name(name: &str) -> bool {
     (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+}
+
+/// The name of a consumer, which becomes a namespace of CloudWatch's (`[^:].*`, printable ASCII, up to
+/// 255 characters) or the value of a dimension (printable ASCII). One that is none would have every
+/// metric of the stream refused with it: they are asked for in one call.
+pub(super) fn is_consumer_name(name: &str) -> bool {
+    (1..=CONSUMER_NAME_LENGTH).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        && name.trim() == name
+        && !name.starts_with(':')
 }
 
 /// The form of a region: `eu-west-1`, `us-gov-east-1`. Which regions there are, only AWS knows.

@@ -88,9 +88,9 @@ pub(super) const MOST_RATE_POLICIES: usize = 10;
 pub(super) const MOST_CONSUMERS: usize = 50;
 /// Schedules.
 pub(super) const MOST_SCHEDULES: usize = 50;
-/// Characters of a consumer's name: the longest that AWS gives is a KCL application's, a DynamoDB
-/// table's with 255.
-pub(super) const CONSUMER_NAME_LENGTH: usize = 256;
+/// Characters of a consumer's name: the longest that AWS gives is a KCL application's, which names a
+/// DynamoDB table and a namespace of CloudWatch, each of 255 at the most.
+pub(super) const CONSUMER_NAME_LENGTH: usize = 255;
 /// Characters of a schedule's name, as in a Kubernetes label.
 pub(super) const SCHEDULE_NAME_LENGTH: usize = 63;
 /// Characters of a cron expression: all minutes, hours and days one by one take about 400.

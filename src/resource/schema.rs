@@ -29,6 +29,8 @@ pub(super) const ROLE_ARN: &str =
     "^arn:aws(-[a-z-]{0,28})?:iam::[0-9]{12}:role/([!-~]{0,510}/)?[a-zA-Z0-9_+=,.@-]{1,64}$";
 /// Printable, without a blank at either end.
 pub(super) const NAME: &str = r"^[^\p{Z}\p{Cc}]([^\p{Cc}]*[^\p{Z}\p{Cc}])?$";
+/// What CloudWatch takes for a namespace and for a dimension's value, without a blank at either end.
+pub(super) const CONSUMER_NAME: &str = "^[!-9;-~]([ -~]*[!-~])?$";
 /// Five fields, or a word such as `@daily`. What the fields mean is beyond a pattern.
 pub(super) const CRON: &str = "^[ \t]*(@[a-zA-Z]+|[0-9a-zA-Z*/#?+-]+(,[0-9a-zA-Z*/#?+-]+)*([ \t]+[0-9a-zA-Z*/#?+-]+(,[0-9a-zA-Z*/#?+-]+)*){4})[ \t]*$";
 /// The form of a time zone's name. Which there are is beyond a pattern.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::policy::{self, ConsumerKind, defaults};
 use crate::resource::check::{Field, quoted};
-use crate::resource::ranges;
 use crate::resource::spec::{Consumer, ConsumerType, Transform};
+use crate::resource::{names, ranges};
 
 /// The consumers without those at fault, whose faults are noted.
 pub(super) fn convert(consumers: &[Consumer], at: &Field<'_>) -> Vec<policy::Consumer> {
@@ -14,7 +14,13 @@ pub(super) fn convert(consumers: &[Consumer], at: &Field<'_>) -> Vec<policy::Con
     let convert = |(index, consumer): (usize, &Consumer)| {
         let Consumer { name, r#type, poll_interval, transform } = consumer;
         let at = at.item(index);
-        at.at("name").printable(name, ranges::CONSUMER_NAME_LENGTH);
+        at.at("name").require(names::is_consumer_name(name), || {
+            format!(
+                "{} is not a consumer's name: give 1 to {} characters of printable ASCII, no colon first, no blank at either end",
+                quoted(name),
+                ranges::CONSUMER_NAME_LENGTH
+            )
+        });
         at.at("name").require(seen.insert((name.clone(), *r#type)), || {
             format!("another consumer of type {type:?} has the name {}: list each once", quoted(name))
         });

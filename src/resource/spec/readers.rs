@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Utilization {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Consumer {
     /// Its own name: delivery stream, function, KCL application or registered consumer.
-    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::NAME, ranges::CONSUMER_NAME_LENGTH)))]
+    #[cfg_attr(feature = "operator", schemars(transform = schema::text(schema::CONSUMER_NAME, ranges::CONSUMER_NAME_LENGTH)))]
     pub name: String,
     /// What it is, which tells how it reads and where its lag is found.
     pub r#type: ConsumerType,

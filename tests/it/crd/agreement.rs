@@ -158,6 +158,8 @@ fn any_value() -> impl Strategy<Value = Value> {
         "a ",
         "\u{a0}a",
         "a\u{7}b",
+        ":a",
+        "a:b",
         "é",
         "DryRun",
         "Apply",
