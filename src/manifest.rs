@@ -197,7 +197,7 @@ fn sole(manifest: Manifest, path: &str, before: &[Manifest]) -> Result<Manifest,
         format!("`{name}` is about the same stream: give each stream one resource")
     } else {
         format!(
-            "`{name}` may be about the same stream: give each stream one resource, or both of these their region, or their ARN"
+            "`{name}` may be about the same stream: give each stream one resource, or each resource its ARN"
         )
     };
     Err(vec![FieldError { path: join(path, "spec.streamRef"), message }])

@@ -17,7 +17,7 @@
 //! that anybody sees of a pass is derived from that by pure functions. A pass:
 //! 1. reads the spec ([`object`]); what is wrong with it is told with its path;
 //! 2. asks whether the namespace may ([`access`]) and whether somebody else claims the stream
-//!    ([`claim`], [`registry`]); a name alone is first resolved to the ARN that AWS has for it;
+//!    ([`claim`](crate::policy::claim), [`registry`]); a name alone is first resolved to the ARN that AWS has for it;
 //! 3. observes, and ends there where nothing calls for a decision;
 //! 4. decides, and has the checks pass it;
 //! 5. asks what may be done of that now: mode, approval, the plan that stands ([`approval`]);

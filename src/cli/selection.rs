@@ -228,7 +228,7 @@ fn doubled(selected: &[Selected]) -> BTreeMap<String, String> {
                     claim.name
                 ),
                 false => format!(
-                    "{of}: the stream {} may be that of {other}: one resource for each stream, or in both its region, or its ARN",
+                    "{of}: the stream {} may be that of {other}: one resource for each stream, or each with its ARN",
                     claim.name
                 ),
             };
