@@ -163,8 +163,8 @@ fn explain(class: ErrorClass, action: &str, caller: &Caller, text: String) -> St
 }
 
 /// The class of an error code. Codes of Kinesis and CloudWatch come from their API references,
-/// that of a pod's token from that of STS, those of every service from "Common error types". An unknown code is a refusal if the status
-/// says so (4xx), else it is open whether the request took effect.
+/// that of a pod's token from that of STS, those of every service from "Common error types". An unknown
+/// code is a refusal if the status says so (4xx), else it is open whether the request took effect.
 fn class_of_code(code: &str, status: u16) -> ErrorClass {
     match code {
         "ResourceInUseException" => ErrorClass::ResourceInUse,

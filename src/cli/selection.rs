@@ -42,13 +42,13 @@ pub(super) struct Selection {
 
 /// Where a resource is.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Cluster")]
 pub(super) struct Place {
     /// The namespace, before that of the kubeconfig's context
-    #[arg(short, long, value_name = "NAMESPACE", conflicts_with_all = ["files", "all_namespaces"])]
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = "Cluster")]
+    #[arg(conflicts_with_all = ["files", "all_namespaces"])]
     namespace: Option<String>,
     /// The context of the kubeconfig
-    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    #[arg(long, value_name = "NAME", conflicts_with = "files", help_heading = "Cluster")]
     context: Option<String>,
 }
 

@@ -130,3 +130,17 @@ impl Panel {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_little_is_not_told_as_nothing() {
+        for (highest, told) in [(60.0, ">60.0<"), (0.1, ">0.1<"), (0.0026, ">0.0026<"), (0.0, ">0.0<")] {
+            let mut svg = String::new();
+            Panel { top: 0.0, height: 10.0, label: "rejected", highest }.frame(&mut svg);
+            assert!(svg.contains(told), "{svg}");
+        }
+    }
+}

@@ -246,6 +246,10 @@ async fn who_holds_a_lease_is_told_by_the_servers_clock_or_by_watching_it() {
     // Long ago: it is watched for as long as it says, and nobody renews it.
     write(renewed(3_600)).await;
     assert_eq!(holds().await, (None, 15 * SECOND));
+    // But not for days, whatever it says.
+    write(json!({"spec": {"leaseDurationSeconds": 2_000_000}})).await;
+    write(json!({"spec": {"renewTime": format!("{:.6}", memory.server.now() - SignedDuration::from_hours(600))}})).await;
+    assert_eq!(holds().await, (None, 60 * SECOND));
     // A holder whose clock is an hour slow, or fast, renews it before that.
     for wrong in [3_600, -3_600] {
         write(renewed(wrong)).await;

@@ -87,6 +87,19 @@ impl Kubernetes {
         object.metadata.annotations?.remove(APPROVE)
     }
 
+    /// An operator takes the Lease.
+    fn lead(&self) {
+        self.memory.server.create_namespace("reshard");
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "reshard", "namespace": "reshard"},
+            "spec": {"holderIdentity": "reshard-0", "leaseDurationSeconds": 15,
+                "renewTime": MicroTime(self.memory.server.now())},
+        });
+        let memory: &dyn Cluster = &self.memory;
+        self.runtime.block_on(memory.apply(&ApiResource::erase::<Lease>(&()), Some("reshard"), lease));
+    }
+
     fn run(&self, endpoint: &str, arguments: &[&str]) -> Ran {
         let mut command = reshard(endpoint, arguments);
         command.env("KUBECONFIG", self.files.path("kubeconfig")).output().unwrap().into()
@@ -194,35 +207,35 @@ fn the_plan_that_stands_is_carried_out_once_the_annotation_approves_it() {
 }
 
 #[test]
-fn what_somebody_does_to_the_resource_ends_the_work_on_its_stream() {
-    let (cluster, sandbox) = (Kubernetes::start(), Sandbox::with_a_hot_shard());
-    let mut spec = json!({"maxShards": 16, "mode": "Apply"});
-    cluster.apply("payments", "orders", &spec);
-    // By the clock on the wall it would wait for an hour.
-    let mut command = reshard(&sandbox.url, &["apply", "orders", "--wait", "--timeout", "1h"]);
-    command.env("KUBECONFIG", cluster.files.path("kubeconfig")).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.by_ref().any(|line| line.contains(": done in ")), "it has begun");
-    spec["suspend"] = json!(true);
-    cluster.apply("payments", "orders", &spec);
-    let last = lines.last().unwrap_or_default();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{last}");
-    assert!(last.ends_with("done; stopped: the resource has changed"), "{last}");
+fn what_somebody_does_to_the_resource_ends_the_work_on_its_stream_and_so_does_an_operator() {
+    let edit = |cluster: &Kubernetes| {
+        cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Apply", "suspend": true}));
+    };
+    let lead = Kubernetes::lead;
+    for (happens, told) in [
+        (edit as fn(&Kubernetes), "the resource has changed"),
+        (lead, "the operator reshard-0 has taken the Lease and goes on"),
+    ] {
+        let (cluster, sandbox) = (Kubernetes::start(), Sandbox::with_a_hot_shard());
+        cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Apply"}));
+        // By the clock on the wall it would wait for an hour.
+        let mut command = reshard(&sandbox.url, &["apply", "orders", "--wait", "--timeout", "1h"]);
+        command.env("KUBECONFIG", cluster.files.path("kubeconfig")).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.by_ref().any(|line| line.contains(": done in ")), "it has begun");
+        happens(&cluster);
+        let last = lines.last().unwrap_or_default();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{last}");
+        assert!(last.ends_with(&format!("done; stopped: {told}")), "{last}");
+    }
 }
 
 #[test]
 fn nothing_is_done_while_an_operator_holds_the_lease() {
     let cluster = Kubernetes::start();
-    cluster.memory.server.create_namespace("reshard");
     cluster.apply("payments", "orders", &json!({"maxShards": 16, "mode": "Apply"}));
-    let now = cluster.memory.server.now();
-    let lease = json!({
-        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "reshard", "namespace": "reshard"},
-        "spec": {"holderIdentity": "reshard-0", "leaseDurationSeconds": 15, "renewTime": MicroTime(now)},
-    });
-    let memory: &dyn Cluster = &cluster.memory;
-    cluster.runtime.block_on(memory.apply(&ApiResource::erase::<Lease>(&()), Some("reshard"), lease));
+    cluster.lead();
     let told = cluster.told(&["apply", "orders"]);
     assert!(told.contains("the operator reshard-0 holds the Lease reshard/reshard"), "{told}");
     // Of another operator's lease there is nobody who would be in the way; AWS is not there, though.

@@ -25,6 +25,15 @@ fn help_and_version_go_to_stdout() {
 }
 
 #[test]
+fn the_help_of_a_command_has_its_own_options_apart_from_those_of_the_cluster() {
+    for (command, own) in [("plan", "--snapshot"), ("apply", "--plan")] {
+        let help = run(NOBODY, &[command, "-h"]).stdout;
+        let (options, cluster) = help.split_once("\nCluster:\n").unwrap_or_else(|| panic!("{help}"));
+        assert!(options.contains(own) && cluster.contains("--namespace"), "{help}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_exits_with_one_and_never_with_two() {
     for (arguments, told) in [
         (&["plan"][..], "--filename <FILE>"),
